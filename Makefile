@@ -1,0 +1,37 @@
+# Each target sets up what it needs in .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+OUT := build/inventory.jsonl
+
+.PHONY: demo test check bench clean
+
+demo: .venv/cli.done
+	@mkdir -p $(dir $(OUT))
+	@$(BIN)/northflank-async export --simulate $(OUT)
+	@echo "Three of its lines:"
+	@sed -n '1p;1000p;2000p' $(OUT)
+
+test: .venv/development.done
+	$(BIN)/pytest
+
+check: .venv/development.done
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/development.done
+	$(BIN)/python -m benchmarks.pages
+
+clean:
+	rm -rf .venv build dist
+
+.venv/cli.done: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[cli]'
+	@touch $@
+
+.venv/development.done: .venv/cli.done
+	$(BIN)/python -m pip install --quiet --group check
+	@touch $@

@@ -1,0 +1,1 @@
+"""The asyncio client for Northflank's addon backups and restores."""
