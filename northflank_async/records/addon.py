@@ -1,0 +1,90 @@
+from datetime import datetime
+
+from attrs import frozen
+
+from northflank_async.records.cluster import Cluster
+from northflank_async.records.enums import AddonStatus, IpPolicyAction, LifecycleStatus
+
+
+@frozen(kw_only=True)
+class AddonDeployment:
+    """What an addon runs on. `storage_size` is in megabytes."""
+
+    replicas: int | None = None
+    storage_class: str | None = None
+    storage_size: float | None = None
+    plan_id: str | None = None
+    region: str | None = None
+
+
+@frozen(kw_only=True)
+class IpPolicy:
+    """Whether an address may connect to an addon."""
+
+    address: str
+    action: IpPolicyAction | str | None = None
+
+
+@frozen(kw_only=True)
+class AddonNetworking:
+    """Who can connect to an addon, and how."""
+
+    tls_enabled: bool | None = None
+    external_access_enabled: bool | None = None
+    ip_policies: tuple[IpPolicy, ...] | None = None
+
+
+@frozen(kw_only=True)
+class TypeSpecificSettings:
+    """Settings that only some types of addon have."""
+
+    postgresql_supabase_mode: bool | None = None
+
+
+@frozen(kw_only=True)
+class AddonConfig:
+    """An addon's version, deployment and networking."""
+
+    version_tag: str | None = None
+    lifecycle_status: LifecycleStatus | str | None = None
+    deployment: AddonDeployment | None = None
+    networking: AddonNetworking | None = None
+    type_specific_settings: TypeSpecificSettings | None = None
+    template_values: str | None = None
+    region: str | None = None
+
+
+@frozen(kw_only=True)
+class PendingAction:
+    """Something that an addon will do next."""
+
+    type: str | None = None
+    created_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class AddonSpec:
+    """An addon's type (`postgresql`, `mongodb`, …); the rest comes with the single GET only."""
+
+    type: str | None = None
+    config: AddonConfig | None = None
+    pending_actions: tuple[PendingAction, ...] | None = None
+
+
+@frozen(kw_only=True)
+class Addon:
+    """An addon of a project; `created_at`, `cluster` and most of `spec` come with the single GET only.
+
+    https://northflank.com/docs/v1/api/project/addons/list-addons
+    https://northflank.com/docs/v1/api/project/addons/get-addon
+    """
+
+    id: str
+    name: str | None = None
+    app_id: str | None = None
+    tags: tuple[str, ...] | None = None
+    description: str | None = None
+    created_at: datetime | None = None
+    status: AddonStatus | str | None = None
+    spec: AddonSpec | None = None
+    cluster: Cluster | None = None

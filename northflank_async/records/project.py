@@ -1,0 +1,83 @@
+from datetime import datetime
+
+from attrs import frozen
+
+from northflank_async.records.addon import AddonSpec
+from northflank_async.records.cluster import Cluster
+from northflank_async.records.enums import JobType, RegistryProvider, ServiceType
+
+
+@frozen(kw_only=True)
+class ProjectDeployment:
+    """Where a project runs."""
+
+    region: str | None = None
+
+
+@frozen(kw_only=True)
+class ProjectService:
+    """A service, as its project lists it."""
+
+    id: str
+    app_id: str | None = None
+    name: str | None = None
+    description: str | None = None
+    service_type: ServiceType | str | None = None
+
+
+@frozen(kw_only=True)
+class ProjectJob:
+    """A job, as its project lists it."""
+
+    id: str
+    app_id: str | None = None
+    name: str | None = None
+    description: str | None = None
+    job_type: JobType | str | None = None
+
+
+@frozen(kw_only=True)
+class ProjectAddon:
+    """An addon, as its project lists it."""
+
+    id: str
+    app_id: str | None = None
+    name: str | None = None
+    description: str | None = None
+    spec: AddonSpec | None = None
+
+
+@frozen(kw_only=True)
+class RegistryConfiguration:
+    """Which credential a custom registry is used with."""
+
+    credential_id: str | None = None
+    provider: RegistryProvider | str | None = None
+
+
+@frozen(kw_only=True)
+class CustomRegistry:
+    """The container registry that a project pushes its builds to."""
+
+    enabled: bool | None = None
+    configuration: RegistryConfiguration | None = None
+
+
+@frozen(kw_only=True)
+class Project:
+    """A project; everything from `deployment` on comes with the single GET only.
+
+    https://northflank.com/docs/v1/api/team/projects/list-projects
+    https://northflank.com/docs/v1/api/team/projects/get-project
+    """
+
+    id: str
+    name: str | None = None
+    description: str | None = None
+    deployment: ProjectDeployment | None = None
+    created_at: datetime | None = None
+    services: tuple[ProjectService, ...] | None = None
+    custom_registry: CustomRegistry | None = None
+    jobs: tuple[ProjectJob, ...] | None = None
+    addons: tuple[ProjectAddon, ...] | None = None
+    cluster: Cluster | None = None

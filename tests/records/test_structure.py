@@ -1,0 +1,175 @@
+"""Records and the documented JSON become each other."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from northflank_async import records
+from northflank_async.errors import DecodeError
+from northflank_async.records import (
+    Addon,
+    Backup,
+    BackupConfig,
+    LastRestore,
+    Project,
+    Restore,
+    RunStatus,
+    SourceType,
+    structure,
+    unstructure,
+)
+
+TESTS = Path(__file__).parent.parent
+RECORDS = {
+    "backups": Backup,
+    "restores": Restore,
+    "addons": Addon,
+    "projects": Project,
+    "get-addon-backup": Backup,
+    "get-addon": Addon,
+    "get-project": Project,
+}
+BACKUP = {"id": "b", "status": "completed", "createdAt": "2021-01-20T11:19:53.175Z"}
+
+
+def example(name: str) -> Any:
+    return json.loads((TESTS / "facts" / f"{name}.json").read_text())["example_response"]["body"]["data"]
+
+
+def documents() -> dict[str, list[Any]]:
+    """The examples of the five documents, as the API, the command line and the JavaScript client show them."""
+    return json.loads((TESTS / "documents.json").read_text())
+
+
+def payloads() -> list[Any]:
+    """Every example of the endpoints' schemas and of the five documents, as (record class, JSON)."""
+    data = [(path.stem, example(path.stem)) for path in (TESTS / "facts").glob("*.json")]
+    data += [(name, body.get("data", body)) for name, bodies in documents().items() for body in bodies]
+    found = []
+    for name, content in data:
+        key = next((key for key in RECORDS if key in content and name.startswith("list-")), None)
+        for item in content[key] if key else [content]:
+            found.append(pytest.param(RECORDS[key or name], item, id=f"{name}-{len(found)}"))
+    return found
+
+
+def test_every_document_has_its_examples() -> None:
+    assert len(documents()) == 5
+    assert len(payloads()) >= 8 + 5
+
+
+@pytest.mark.parametrize(("record", "raw"), payloads())
+def test_an_example_becomes_a_record_and_back_without_loss(record: type[Any], raw: Any) -> None:
+    assert json.dumps(unstructure(structure(raw, record)), sort_keys=True) == json.dumps(raw, sort_keys=True)
+
+
+def test_a_backup_has_python_types() -> None:
+    backup = structure(example("list-addon-backups")["backups"][0], Backup)
+    assert backup.status is RunStatus.COMPLETED
+    assert backup.created_at == datetime(2021, 1, 20, 11, 19, 53, 175_000, tzinfo=UTC)
+    assert backup.config
+    assert backup.config.size == 1234
+    assert backup.config.source
+    assert backup.config.source.type is SourceType.SNAPSHOT
+    assert backup.config.additional_destinations
+    assert backup.config.additional_destinations[0].retention_time == 7
+
+
+def test_one_class_serves_the_listing_and_the_single_backup() -> None:
+    single = structure(example("get-addon-backup"), Backup)
+    assert isinstance(single.last_restore, LastRestore)
+    assert single.custom_destination_id is None
+
+
+def test_only_what_identifies_a_backup_is_required() -> None:
+    backup = structure(BACKUP, Backup)
+    assert (backup.name, backup.completed_at, backup.config) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", ["id", "status", "createdAt"])
+def test_a_missing_identity_is_named(name: str) -> None:
+    with pytest.raises(DecodeError, match=rf"data\.{name}: missing"):
+        structure({key: value for key, value in BACKUP.items() if key != name}, Backup)
+
+
+def test_a_status_that_nobody_documented_is_kept() -> None:
+    backup = structure({**BACKUP, "status": "quarantined"}, Backup)
+    assert backup.status == "quarantined"
+    assert unstructure(backup)["status"] == "quarantined"
+
+
+def test_null_is_the_same_as_absent_where_a_value_is_optional() -> None:
+    nulls = {"name": None, "uid": None, "completedAt": None, "config": None, "lastRestore": None}
+    assert structure({**BACKUP, **nulls}, Backup) == structure(BACKUP, Backup)
+
+
+def test_unknown_fields_are_passed_over() -> None:
+    assert structure({**BACKUP, "shard": 7, "config": {"size": "1", "x": []}}, Backup).config == BackupConfig(size=1)
+
+
+@pytest.mark.parametrize("size", ["9007199254740993", 9007199254740993, "0"])
+def test_a_size_is_exact_whether_it_comes_as_text_or_as_a_number(size: str | int) -> None:
+    assert structure({"size": size}, BackupConfig).size == int(size)
+
+
+@pytest.mark.parametrize(
+    ("changed", "place"),
+    [
+        ({"createdAt": "yesterday"}, "data.backups[3].createdAt"),
+        ({"createdAt": 1611141593}, "data.backups[3].createdAt"),
+        ({"createdAt": "2021-01-20"}, "data.backups[3].createdAt"),
+        ({"createdAt": "0001-01-01T00:00:00+05:00"}, "data.backups[3].createdAt"),
+        ({"id": 7}, "data.backups[3].id"),
+        ({"status": None}, "data.backups[3].status"),
+        ({"config": []}, "data.backups[3].config"),
+        ({"config": {"size": "12 GB"}}, "data.backups[3].config.size"),
+        ({"config": {"size": -1.5}}, "data.backups[3].config.size"),
+        ({"config": {"size": True}}, "data.backups[3].config.size"),
+        ({"config": {"source": {"type": 1}}}, "data.backups[3].config.source.type"),
+        ({"config": {"additionalDestinations": {}}}, "data.backups[3].config.additionalDestinations"),
+        (
+            {"config": {"additionalDestinations": [{"destinationId": "d"}, {"destinationId": 1}]}},
+            "data.backups[3].config.additionalDestinations[1].destinationId",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_named_by_its_place(changed: dict[str, Any], place: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        structure({**BACKUP, **changed}, Backup, "data.backups[3]")
+    assert caught.value.place == place
+    assert place in str(caught.value)
+
+
+def test_a_long_unreadable_value_is_cut_short() -> None:
+    with pytest.raises(DecodeError) as caught:
+        structure({**BACKUP, "createdAt": "x" * 10_000}, Backup)
+    assert len(str(caught.value)) < 200
+
+
+@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))])))
+def test_any_time_survives_the_way_there_and_back(time: datetime) -> None:
+    try:
+        backup = Backup(id="b", status="completed", created_at=time.astimezone(UTC))
+    except OverflowError:
+        return
+    assert structure(unstructure(backup), Backup) == backup
+
+
+def test_times_are_written_as_the_api_writes_them() -> None:
+    assert unstructure(structure(BACKUP, Backup))["createdAt"] == "2021-01-20T11:19:53.175Z"
+    assert structure({**BACKUP, "createdAt": "2021-01-20T12:19:53.175+01:00"}, Backup) == structure(BACKUP, Backup)
+    assert structure({**BACKUP, "createdAt": "2021-01-20T11:19:53.175"}, Backup) == structure(BACKUP, Backup)
+
+
+@pytest.mark.parametrize("name", [name for name in records.__all__ if attrs.has(getattr(records, name))])
+def test_records_are_frozen_slotted_and_keyword_only(name: str) -> None:
+    record = getattr(records, name)
+    assert "__slots__" in vars(record)
+    assert all(field.kw_only for field in attrs.fields(record))
+    assert record.__setattr__ is not object.__setattr__
