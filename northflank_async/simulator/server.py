@@ -1,0 +1,109 @@
+"""The simulator as a server on the loopback interface."""
+
+import math
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from northflank_async.simulator.application import RequestRecord, application
+from northflank_async.simulator.faults import FaultDraw, Faults
+from northflank_async.simulator.inventory import Inventory
+from northflank_async.simulator.window import Window
+
+HOST = "127.0.0.1"
+MOST_BACKUPS = 1_000_000  # for each addon: two centuries of hours
+
+
+class Simulator:
+    """Northflank in a process, reachable at `url` with `token` inside `async with`.
+
+    - `port`: 0 takes any that is free.
+    - `seed`: another seed makes another inventory.
+    - `projects`; `addons` for each project; `backups` for each addon on average.
+    - `latency`: seconds before each answer.
+    - `rate_limit`: requests in each window of `window` seconds.
+    - `faults`: what goes wrong on purpose.
+    - `clock`: seconds, for the window only.
+
+    `requests` lists what came in, in the order of arrival.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        token: str = "simulator-token",
+        seed: int = 0,
+        projects: int = 5,
+        addons: int = 4,
+        backups: int = 150,
+        latency: float = 0.0,
+        rate_limit: int = 1000,
+        window: float = 3600.0,
+        faults: Faults | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        _check("port", port, 0, 65535)
+        _check("projects", projects, 0)
+        _check("addons", addons, 0)
+        _check("backups", backups, 0, MOST_BACKUPS)
+        _check("latency", latency, 0)
+        _check("rate_limit", rate_limit, 0)
+        _check("window", window, 0)
+        if window == 0:
+            raise ValueError("window must be more than 0 seconds")
+        if not token:
+            raise ValueError("token must not be empty")
+        self.token = token
+        self.requests: list[RequestRecord] = []
+        self._inventory = Inventory(seed=seed, project_count=projects, addon_count=addons, backup_average=backups)
+        self._latency = latency
+        self._window = Window(limit=rate_limit, seconds=window, clock=clock)
+        self._draw = FaultDraw(faults or Faults())
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens: http://127.0.0.1:PORT."""
+        if self._runner is None:
+            raise RuntimeError("the simulator has a URL only inside `async with`")
+        return f"http://{HOST}:{self._runner.addresses[0][1]}"
+
+    async def __aenter__(self) -> Self:
+        if self._runner is not None:
+            raise RuntimeError("the simulator is running already")
+        app = application(
+            self._inventory,
+            token=self.token,
+            window=self._window,
+            draw=self._draw,
+            latency=self._latency,
+            requests=self.requests,
+        )
+        # Closing must not wait for answers that are still under way.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, self._port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+
+def _check(name: str, value: float, least: float, most: float = math.inf) -> None:
+    if not (least <= value <= most and math.isfinite(value)):
+        limits = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{name} must be {limits}, not {value}")

@@ -1,0 +1,42 @@
+"""The rate limit: so many requests in a window of time that begins with the first of them."""
+
+import math
+from collections.abc import Callable
+
+import attrs
+
+
+@attrs.define(kw_only=True)
+class Window:
+    """Counts requests; `seconds` after the first one, the next one starts a new window."""
+
+    limit: int
+    seconds: float
+    clock: Callable[[], float]
+    _began: float | None = None
+    _count: int = 0
+
+    def admit(self) -> bool:
+        """Count one request; False when the window has had as many as it takes."""
+        self._expire()
+        if self._began is None:
+            self._began = self.clock()
+        if self._count >= self.limit:
+            return False
+        self._count += 1
+        return True
+
+    def headers(self) -> dict[str, str]:
+        """The three headers that tell a client where it stands."""
+        self._expire()
+        left = self.seconds if self._began is None else self._began + self.seconds - self.clock()
+        return {
+            "x-ratelimit-limit": str(self.limit),
+            "x-ratelimit-remaining": str(self.limit - self._count),
+            # Rounded up: who waits that long must not come too early.
+            "x-ratelimit-reset": str(max(0, math.ceil(left))),
+        }
+
+    def _expire(self) -> None:
+        if self._began is not None and self.clock() >= self._began + self.seconds:
+            self._began, self._count = None, 0
