@@ -1,1 +1,58 @@
-"""The asyncio client for Northflank's addon backups and restores."""
+"""The asyncio client for Northflank's addon backups and restores.
+
+async with Northflank() as nf:
+    async for backup in nf.project("default-project").addon("example-addon").backups():
+        print(backup.id, backup.status)
+"""
+
+import logging
+
+from northflank_async import records
+from northflank_async.budget import Clock, RateLimit
+from northflank_async.client import Northflank
+from northflank_async.errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequest,
+    ConfigurationError,
+    Conflict,
+    DecodeError,
+    NorthflankError,
+    NotFound,
+    PaginationError,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from northflank_async.paging import Page, Paginator
+from northflank_async.protocol import Response
+from northflank_async.records import *  # noqa: F403
+from northflank_async.version import __version__
+
+__all__ = [
+    "ApiError",
+    "AuthenticationError",
+    "BadRequest",
+    "Clock",
+    "ConfigurationError",
+    "Conflict",
+    "DecodeError",
+    "Northflank",
+    "NorthflankError",
+    "NotFound",
+    "Page",
+    "PaginationError",
+    "Paginator",
+    "PermissionDenied",
+    "RateLimit",
+    "RateLimited",
+    "Response",
+    "ServerError",
+    "TransportError",
+    "__version__",
+]
+__all__ += records.__all__
+
+# As libraries do: what is logged is shown where the program says so, and nowhere else.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

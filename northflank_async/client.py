@@ -1,0 +1,114 @@
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Literal, Self
+
+import aiohttp
+
+from northflank_async.budget import Budget, Clock
+from northflank_async.errors import ConfigurationError
+from northflank_async.protocol import parse_base_url, parse_token, segment
+from northflank_async.resources import Account
+from northflank_async.transport import Transport
+
+DEFAULT_BASE_URL = "https://api.northflank.com"
+TOKEN_VARIABLES = ("NORTHFLANK_API_TOKEN", "NF_API_TOKEN")
+BASE_URL_VARIABLES = ("NORTHFLANK_API_BASE_URL", "NF_API_HOST", "NF_HOST")
+
+
+class Northflank(Account):
+    """A client of the Northflank API. Open it with `async with`, or `close()` it.
+
+    Args:
+        token: an API token; else `NORTHFLANK_API_TOKEN`, then `NF_API_TOKEN` of the environment.
+        team_id: use this team's routes, `/v1/teams/{teamId}/…`.
+        base_url: else `NORTHFLANK_API_BASE_URL`, `NF_API_HOST`, `NF_HOST`, else `https://api.northflank.com`.
+            A token is sent over plain http to loopback addresses only.
+        session: an `aiohttp.ClientSession` to use; it stays the caller's to close.
+        timeout: seconds, for one attempt.
+        attempts: for one request, the first included.
+        on_rate_limit: `"wait"` for the window of requests to reset, or `"raise"` `RateLimited`.
+        reserve: requests of each window that are left to others who use the same token.
+        max_response_bytes: a larger answer is refused, with `DecodeError`.
+        trace_configs: aiohttp's hooks into each exchange, for the session that the client opens.
+        clock: what the rate limit's window is measured by, in seconds; for tests.
+
+    Raises:
+        ConfigurationError: there is no token, or an argument is out of range.
+
+    https://northflank.com/docs/v1/api/introduction
+    """
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        team_id: str | None = None,
+        base_url: str | None = None,
+        session: aiohttp.ClientSession | None = None,
+        timeout: float = 30.0,
+        attempts: int = 5,
+        on_rate_limit: Literal["wait", "raise"] = "wait",
+        reserve: int = 0,
+        max_response_bytes: int = 64 * 2**20,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        token = parse_token(_from_environment(TOKEN_VARIABLES, "") if token is None else token)
+        _check_limits(timeout, attempts, on_rate_limit, reserve, max_response_bytes)
+        if session is not None and trace_configs:
+            raise ConfigurationError("trace_configs belong to the session that was passed in")
+        if base_url is None:
+            base_url = _from_environment(BASE_URL_VARIABLES, DEFAULT_BASE_URL)
+        transport = Transport(
+            base_url=parse_base_url(base_url),
+            token=token,
+            budget=Budget(on_rate_limit=on_rate_limit, reserve=reserve, clock=clock),
+            session=session,
+            timeout=timeout,
+            attempts=attempts,
+            max_response_bytes=max_response_bytes,
+            trace_configs=trace_configs,
+        )
+        super().__init__(transport, "/v1" if team_id is None else _team_path(team_id))
+
+    def team(self, team_id: str) -> Account:
+        """The same routes under `/v1/teams/{teamId}`, with the same session and budget.
+
+        Raises:
+            ConfigurationError: the id cannot be part of a URL.
+        """
+        return Account(self._transport, _team_path(team_id))
+
+    async def close(self) -> None:
+        """Close the session, unless it was passed in. Requests under way end with `TransportError`."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _from_environment(names: Sequence[str], default: str) -> str:
+    return next((os.environ[name] for name in names if os.environ.get(name)), default)
+
+
+def _team_path(team_id: str) -> str:
+    return f"/v1/teams/{segment('the team id', team_id)}"
+
+
+def _check_limits(timeout: float, attempts: int, on_rate_limit: str, reserve: int, max_response_bytes: int) -> None:
+    if not timeout > 0:
+        raise ConfigurationError(f"timeout must be more than 0 seconds, not {timeout!r}")
+    if attempts < 1:
+        raise ConfigurationError(f"attempts must be at least 1, not {attempts!r}")
+    if on_rate_limit not in ("wait", "raise"):
+        raise ConfigurationError(f'on_rate_limit must be "wait" or "raise", not {on_rate_limit!r}')
+    if reserve < 0:
+        raise ConfigurationError(f"reserve must not be negative, but is {reserve!r}")
+    if max_response_bytes < 1:
+        raise ConfigurationError(f"max_response_bytes must be at least 1, not {max_response_bytes!r}")

@@ -1,0 +1,182 @@
+"""Listings, page by page."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from attrs import evolve, field, frozen
+
+from northflank_async.errors import DecodeError, NorthflankError, PaginationError
+from northflank_async.protocol import Envelope, Response, check_page_size, read_pagination
+from northflank_async.records import Pagination
+from northflank_async.transport import Transport
+
+T = TypeVar("T")
+
+Decode: TypeAlias = Callable[[Any, str], T]
+"""Makes an item of its JSON; the second argument is its place, for errors."""
+
+
+@frozen(kw_only=True)
+class Page(Generic[T]):
+    """One page of a listing.
+
+    `items` are its records, `pagination` says whether there is more, `data` is the decoded JSON as the API sent it,
+    and `response` has the `status`, `headers`, `url` and `method` of the exchange.
+    """
+
+    items: tuple[T, ...] = field(repr=lambda items: f"<{len(items)} items>")
+    pagination: Pagination
+    data: Any = field(repr=False)
+    response: Response
+
+
+@frozen(kw_only=True)
+class Listing(Generic[T]):
+    """What is listed: where, under which name of `data` its items stand, and what each becomes."""
+
+    transport: Transport
+    path: str
+    params: Mapping[str, Any]
+    items: str | None
+    decode: Decode[T]
+    per_page: int
+
+    async def page(self, cursor: str | None, page: int | None) -> Page[T]:
+        """Ask for one page; an error carries where it begins."""
+        params = {**self.params, "per_page": self.per_page, "page": page, "cursor": cursor}
+        try:
+            return await self.transport.send("GET", self.path, self._read, params=params)
+        except NorthflankError as error:
+            error.cursor, error.page = cursor, page
+            raise
+
+    def _read(self, envelope: Envelope) -> Page[T]:
+        raw, place = self._raw_items(envelope.data)
+        return Page(
+            items=tuple(self.decode(item, f"{place}[{index}]") for index, item in enumerate(raw)),
+            pagination=read_pagination(envelope.pagination, len(raw)),
+            data=envelope.data,
+            response=envelope.response,
+        )
+
+    def _raw_items(self, data: Any) -> tuple[list[Any], str]:
+        raw, place = data, "data"
+        if self.items is not None:
+            if not isinstance(data, dict):
+                raise DecodeError(f"expected an object, got {type(data).__name__}", place=place)
+            place = f"data.{self.items}"
+            if self.items not in data:
+                raise DecodeError(f"missing; data has {sorted(data)}", place=place)
+            raw = data[self.items]
+        if raw is None:
+            return [], place
+        if not isinstance(raw, list):
+            raise DecodeError(f"expected an array, got {type(raw).__name__}", place=place)
+        return raw, place
+
+
+class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
+    """A listing, asked for as it is read: nothing is sent before, and no page ahead of its turn.
+
+    `async for item in paginator` gives all items of all pages, `await paginator` the first page only. Every
+    iteration starts at the beginning. An error is raised where it happens; its `cursor` (or `page`) passed to the
+    same listing goes on from there, and so does asking the same iterator for its next item.
+    """
+
+    def __init__(self, listing: Listing[T], *, page: int | None = None, cursor: str | None = None) -> None:
+        check_page_size(listing.per_page, page)
+        self._listing = listing
+        self._page = page
+        self._cursor = cursor
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _Items(self.pages())
+
+    def __await__(self) -> Generator[Any, None, Page[T]]:
+        return self._listing.page(self._cursor, self._page).__await__()
+
+    def raw(self) -> "Paginator[Any]":
+        """The same listing with its items as plain JSON, exactly as the API sent them, none of them checked."""
+        return Paginator(evolve(self._listing, decode=as_sent), page=self._page, cursor=self._cursor)
+
+    def pages(self) -> AsyncIterator[Page[T]]:
+        """The pages, from the first."""
+        return _Pages(self._listing, self._cursor, self._page)
+
+    async def all(self) -> list[T]:
+        """All items of all pages. If a page fails, the error's `items` are those of the pages before it."""
+        items: list[T] = []
+        try:
+            async for page in self.pages():
+                items += page.items
+        except NorthflankError as error:
+            error.items = items
+            raise
+        return items
+
+
+class _Pages(AsyncIterator[Page[T]]):
+    """One walk along the pages. It moves on when a page has been read: one that failed can be asked for again."""
+
+    def __init__(self, listing: Listing[T], cursor: str | None, page: int | None) -> None:
+        self._listing = listing
+        self._cursor = cursor
+        self._page = page
+        self._number = (page or 1) if cursor is None else None  # of the page asked for, where it is known
+        self._cursors = {cursor}
+        self._data: Any = None
+        self._ended = False
+        self._dead_end: str | None = None
+        self._turn = asyncio.Lock()
+
+    async def __anext__(self) -> Page[T]:
+        async with self._turn:
+            if self._ended:
+                raise StopAsyncIteration
+            if self._dead_end is None:
+                page = await self._listing.page(self._cursor, self._page)
+                if not self._is_repeated(page):
+                    self._advance(page)
+                    return page
+                self._dead_end = "every page number is answered with the same page"
+            error = PaginationError(self._dead_end)
+            error.cursor, error.page = self._cursor, self._page
+            raise error
+
+    def _is_repeated(self, page: Page[T]) -> bool:
+        """Only page numbers can be ignored unnoticed; a cursor that comes to nothing repeats itself."""
+        return self._cursor is None and bool(page.items) and page.data == self._data
+
+    def _advance(self, page: Page[T]) -> None:
+        self._data = page.data
+        self._cursor = page.pagination.cursor
+        self._number = self._number and self._number + 1
+        self._page = None
+        if not page.pagination.has_next_page:
+            self._ended = True
+        elif self._cursor is None:
+            self._page = self._number
+            if self._number is None:
+                self._dead_end = "a page says that there is more, but neither its cursor nor its number is known"
+        elif self._cursor in self._cursors:
+            self._dead_end = f"the cursor {self._cursor!r} leads back to a page that was read before"
+        else:
+            self._cursors.add(self._cursor)
+
+
+class _Items(AsyncIterator[T]):
+    def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
+        self._pages = pages
+        self._items: deque[T] = deque()
+
+    async def __anext__(self) -> T:
+        while not self._items:
+            self._items.extend((await anext(self._pages)).items)
+        return self._items.popleft()
+
+
+def as_sent(item: Any, _: str) -> Any:
+    """Leaves an item as the JSON that it is."""
+    return item

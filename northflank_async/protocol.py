@@ -1,0 +1,390 @@
+"""The rules of the API's HTTP, without any I/O.
+
+A URL and headers come out; a status, headers and a body go in and become an `Envelope` or an error.
+"""
+
+import http
+import ipaddress
+import json
+import math
+import platform
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote
+
+from attrs import field, frozen
+from yarl import URL
+
+from northflank_async.errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequest,
+    ConfigurationError,
+    Conflict,
+    DecodeError,
+    NorthflankError,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from northflank_async.records import Pagination, structure
+from northflank_async.version import __version__
+
+USER_AGENT = f"northflank-async/{__version__} Python/{platform.python_version()}"
+MAX_PER_PAGE = 100
+MAX_WAIT = 86_400.0
+"""Seconds. A server that asks for a longer wait than a day is not believed."""
+
+_RETRIED_STATUSES = {500, 502, 503, 504}
+_SAFE_METHODS = {"GET", "HEAD"}
+_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+/?")
+_FORBIDDEN_IN_ID = re.compile(r"[/?#\s\x00-\x1f\x7f-\x9f]")
+_ERRORS: dict[int, type[ApiError]] = {
+    400: BadRequest,
+    401: AuthenticationError,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    429: RateLimited,
+}
+
+
+class Secret(str):
+    """Text that does not show itself where a repr is printed, such as the locals of a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@frozen(kw_only=True)
+class Request:
+    """One request, ready to be sent."""
+
+    method: str
+    url: URL
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class Response:
+    """What is known of an answer besides its body."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    url: URL
+    method: str
+
+
+@frozen(kw_only=True)
+class Envelope:
+    """An answer's body: `data`, and `pagination` as it was sent, if it was."""
+
+    data: Any
+    pagination: Any
+    response: Response
+
+
+@frozen(kw_only=True)
+class RateLimitHeaders:
+    """What an answer says of the window: requests left of how many, and the seconds until it resets."""
+
+    limit: int | None
+    remaining: int
+    reset_after: float
+
+
+class NotJson(DecodeError):
+    """A success whose body is no JSON. Something on the way made it, so a GET is tried again."""
+
+
+# Out: what is sent
+
+
+def parse_base_url(text: str) -> URL:
+    """Check where requests, and so the token, are to go.
+
+    Raises:
+        ConfigurationError: not an absolute http(s) URL, or plain http to anything but a loopback address.
+    """
+    try:
+        url = URL(text)
+    except (TypeError, ValueError):
+        raise ConfigurationError("the base URL is no URL") from None
+    host = url.host
+    if url.user is not None or url.password is not None:
+        raise ConfigurationError("the base URL must not hold a user or a password")
+    if url.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"the base URL must be like https://api.northflank.com, not {text!r}")
+    if url.raw_query_string or url.raw_fragment:
+        raise ConfigurationError("the base URL must not have a query or a fragment")
+    if url.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(f"the token is not sent over plain http to {host}: use https")
+    return url
+
+
+def parse_token(token: str) -> Secret:
+    """Check that there is a token, and that it can be a header's value; the error does not show it."""
+    if not token:
+        raise ConfigurationError("there is no token: pass one, or set NORTHFLANK_API_TOKEN")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigurationError("the token holds a space, a line break or another character that no token has")
+    return Secret(token)
+
+
+def segment(name: str, value: str) -> str:
+    """Make an id one segment of a path, percent-encoded.
+
+    Raises:
+        ConfigurationError: empty, `.`, `..`, or with a `/`, `?`, `#`, white space or a control character.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+    if value in ("", ".", "..") or _FORBIDDEN_IN_ID.search(value) or not _is_unicode(value):
+        raise ConfigurationError(f"{name} is not the id of anything: {value!r}")
+    return URL.build(path=value).raw_path
+
+
+def check_page_size(per_page: int, page: int | None) -> None:
+    """Raises ConfigurationError where the API would refuse the numbers."""
+    if not _is_int(per_page) or not 1 <= per_page <= MAX_PER_PAGE:
+        raise ConfigurationError(f"per_page must be a whole number from 1 to {MAX_PER_PAGE}, not {per_page!r}")
+    if page is not None and (not _is_int(page) or page < 1):
+        raise ConfigurationError(f"page must be a whole number from 1, not {page!r}")
+
+
+def build_request(
+    base_url: URL,
+    token: Secret,
+    method: str,
+    path: str,
+    params: Mapping[str, Any] | None = None,
+    json_body: Any = None,
+) -> Request:
+    """Build a request for `path`, which is sent as it is; a parameter that is `None` is left out.
+
+    Raises:
+        ConfigurationError: the method, the path, a parameter or the body cannot be sent.
+    """
+    if not isinstance(method, str) or not method.isascii() or not method.isalpha():
+        raise ConfigurationError(f"not a method of HTTP: {method!r}")
+    _check_path(path)
+    url = base_url.with_path(base_url.raw_path.rstrip("/") + path, encoded=True)
+    query = [(name, text) for name, value in (params or {}).items() for text in _query_texts(name, value)]
+    headers = {
+        "Authorization": Secret(f"Bearer {token}"),
+        "Accept": "application/json",
+        "User-Agent": USER_AGENT,
+    }
+    if json_body is None:
+        return Request(method=method.upper(), url=url.with_query(query), headers=headers)
+    headers["Content-Type"] = "application/json"
+    return Request(method=method.upper(), url=url.with_query(query), headers=headers, body=_json_bytes(json_body))
+
+
+def _check_path(path: str) -> None:
+    if not isinstance(path, str) or not _PATH.fullmatch(path):
+        raise ConfigurationError(
+            f"not a path like /v1/projects: {path!r} (percent-encode what is special; the query goes into params)"
+        )
+    if any(unquote(part) in (".", "..") for part in path.split("/")):
+        raise ConfigurationError(f"a path must not hold . or .. as a segment: {path!r}")
+
+
+def _query_texts(name: str, value: Any) -> list[str]:
+    match value:
+        case None:
+            return []
+        case bool():
+            return ["true" if value else "false"]
+        case int():
+            return [str(value)]
+        case float() if math.isfinite(value):
+            return [str(value)]
+        case str() if _is_unicode(value):
+            return [value]
+        case datetime():
+            return [value.isoformat()]
+        case list() | tuple():
+            return [text for item in value for text in _query_texts(name, item)]
+    raise ConfigurationError(f"the parameter {name} cannot be sent: {value!r}")
+
+
+def _json_bytes(value: Any) -> bytes:
+    try:
+        return json.dumps(value, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the body cannot be sent as JSON: {error}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether the text can be encoded: half a surrogate pair cannot."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+# In: what is answered
+
+
+def read_envelope(response: Response, body: bytes) -> Envelope:
+    """Read an answer.
+
+    Raises:
+        ApiError: the API refused, failed, or redirects.
+        DecodeError: a success that is no JSON object with `data`.
+    """
+    if not 200 <= response.status < 300:
+        raise read_error(response, body)
+    if not body.strip():
+        if response.method == "GET" and response.status != 204:
+            raise NotJson("the answer is empty")
+        return Envelope(data=None, pagination=None, response=response)
+    answer = _parse_json(body)
+    if not isinstance(answer, dict):
+        raise DecodeError(f"the answer is no JSON object but {type(answer).__name__}")
+    if "data" not in answer:
+        raise DecodeError("missing", place="data")
+    return Envelope(data=answer["data"], pagination=answer.get("pagination"), response=response)
+
+
+def read_error(response: Response, body: bytes) -> ApiError:
+    """Make the error of an answer that is no success."""
+    status = response.status
+    if status < 400 and (location := response.headers.get("Location")):
+        return ApiError(f"redirects to {location}: not followed, the token stays with its host", status=status)
+    documented = _error_object(body)
+    message, id_ = documented.get("message"), documented.get("id")
+    cls = _ERRORS.get(status, ServerError if status >= 500 else ApiError)
+    rate_limit = read_rate_limit(status, response.headers) if status == 429 else None
+    return cls(
+        message if isinstance(message, str) and message else _phrase(status, response.headers),
+        status=status,
+        id=id_ if isinstance(id_, str) else None,
+        details=documented.get("details"),
+        retry_after=rate_limit.reset_after if rate_limit else read_retry_after(response.headers),
+    )
+
+
+def read_pagination(raw: Any, items: int) -> Pagination:
+    """Read where a page of so many `items` stands. Without a word of it, the listing ends here."""
+    if raw is None:
+        return Pagination(has_next_page=False, count=items)
+    if not isinstance(raw, dict):
+        raise DecodeError(f"expected an object, got {type(raw).__name__}", place="pagination")
+    told = {name: value for name, value in raw.items() if value not in (None, "")}
+    return structure({"hasNextPage": "cursor" in told, "count": items, **told}, Pagination, "pagination")
+
+
+def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimitHeaders | None:
+    """Read an answer's `x-ratelimit-*`; `None` where they say nothing that can be relied on.
+
+    After a 429 nothing is left, whatever the headers say, until the later of their times.
+    """
+    limit = _number(headers.get("x-ratelimit-limit"))
+    remaining = _number(headers.get("x-ratelimit-remaining"))
+    reset = _number(headers.get("x-ratelimit-reset"))
+    if reset is not None and reset > MAX_WAIT:
+        reset = None
+    if status == 429:
+        waits = [wait for wait in (reset, read_retry_after(headers)) if wait is not None]
+        remaining, reset = 0, max(waits, default=None)
+    if remaining is None or reset is None:
+        return None
+    return RateLimitHeaders(limit=None if limit is None else int(limit), remaining=int(remaining), reset_after=reset)
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that `Retry-After` asks for, whether it gives them or a date."""
+    text = headers.get("Retry-After")
+    if text is None:
+        return None
+    seconds = _number(text)
+    if seconds is None:
+        try:
+            date = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        seconds = max(0.0, (date - datetime.now(UTC)).total_seconds())
+    return seconds if seconds <= MAX_WAIT else None
+
+
+def retry_delay(error: Exception, method: str) -> bool | float:
+    """Whether a request that failed like this is to be tried again: `False`, `True`, or after so many seconds.
+
+    A request that changes something is tried again only where the server cannot have acted on it.
+    """
+    safe = method in _SAFE_METHODS
+    match error:
+        case TransportError():
+            return safe or not error.sent
+        case NotJson():
+            return safe
+        case RateLimited():
+            return 0.0 if error.retry_after else True  # the budget does the waiting
+        case ServerError() if error.status in _RETRIED_STATUSES and (safe or error.status == 503):
+            return error.retry_after or True
+    return False
+
+
+def _parse_json(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise NotJson(f"the answer is no JSON: {reason}") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # it could not be written out again
+        raise ValueError(f"{text} is out of range")
+    return number
+
+
+def _error_object(body: bytes) -> dict[str, Any]:
+    """The documented error body's `error`; empty where a proxy answered with something else."""
+    try:
+        answer = _parse_json(body)
+    except NorthflankError:
+        return {}
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _phrase(status: int, headers: Mapping[str, str]) -> str:
+    try:
+        phrase = http.HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "unknown status"
+    return f"{phrase} (no error body, but {headers.get('Content-Type', 'nothing')})"
+
+
+def _number(text: str | None) -> float | None:
+    """A header's number, if it is one and not below zero."""
+    try:
+        number = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

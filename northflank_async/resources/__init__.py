@@ -1,0 +1,8 @@
+"""What can be done at each URL: a tree that mirrors the URL tree."""
+
+from northflank_async.resources.account import Account
+from northflank_async.resources.addon import AddonResource
+from northflank_async.resources.backup import BackupResource
+from northflank_async.resources.project import ProjectResource
+
+__all__ = ["Account", "AddonResource", "BackupResource", "ProjectResource"]

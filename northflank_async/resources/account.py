@@ -1,0 +1,92 @@
+from collections.abc import Mapping
+from typing import Any
+
+from northflank_async.budget import RateLimit
+from northflank_async.paging import Listing, Paginator, as_sent
+from northflank_async.protocol import MAX_PER_PAGE, segment
+from northflank_async.records import Project
+from northflank_async.resources.project import ProjectResource
+from northflank_async.resources.resource import Resource
+
+
+class Account(Resource):
+    """What a token reaches under `/v1`, or under `/v1/teams/{teamId}`."""
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The hour's requests as far as they are known; `None` before the first answer and after the window's end."""
+        return self._transport.budget.rate_limit
+
+    def projects(
+        self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
+    ) -> Paginator[Project]:
+        """List the projects that the token can see.
+
+        Args:
+            per_page: projects a request, 1 to 100.
+            page: the number of the page to begin with, from 1.
+            cursor: the cursor of the page to begin with.
+
+        Raises:
+            ConfigurationError: `per_page` or `page` is out of range.
+
+        https://northflank.com/docs/v1/api/team/projects/list-projects
+        """
+        return self._list("projects", Project, per_page=per_page, page=page, cursor=cursor)
+
+    def project(self, project_id: str) -> ProjectResource:
+        """One project, by its id. Nothing is sent.
+
+        Raises:
+            ConfigurationError: the id cannot be part of a URL.
+        """
+        return ProjectResource(self._transport, f"{self._path}/projects/{segment('the project id', project_id)}")
+
+    async def request(self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
+        """Call any endpoint of the API, as plain JSON, with the same retries and budget.
+
+        Args:
+            method: `"GET"`, `"POST"`, …; a method other than GET is sent again only where the server cannot have acted.
+            path: the whole path, such as `"/v1/projects/p/services"`, sent as it is.
+            params: the query; `None` is left out, a list repeats its name.
+            json: the body.
+
+        Returns:
+            What stands under `data`; `None` if the answer has no body.
+
+        Raises:
+            NorthflankError: the call cannot be sent, was refused, failed, or its answer cannot be read.
+
+        https://northflank.com/docs/v1/api
+        """
+        return await self._transport.send(method, path, lambda envelope: envelope.data, params=params, json=json)
+
+    def paginate(
+        self,
+        path: str,
+        items: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        per_page: int = MAX_PER_PAGE,
+        page: int | None = None,
+        cursor: str | None = None,
+    ) -> Paginator[dict[str, Any]]:
+        """List at any endpoint of the API, as plain JSON.
+
+        Args:
+            path: the whole path, such as `"/v1/projects/p/services"`, sent as it is.
+            items: the name of the array under `data`, such as `"services"`; `None` where `data` itself is the array.
+            params: more of the query.
+            per_page: items a request, 1 to 100.
+            page: the number of the page to begin with, from 1.
+            cursor: the cursor of the page to begin with.
+
+        Raises:
+            ConfigurationError: `per_page` or `page` is out of range.
+
+        https://northflank.com/docs/v1/api
+        """
+        listing = Listing(
+            transport=self._transport, path=path, params=params or {}, items=items, decode=as_sent, per_page=per_page
+        )
+        return Paginator(listing, page=page, cursor=cursor)

@@ -1,0 +1,45 @@
+from northflank_async.paging import Paginator
+from northflank_async.protocol import MAX_PER_PAGE, segment
+from northflank_async.records import Addon, Project
+from northflank_async.resources.addon import AddonResource
+from northflank_async.resources.resource import Resource
+
+
+class ProjectResource(Resource):
+    """A project: `/v1/projects/{projectId}`."""
+
+    async def get(self) -> Project:
+        """Get the project.
+
+        Raises:
+            NotFound: there is no such project, or the token cannot see it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/team/projects/get-project
+        """
+        return await self._get(Project)
+
+    def addons(
+        self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
+    ) -> Paginator[Addon]:
+        """List the project's addons.
+
+        Args:
+            per_page: addons a request, 1 to 100.
+            page: the number of the page to begin with, from 1.
+            cursor: the cursor of the page to begin with.
+
+        Raises:
+            ConfigurationError: `per_page` or `page` is out of range.
+
+        https://northflank.com/docs/v1/api/project/addons/list-addons
+        """
+        return self._list("addons", Addon, per_page=per_page, page=page, cursor=cursor)
+
+    def addon(self, addon_id: str) -> AddonResource:
+        """One addon, by its id. Nothing is sent.
+
+        Raises:
+            ConfigurationError: the id cannot be part of a URL.
+        """
+        return AddonResource(self._transport, f"{self._path}/addons/{segment('the addon id', addon_id)}")

@@ -1,0 +1,229 @@
+"""One exchange over aiohttp, with retries and the budget."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import aiohttp
+import stamina
+from yarl import URL
+
+from northflank_async.budget import Admission, Budget
+from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, RateLimited, TransportError
+from northflank_async.protocol import Envelope, Request, Response, Secret, build_request, read_envelope, retry_delay
+
+_log = logging.getLogger("northflank_async")
+
+T = TypeVar("T")
+
+_FIRST_BACKOFF = 0.5
+_LONGEST_BACKOFF = 30.0
+
+
+class Transport:
+    """Sends requests: each attempt within `timeout` seconds and paid for by the budget, `attempts` at the most.
+
+    It opens a session with the first request and closes it with itself; a caller's session stays open.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: URL,
+        token: Secret,
+        budget: Budget,
+        session: aiohttp.ClientSession | None,
+        timeout: float,
+        attempts: int,
+        max_response_bytes: int,
+        trace_configs: Sequence[aiohttp.TraceConfig],
+    ) -> None:
+        self.budget = budget
+        self._base_url = base_url
+        self._token = token
+        self._session = session
+        self._owns_session = session is None
+        self._timeout = timeout
+        self._attempts = attempts
+        self._max_response_bytes = max_response_bytes
+        self._trace_configs = list(trace_configs)
+        self._closed = False
+        self._under_way: set[asyncio.Timeout] = set()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Envelope], T],
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> T:
+        """Send a request, again where that helps, and `read` the answer.
+
+        Raises:
+            NorthflankError: with the request, the number of attempts and the time that went into them.
+        """
+        request = build_request(self._base_url, self._token, method, path, params, json)
+        started = self.budget.time()
+        retries = _Retries(request, self._attempts, self.budget.waits)
+        try:
+            if self._closed:
+                raise TransportError("the client is closed", sent=False)
+            try:
+                async with asyncio.timeout(None) as scope:
+                    self._under_way.add(scope)
+                    try:
+                        return await self._retry(request, read, retries)
+                    finally:
+                        self._under_way.discard(scope)
+            except TimeoutError:  # only close() ends the scope
+                raise TransportError("the client was closed before the answer came") from None
+        except NorthflankError as error:
+            error.method, error.url = request.method, request.url
+            error.attempts, error.elapsed = retries.attempt, self.budget.time() - started
+            error.redact(self._token)
+            raise
+
+    async def close(self) -> None:
+        """Close the session, unless it is the caller's. Requests under way end with a `TransportError`."""
+        self._closed = True
+        now = asyncio.get_running_loop().time()
+        for scope in self._under_way:
+            scope.reschedule(now)
+        self._under_way.clear()
+        if self._session and self._owns_session:
+            await self._session.close()
+
+    async def _retry(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
+        async for attempt in stamina.retry_context(
+            on=retries.decide,
+            attempts=self._attempts,
+            timeout=None,
+            wait_initial=_FIRST_BACKOFF,
+            wait_max=_LONGEST_BACKOFF,
+        ):
+            with attempt:
+                retries.attempt = attempt.num
+                return read(await self._attempt(request, attempt.num))
+        raise AssertionError("an attempt returns or raises")
+
+    async def _attempt(self, request: Request, number: int) -> Envelope:
+        async with self.budget.admit() as admission:
+            started = self.budget.time()
+            outcome: object = "cancelled"
+            try:
+                response, body = await self._exchange(request, admission)
+                outcome = response.status
+            except NorthflankError as error:
+                outcome = error
+                raise
+            finally:
+                _log.debug(
+                    "%s %s -> %s in %.0f ms (attempt %d, budget: %s)",
+                    request.method,
+                    request.url.raw_path_qs,
+                    outcome,
+                    (self.budget.time() - started) * 1000,
+                    number,
+                    self.budget.rate_limit,
+                )
+        return read_envelope(response, body)
+
+    async def _exchange(self, request: Request, admission: Admission) -> tuple[Response, bytes]:
+        session = self._open_session()
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                session.request(
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    data=request.body,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    auto_decompress=True,
+                    timeout=aiohttp.ClientTimeout(),
+                    middlewares=(_send_once, *session._middlewares),  # there is no public name for them
+                ) as answer,
+            ):
+                admission.told(answer.status, answer.headers)
+                response = Response(
+                    status=answer.status, headers=answer.headers, url=request.url, method=request.method
+                )
+                return response, await self._read_body(answer)
+        except aiohttp.ClientConnectorError as error:
+            admission.unsent()
+            reason = f"no connection to {error.host}:{error.port}: {error.os_error}"
+            raise TransportError(reason, sent=False) from _without_frames(error)
+        except TimeoutError as error:
+            raise TransportError(f"no answer within {self._timeout:g} s") from _without_frames(error)
+        except (aiohttp.ClientError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise TransportError(f"the answer did not arrive whole ({reason})") from _without_frames(error)
+        except asyncio.CancelledError as error:
+            _without_frames(error)
+            raise
+
+    async def _read_body(self, answer: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in answer.content.iter_any():
+            body += chunk
+            if len(body) > self._max_response_bytes:
+                raise DecodeError(f"the answer is larger than {self._max_response_bytes} bytes")
+        return bytes(body)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(), trace_configs=self._trace_configs
+            )
+        if self._session.closed:
+            raise ConfigurationError("the session that was passed in is closed")
+        return self._session
+
+
+class _Retries:
+    """Decides for one request whether a failed attempt is followed by another, and says so in the log."""
+
+    def __init__(self, request: Request, attempts: int, waits: bool) -> None:
+        self.attempt = 0
+        self._request = request
+        self._attempts = attempts
+        self._waits = waits
+
+    def decide(self, error: Exception) -> bool | float:
+        if isinstance(error, RateLimited) and not self._waits:
+            return False
+        delay = retry_delay(error, self._request.method)
+        if delay is False or self.attempt >= self._attempts:
+            return False
+        _log.warning(
+            "%s %s failed: %s; trying again (attempt %d of %d)",
+            self._request.method,
+            self._request.url.raw_path_qs,
+            error,
+            self.attempt + 1,
+            self._attempts,
+        )
+        return delay
+
+
+async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a request a second time by itself: nobody would have paid for it."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error) or type(error).__name__) from error
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """Drop the frames below this package: their locals hold the token, and some reports show locals."""
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+    return error

@@ -1,0 +1,36 @@
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import stamina
+from hypothesis import settings
+
+from northflank_async import Northflank
+from northflank_async.simulator import Simulator
+
+settings.register_profile("deterministic", deadline=None, derandomize=True)
+settings.load_profile("deterministic")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NORTHFLANK_API_TOKEN", "NF_API_TOKEN", "NORTHFLANK_API_BASE_URL", "NF_API_HOST", "NF_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_backoff() -> Iterator[None]:
+    """Retries happen, and take no time."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def nf(sim: Simulator) -> AsyncIterator[Northflank]:
+    async with Northflank(sim.token, base_url=sim.url) as client:
+        yield client

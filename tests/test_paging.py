@@ -1,0 +1,337 @@
+"""Listings across pages, over a real socket."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from northflank_async import (
+    Backup,
+    ConfigurationError,
+    DecodeError,
+    Northflank,
+    NotFound,
+    Page,
+    PaginationError,
+    ServerError,
+)
+from northflank_async.simulator import Simulator
+from tests.scripted import Answer, backup, envelope, scripted
+
+
+def addon(nf: Northflank) -> Any:
+    return nf.project("default-project").addon("example-addon")
+
+
+def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Answer:
+    """Serve a listing split into just these pages; each cursor is the number of its page."""
+
+    def answer(request: web.Request) -> web.Response:
+        number = int(request.query.get("cursor", "0"))
+        more = number + 1 < len(pages)
+        pagination: dict[str, Any] = {"hasNextPage": more, "count": float(len(pages[number]))}
+        if more:
+            pagination["cursor"] = str(number + 1)
+        return envelope({"backups": [backup(item) for item in pages[number]]}, **pagination)
+
+    return answer
+
+
+@given(items=st.integers(0, 60), per_page=st.integers(1, 25))
+def test_any_listing_is_read_once_in_order_and_in_the_least_number_of_requests(items: int, per_page: int) -> None:
+    async def run() -> None:
+        async with Simulator(projects=1, addons=items) as sim, Northflank(sim.token, base_url=sim.url) as nf:
+            listed = [addon.id async for addon in nf.project("default-project").addons(per_page=per_page)]
+            assert len(listed) == len(set(listed)) == items
+            assert len(sim.requests) == max(1, -(-items // per_page))
+            assert listed == [addon.id for addon in (await nf.project("default-project").addons(per_page=100)).items]
+
+    asyncio.run(run())
+
+
+@given(st.lists(st.lists(st.just(0), max_size=4), min_size=1, max_size=8))
+def test_any_split_into_pages_yields_every_item_once_and_in_order(split: list[list[int]]) -> None:
+    total = 0
+    for page in split:
+        for index in range(len(page)):
+            page[index] = total
+            total += 1
+
+    async def run() -> None:
+        async with scripted(pages_by_cursor(split)) as server, server.client() as nf:
+            assert [item.id async for item in addon(nf).backups()] == [f"b{number}" for number in range(total)]
+            assert len(server.requests) == len(split)
+
+    asyncio.run(run())
+
+
+async def test_a_hundred_a_page_is_the_default(sim: Simulator, nf: Northflank) -> None:
+    backups = await addon(nf).backups().all()
+    assert len(sim.requests) == -(-len(backups) // 100)
+    assert {request.query["per_page"] for request in sim.requests} == {"100"}
+
+
+async def test_nothing_is_sent_before_it_is_asked_for(sim: Simulator, nf: Northflank) -> None:
+    paginator = addon(nf).backups(per_page=10)
+    paginator.pages()
+    assert sim.requests == []
+    pages = paginator.pages()
+    await anext(pages)
+    await asyncio.sleep(0.01)
+    assert len(sim.requests) == 1
+
+
+async def test_awaiting_gives_the_first_page(sim: Simulator, nf: Northflank) -> None:
+    page = await addon(nf).backups(per_page=50, page=1)
+    assert isinstance(page, Page)
+    assert isinstance(page.items[0], Backup)
+    assert (len(page.items), page.pagination.count, page.pagination.has_next_page) == (50, 50, True)
+    assert page.pagination.cursor
+    assert [item["id"] for item in page.data["backups"]] == [item.id for item in page.items]
+    assert (page.response.status, page.response.method) == (200, "GET")
+    assert page.response.headers["x-ratelimit-limit"] == "1000"
+    assert page.response.url.query == {"per_page": "50", "page": "1"}
+    assert len(sim.requests) == 1
+
+
+async def test_a_page_and_a_cursor_are_where_a_listing_begins(nf: Northflank) -> None:
+    everything = await addon(nf).backups().all()
+    first = await addon(nf).backups(per_page=40)
+    assert await addon(nf).backups(per_page=40, page=3).all() == everything[80:]
+    assert await addon(nf).backups(per_page=40, cursor=first.pagination.cursor).all() == everything[40:]
+
+
+async def test_iterating_again_starts_again(nf: Northflank) -> None:
+    paginator = addon(nf).backups()
+    assert [item.id async for item in paginator] == [item.id async for item in paginator]
+
+
+async def test_two_tasks_each_get_the_whole_listing(nf: Northflank) -> None:
+    paginator = addon(nf).backups(per_page=20)
+    first, second = await asyncio.gather(paginator.all(), paginator.all())
+    assert first == second == await addon(nf).backups().all()
+
+
+async def test_two_tasks_at_one_iterator_share_the_listing_without_loss(sim: Simulator, nf: Northflank) -> None:
+    iterator = aiter(addon(nf).backups(per_page=20))
+
+    async def drain() -> list[str]:
+        return [item.id async for item in iterator]
+
+    halves = await asyncio.gather(drain(), drain())
+    everything = [item.id for item in await addon(nf).backups().all()]
+    assert sorted(halves[0] + halves[1]) == sorted(everything)
+
+
+async def test_leaving_a_loop_early_leaves_nothing_open_or_running(sim: Simulator, nf: Northflank) -> None:
+    async for _ in addon(nf).backups(per_page=10):
+        break
+    async for _ in addon(nf).backups(per_page=10).pages():
+        break
+    assert len(sim.requests) == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()} | {
+        task for task in asyncio.all_tasks() if "RequestHandler" in repr(task.get_coro())
+    }
+
+
+async def test_the_raw_listing_is_the_json_as_it_was_sent(nf: Northflank) -> None:
+    page = await addon(nf).backups().raw()
+    assert list(page.items) == page.data["backups"]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"per_page": 0}, {"per_page": 101}, {"per_page": 1.5}, {"per_page": True}, {"page": 0}, {"page": "2"}]
+)
+@pytest.mark.parametrize("listing", ["projects", "paginate", "addons", "backups", "restores", "backup_restores"])
+async def test_a_bad_page_size_is_an_error_at_the_call(bad: Any, listing: str) -> None:
+    nf = Northflank("token")
+    project = nf.project("p")
+    call = {
+        "projects": nf.projects,
+        "paginate": lambda **options: nf.paginate("/v1/projects", "projects", **options),
+        "addons": project.addons,
+        "backups": project.addon("a").backups,
+        "restores": project.addon("a").restores,
+        "backup_restores": project.addon("a").backup("b").restores,
+    }[listing]
+    with pytest.raises(ConfigurationError, match="page must be a whole number"):
+        call(**bad)
+
+
+@pytest.mark.parametrize("failing", [0, 1, 3])
+async def test_a_failed_page_can_be_gone_on_from_with_nothing_missing_or_double(failing: int) -> None:
+    split = [[0, 1], [2], [3, 4, 5], [6]]
+    broken = {str(failing)}
+
+    def answer(request: web.Request) -> web.Response:
+        if request.query.get("cursor", "0") in broken:
+            return web.json_response({"error": {"status": 500, "message": "Down."}}, status=500)
+        return pages_by_cursor(split)(request)
+
+    async with scripted(answer) as server, server.client(attempts=1) as nf:
+        read: list[str] = []
+        with pytest.raises(ServerError) as caught:
+            async for item in addon(nf).backups():
+                read.append(item.id)
+        broken.clear()
+        read += [item.id async for item in addon(nf).backups(cursor=caught.value.cursor)]
+    assert read == [f"b{number}" for number in range(7)]
+
+
+async def test_the_same_iterator_goes_on_after_a_failure() -> None:
+    broken = {"1"}
+
+    def answer(request: web.Request) -> web.Response:
+        if request.query.get("cursor") in broken:
+            return web.Response(status=503)
+        return pages_by_cursor([[0, 1], [2], [3]])(request)
+
+    async with scripted(answer) as server, server.client(attempts=1) as nf:
+        iterator = aiter(addon(nf).backups())
+        read = [(await anext(iterator)).id, (await anext(iterator)).id]
+        for _ in range(2):
+            with pytest.raises(ServerError):
+                await anext(iterator)
+        broken.clear()
+        read += [item.id async for item in iterator]
+    assert read == ["b0", "b1", "b2", "b3"]
+
+
+async def test_all_that_was_read_before_a_failure_is_on_the_error() -> None:
+    def answer(request: web.Request) -> web.Response:
+        return web.Response(status=404) if "cursor" in request.query else pages_by_cursor([[0, 1], [2]])(request)
+
+    async with scripted(answer) as server, server.client() as nf:
+        with pytest.raises(NotFound) as caught:
+            await addon(nf).backups().all()
+    assert [item.id for item in caught.value.items] == ["b0", "b1"]
+    assert caught.value.cursor == "1"
+
+
+@pytest.mark.parametrize("circle", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "b"]])
+async def test_a_cursor_that_comes_back_is_an_error_at_once(circle: list[str]) -> None:
+    turns = iter(circle)
+
+    def answer(request: web.Request) -> web.Response:
+        return envelope({"backups": [backup(len(server.requests))]}, hasNextPage=True, count=1, cursor=next(turns))
+
+    async with scripted(answer) as server, server.client() as nf:
+        read = []
+        with pytest.raises(PaginationError, match="leads back") as caught:
+            async for item in addon(nf).backups():
+                read.append(item.id)
+        assert len(read) == len(server.requests) == len(circle)
+        assert caught.value.cursor == circle[-1]
+
+
+async def test_a_page_that_leads_to_itself_is_an_error() -> None:
+    def answer(request: web.Request) -> web.Response:
+        return envelope({"backups": []}, hasNextPage=True, count=0, cursor=request.query["cursor"])
+
+    async with scripted(answer) as server, server.client() as nf:
+        with pytest.raises(PaginationError, match="leads back"):
+            await addon(nf).backups(cursor="here").all()
+        assert len(server.requests) == 1
+
+
+def pages_by_number(pages: list[list[int]]) -> Answer:
+    def answer(request: web.Request) -> web.Response:
+        number = int(request.query.get("page", "1"))
+        items = [backup(item) for item in pages[number - 1]]
+        return envelope({"backups": items}, hasNextPage=number < len(pages), count=len(items))
+
+    return answer
+
+
+async def test_without_a_cursor_the_next_page_number_is_asked_for() -> None:
+    async with scripted(pages_by_number([[0, 1], [], [2]])) as server, server.client() as nf:
+        assert [item.id async for item in addon(nf).backups()] == ["b0", "b1", "b2"]
+        assert [request.query.get("page") for request in server.requests] == [None, "2", "3"]
+
+
+async def test_a_failed_page_number_can_be_gone_on_from() -> None:
+    def answer(request: web.Request) -> web.Response:
+        if request.query.get("page") == "2" and len(server.requests) == 2:
+            return web.Response(status=404)
+        return pages_by_number([[0, 1], [2], [3]])(request)
+
+    async with scripted(answer) as server, server.client() as nf:
+        with pytest.raises(NotFound) as caught:
+            await addon(nf).backups().all()
+        rest = await addon(nf).backups(cursor=caught.value.cursor, page=caught.value.page).all()
+    assert [item.id for item in caught.value.items + rest] == ["b0", "b1", "b2", "b3"]
+
+
+async def test_page_numbers_that_are_ignored_are_an_error_and_not_an_endless_loop() -> None:
+    def answer(request: web.Request) -> web.Response:
+        return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
+
+    async with scripted(answer) as server, server.client() as nf:
+        with pytest.raises(PaginationError, match="same page") as caught:
+            await addon(nf).backups().all()
+        assert [item.id for item in caught.value.items] == ["b1"]
+        assert len(server.requests) == 2
+
+
+async def test_more_without_a_cursor_after_a_cursor_of_the_callers_is_an_error() -> None:
+    def answer(request: web.Request) -> web.Response:
+        return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
+
+    async with scripted(answer) as server, server.client() as nf:
+        with pytest.raises(PaginationError, match="neither its cursor nor its number"):
+            await addon(nf).backups(cursor="c").all()
+        assert len(server.requests) == 1
+
+
+async def test_the_end_is_where_the_api_says_so_even_with_a_cursor() -> None:
+    def answer(request: web.Request) -> web.Response:
+        return envelope({"backups": [backup(1)]}, hasNextPage=False, count=1, cursor="more")
+
+    async with scripted(answer) as server, server.client() as nf:
+        assert len(await addon(nf).backups().all()) == 1
+        assert len(server.requests) == 1
+
+
+async def test_a_listing_without_pagination_is_one_page() -> None:
+    async with scripted(lambda _: envelope({"backups": [backup(1), backup(2)]})) as server, server.client() as nf:
+        page = await addon(nf).backups()
+        assert (page.pagination.has_next_page, page.pagination.count) == (False, 2)
+        assert len(await addon(nf).backups().all()) == 2
+
+
+async def test_an_array_that_is_null_is_empty() -> None:
+    async with scripted(lambda _: envelope({"backups": None})) as server, server.client() as nf:
+        assert await addon(nf).backups().all() == []
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [([], "data"), (None, "data"), ("x", "data"), ({}, "data.backups"), ({"backups": {}}, "data.backups"),
+     ({"backups": [backup(1), 7]}, "data.backups[1]"), ({"backups": [{"id": "b"}]}, "data.backups[0].status")],
+)  # fmt: skip
+async def test_data_of_another_shape_is_named_by_its_place(data: Any, place: str) -> None:
+    async with scripted(lambda _: envelope(data)) as server, server.client() as nf:
+        with pytest.raises(DecodeError) as caught:
+            await addon(nf).backups()
+        assert caught.value.place == place
+        assert len(server.requests) == 1
+
+
+async def test_any_endpoint_can_be_listed_as_plain_json_with_its_items_below_data(nf: Northflank) -> None:
+    listed = await nf.paginate("/v1/projects/default-project/addons", items="addons", per_page=3).all()
+    assert [item["id"] for item in listed] == [item.id async for item in nf.project("default-project").addons()]
+
+
+async def test_any_endpoint_can_be_listed_as_plain_json_where_data_is_the_array() -> None:
+    def answer(request: web.Request) -> web.Response:
+        first = "cursor" not in request.query
+        items = [{"id": "v1"}, {"id": "v2"}] if first else [{"id": "v3"}]
+        return envelope(items, hasNextPage=first, count=len(items), **({"cursor": "c+/="} if first else {}))
+
+    async with scripted(answer) as server, server.client() as nf:
+        listed = nf.paginate("/v1/projects/p/volumes/v/backups", items=None, params={"x": 1})
+        assert [item["id"] async for item in listed] == ["v1", "v2", "v3"]
+        assert [request.query["x"] for request in server.requests] == ["1", "1"]

@@ -1,0 +1,27 @@
+"""What an editor shows: checked by mypy, never run."""
+
+from datetime import datetime
+from typing import Any, assert_type
+
+from northflank_async import Addon, Backup, Northflank, Page, Project, Restore
+from northflank_async.records import RunStatus
+
+
+async def contract(nf: Northflank) -> None:
+    addon = nf.project("p").addon("a")
+    async for backup in addon.backups():
+        assert_type(backup, Backup)
+        assert_type(backup.status, RunStatus | str)
+        assert_type(backup.created_at, datetime)
+    async for page in addon.backups().pages():
+        assert_type(page, Page[Backup])
+    assert_type(await addon.backups(), Page[Backup])
+    assert_type((await addon.backups()).items, tuple[Backup, ...])
+    assert_type(await addon.backups().all(), list[Backup])
+    assert_type(await addon.backup("b").get(), Backup)
+    assert_type(await addon.restores().all(), list[Restore])
+    assert_type(await addon.backup("b").restores().all(), list[Restore])
+    assert_type(await addon.get(), Addon)
+    assert_type(await nf.project("p").addons().all(), list[Addon])
+    assert_type(await nf.team("t").project("p").get(), Project)
+    assert_type(await nf.paginate("/v1/x", items=None).all(), list[dict[str, Any]])
