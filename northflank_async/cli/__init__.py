@@ -1,0 +1,14 @@
+"""The command line, `northflank-async`. It needs the extra `northflank-async[cli]`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from northflank_async.cli.program import program
+    except ModuleNotFoundError as error:
+        if error.name not in ("click", "rich"):
+            raise
+        sys.exit("northflank-async: the command line needs more packages: pip install 'northflank-async[cli]'")
+    program()

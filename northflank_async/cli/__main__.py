@@ -1,0 +1,3 @@
+from northflank_async.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""How a command fails: one line that says what to do, and an exit code that a script can tell apart."""
+
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from northflank_async.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    DecodeError,
+    NorthflankError,
+    NotFound,
+    PaginationError,
+    PermissionDenied,
+)
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code says. click itself exits with 2 for a wrong command line."""
+
+    OK = 0
+    CONFIGURATION = 3
+    ACCESS = 4
+    NOT_FOUND = 5
+    NO_ANSWER = 6
+    BAD_ANSWER = 7
+    FILE = 8
+    UNREADABLE_RECORDS = 9
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+def fail(message: str, exit_code: ExitCode) -> NoReturn:
+    """End the command with one line on standard error."""
+    click.echo(f"northflank-async: {' '.join(message.split())}", err=True)
+    sys.exit(exit_code)
+
+
+def fail_request(error: NorthflankError) -> NoReturn:
+    """Say what to do about a request that failed."""
+    match error:
+        case ConfigurationError():
+            fail(f"{error}", ExitCode.CONFIGURATION)
+        case AuthenticationError():
+            fail(f"the token is not accepted: check NORTHFLANK_API_TOKEN. {error}", ExitCode.ACCESS)
+        case PermissionDenied():
+            fail(f"the token's role does not allow this: it needs Addons > General > Read. {error}", ExitCode.ACCESS)
+        case NotFound():
+            fail(f"not found, or not visible to this token: check the ids. {error}", ExitCode.NOT_FOUND)
+        case DecodeError() | PaginationError():
+            fail(f"the API's answer is not as documented: {error}", ExitCode.BAD_ANSWER)
+    fail(f"no answer: check the network and the base URL, or try again later. {error}", ExitCode.NO_ANSWER)
+
+
+def fail_file(path: Path, error: OSError) -> NoReturn:
+    """Say why a file cannot be written."""
+    fail(f"cannot write {path}: {error.strerror or error}", ExitCode.FILE)

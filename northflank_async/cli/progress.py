@@ -1,0 +1,45 @@
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from northflank_async.budget import RateLimit
+from northflank_async.inventory import Export
+
+
+class ExportProgress:
+    """A bar on a terminal, and nothing elsewhere: addons done, backups, and the requests left in the hour."""
+
+    def __init__(self, console: Console, rate_limit: Callable[[], RateLimit | None]) -> None:
+        self._rate_limit = rate_limit
+        self._progress = Progress(
+            SpinnerColumn(),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} addons · {task.fields[backups]} backups · {task.fields[left]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("export", total=0, backups=0, left="")
+
+    def show(self, state: Export) -> None:
+        """Show how far the export is."""
+        window = self._rate_limit()
+        self._progress.update(
+            self._task,
+            total=state.addons,
+            completed=state.addons_done,
+            backups=state.backups,
+            left=f"{window.remaining} requests left" if window else "",
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()

@@ -1,0 +1,66 @@
+import asyncio
+import signal
+
+import click
+
+from northflank_async.cli.failure import ExitCode, fail
+from northflank_async.simulator import Faults, Simulator
+
+
+@click.command("simulate")
+@click.option("--port", default=0, show_default="any free one", help="Port on 127.0.0.1.")
+@click.option("--token", default="simulator-token", show_default=True, help="The token that is accepted.")
+@click.option("--seed", default=0, show_default=True, help="Another seed makes another inventory.")
+@click.option("--projects", default=5, show_default=True, help="Number of projects.")
+@click.option("--addons", default=4, show_default=True, help="Addons of each project.")
+@click.option("--backups", default=150, show_default=True, help="Backups of each addon, on average.")
+@click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
+@click.option("--rate-limit", default=1000, show_default=True, help="Requests a window.")
+@click.option("--window", default=3600.0, show_default=True, help="Seconds until the requests are there again.")
+@click.option("--faults", metavar="NAME=RATE,…", help="Faults to inject, such as errors=0.05,drops=0.02,seed=7.")
+def simulate_command(
+    port: int,
+    token: str,
+    seed: int,
+    projects: int,
+    addons: int,
+    backups: int,
+    latency: float,
+    rate_limit: int,
+    window: float,
+    faults: str | None,
+) -> None:
+    """Serve a simulated Northflank until it is interrupted.
+
+    The first line of the output is its URL.
+    """
+    try:
+        simulator = Simulator(
+            port=port,
+            token=token,
+            seed=seed,
+            projects=projects,
+            addons=addons,
+            backups=backups,
+            latency=latency,
+            rate_limit=rate_limit,
+            window=window,
+            faults=Faults.parse(faults) if faults else None,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        asyncio.run(_serve(simulator))
+    except OSError as error:
+        fail(f"cannot listen on port {port}: {error.strerror or error}", ExitCode.CONFIGURATION)
+
+
+async def _serve(simulator: Simulator) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with simulator:
+        click.echo(simulator.url)
+        click.echo(f"token: {simulator.token}")
+        await stopped.wait()

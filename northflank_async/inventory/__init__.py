@@ -1,0 +1,5 @@
+"""Many addons at once."""
+
+from northflank_async.inventory.export import Export, export
+
+__all__ = ["Export", "export"]
