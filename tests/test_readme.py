@@ -1,0 +1,118 @@
+"""The README's code blocks run as they stand."""
+
+import ast
+import asyncio
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from northflank_async import Northflank
+from northflank_async.errors import __doc__ as error_tree
+from northflank_async.simulator import Simulator
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def environment(simulator: Simulator) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {
+        **os.environ,
+        "PATH": path,
+        "NORTHFLANK_API_TOKEN": simulator.token,
+        "NORTHFLANK_API_BASE_URL": simulator.url,
+    }
+
+
+def test_every_block_is_of_a_language_that_is_tested_here() -> None:
+    assert {name for name, _ in BLOCKS} == {"python", "sh", "json", "text"}
+
+
+def test_the_first_example_runs_as_a_program_of_its_own(northflank_simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "example.py").write_text(blocks("python")[0])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "example.py"],
+        cwd=tmp_path, env=environment(northflank_simulator), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("example-backup completed 2026-")
+    assert len(done.stdout.splitlines()) == 225
+
+
+async def test_the_examples_run_one_after_the_other(
+    northflank_simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Northflank() as nf:
+        scope: dict[str, Any] = {"nf": nf, "asyncio": asyncio}
+        for block in blocks("python")[1:]:
+            code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            result = eval(code, scope)
+            if inspect.isawaitable(result):
+                await result
+        assert len(scope["backups"]) == 225
+    assert "example-backup" in capsys.readouterr().out
+
+
+def test_the_example_of_a_test_passes_with_nothing_but_the_fixture_that_comes_with_the_package(tmp_path: Path) -> None:
+    (tmp_path / "test_example.py").write_text(next(block for block in blocks("python") if "def test_" in block))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1].startswith("1 passed"), done.stdout
+
+
+def test_the_commands_run(northflank_simulator: Simulator, tmp_path: Path) -> None:
+    for block in blocks("sh"):
+        if "pip install" not in block:
+            done = subprocess.run(
+                ["sh", "-ec", block],
+                cwd=tmp_path, env=environment(northflank_simulator), capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            assert done.stdout
+            assert done.stderr == ""
+
+
+def test_the_line_that_is_shown_is_the_first_of_an_export(northflank_simulator: Simulator, tmp_path: Path) -> None:
+    subprocess.run(
+        ["northflank-async", "export", "inventory.jsonl"],
+        cwd=tmp_path, env=environment(northflank_simulator), capture_output=True, check=True,
+    )  # fmt: skip
+    with (tmp_path / "inventory.jsonl").open(encoding="utf-8") as file:
+        assert json.loads(file.readline()) == json.loads(blocks("json")[0])
+
+
+def test_the_tree_of_errors_is_the_one_in_the_code() -> None:
+    names = r"(\w+Error|\w+Request|\w+Denied|\w+Found|Conflict|RateLimited)\b"
+    assert re.findall(names, blocks("text")[0]) == re.findall(names, error_tree or "")
+
+
+def test_the_install_commands_work_in_a_fresh_environment(tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    binaries = tmp_path / "venv" / "bin"
+    install = next(block for block in blocks("sh") if "pip install" in block)
+    path = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""}
+    for command in install.splitlines():
+        subprocess.run(["sh", "-ec", command], cwd=ROOT, env=path, capture_output=True, check=True)
+        subprocess.run(
+            [binaries / "python", "-c", "import northflank_async"],
+            cwd=tmp_path,
+            env=path,
+            capture_output=True,
+            check=True,
+        )
+    done = subprocess.run(
+        [binaries / "northflank-async", "--version"],
+        cwd=tmp_path, env=path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("northflank-async, version 0.")
