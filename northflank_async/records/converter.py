@@ -90,6 +90,8 @@ def _structure_datetime(value: Any, _: Any) -> datetime:
     if isinstance(value, str) and "T" in value:
         try:
             time = datetime.fromisoformat(value)
+            if time.tzinfo is UTC:  # as all of the API's are; the rest of this is slower
+                return time
             return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             pass
@@ -122,6 +124,17 @@ def _open_enum_factory(cls: Any) -> Hook:
         raise _expected("text", value)
 
     return hook
+
+
+def _is_optional(cls: Any) -> bool:
+    return get_origin(cls) in (Union, UnionType) and len(get_args(cls)) == 2 and NoneType in get_args(cls)
+
+
+def _optional_factory(cls: Any, converter: Converter) -> Hook:
+    """As cattrs does by itself, but with the other type's hook looked up once, not for each value."""
+    other = next(arm for arm in get_args(cls) if arm is not NoneType)
+    structure_other = converter.get_structure_hook(other)
+    return lambda value, _: None if value is None else structure_other(value, other)
 
 
 def _is_tuple(cls: Any) -> bool:
@@ -190,6 +203,7 @@ def _make_converter() -> Converter:
     }.items():
         converter.register_structure_hook(cls, hook)
     converter.register_structure_hook_factory(_is_open_enum, _open_enum_factory)
+    converter.register_structure_hook_factory(_is_optional, _optional_factory)
     converter.register_structure_hook_factory(_is_tuple, _tuple_factory)
     converter.register_structure_hook_factory(attrs.has, _record_factory)
     converter.register_unstructure_hook(datetime, _unstructure_datetime)

@@ -1,7 +1,6 @@
 """What the simulator answers over HTTP, and how it starts and stops."""
 
 import asyncio
-import base64
 import json
 import math
 import re
@@ -211,17 +210,12 @@ async def test_a_cursor_that_was_never_given_out_is_a_400() -> None:
             assert is_error(body, 400)
 
 
-async def test_cursors_need_encoding() -> None:
+async def test_cursors_need_no_encoding() -> None:
+    """Not every client encodes them, so these are as the real ones are: 24 letters and digits, - and _ included."""
     async with Simulator() as sim, session(sim) as http:
-        cursors = []
         for page in range(1, 20):
-            cursors.append((await get(http, BACKUPS, per_page=10, page=page))[1]["pagination"]["cursor"])
-        badly = next(cursor for cursor in cursors if "+" in cursor)
-        async with http.get(URL(f"{sim.url}{BACKUPS}?cursor={badly}", encoded=True)) as response:
-            assert response.status == 400
-    assert all(base64.b64decode(cursor, validate=True) for cursor in cursors)
-    assert all(cursor.endswith("=") for cursor in cursors)
-    assert any("/" in cursor for cursor in cursors)
+            cursor = (await get(http, BACKUPS, per_page=10, page=page))[1]["pagination"]["cursor"]
+            assert re.fullmatch(r"[A-Za-z0-9_-]{24}", cursor)
 
 
 async def test_a_listed_backup_can_be_read_alone() -> None:

@@ -1,0 +1,1 @@
+"""Measurements: none of them passes or fails."""

@@ -1,0 +1,139 @@
+"""The official Python SDK and this client ask the simulator for the same, and read the same."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from northflank import AsyncApiClient
+
+from northflank_async import Northflank
+from northflank_async.paging import Paginator
+from northflank_async.resources import Account, AddonResource
+from northflank_async.simulator import RequestRecord, Simulator
+
+HOME = {"project_id": "default-project", "addon_id": "example-addon"}
+AWAY = {"project_id": "billing", "addon_id": "billing-database"}
+SOURCE: dict[str, Any] = {"source_project_id": HOME["project_id"], "source_addon_id": HOME["addon_id"]}
+PER_PAGE = 2  # every listing below has more than one page of these
+
+
+class Clients(NamedTuple):
+    """Both clients on one route, and the simulator that they talk to."""
+
+    ours: Account
+    sdk: Any  # its tree of endpoints, `get.addon.…`
+    team: dict[str, str]  # what the SDK takes for the route
+    simulator: Simulator
+
+    def requests(self) -> list[RequestRecord]:
+        """What came in since the last time."""
+        came_in = list(self.simulator.requests)
+        self.simulator.requests.clear()
+        return came_in
+
+
+class Listing(NamedTuple):
+    """One listing with each client's way to it; the backup is one with more than a page of restores."""
+
+    ours: Callable[[Account, str], Paginator[Any]]
+    theirs: Callable[[Any], Any]
+    ids: Callable[[str], dict[str, str]]
+
+
+LISTINGS = {
+    "backups": Listing(
+        ours=lambda account, _: _addon(account, **HOME).backups(per_page=PER_PAGE),
+        theirs=lambda sdk: sdk.get.addon.backups,
+        ids=lambda _: HOME,
+    ),
+    "restores": Listing(
+        ours=lambda account, _: _addon(account, **HOME).restores(per_page=PER_PAGE),
+        theirs=lambda sdk: sdk.get.addon.restores,
+        ids=lambda _: HOME,
+    ),
+    "restores-of-a-backup": Listing(
+        ours=lambda account, backup: _addon(account, **HOME).backup(backup).restores(per_page=PER_PAGE),
+        theirs=lambda sdk: sdk.get.addon.backup.restores,
+        ids=lambda backup: {**HOME, "backup_id": backup},
+    ),
+    "restores-of-a-global-backup": Listing(
+        ours=lambda account, backup: _addon(account, **AWAY).backup(backup).restores(**SOURCE, per_page=PER_PAGE),
+        theirs=lambda sdk: sdk.get.addon.backup.restores,
+        ids=lambda backup: {**AWAY, **SOURCE, "backup_id": backup},
+    ),
+}
+each_listing = pytest.mark.parametrize("listing", LISTINGS.values(), ids=list(LISTINGS))
+
+
+def _addon(account: Account, project_id: str, addon_id: str) -> AddonResource:
+    return account.project(project_id).addon(addon_id)
+
+
+@pytest.fixture(params=[None, "acme"], ids=["own-route", "team-route"])
+async def clients(request: pytest.FixtureRequest) -> AsyncIterator[Clients]:
+    team = request.param
+    async with (
+        Simulator(backups=20) as simulator,
+        Northflank(simulator.token, base_url=simulator.url, team_id=team) as ours,
+        # A proxy in the environment must not come between.
+        httpx.AsyncClient(trust_env=False) as http,
+    ):
+        sdk = AsyncApiClient(api_token=simulator.token, base_url=simulator.url, async_http_client=http)
+        yield Clients(ours, sdk, {"team_id": team} if team else {}, simulator)
+
+
+@pytest.fixture
+async def restored(clients: Clients) -> str:
+    """The id of the backup that was restored most often."""
+    restores = await _addon(clients.ours, **HOME).restores().all()
+    clients.requests()
+    [(backup_id, _)] = Counter(str(restore.backup_id) for restore in restores).most_common(1)
+    return backup_id
+
+
+@each_listing
+async def test_one_page_has_the_same_data_in_both(clients: Clients, listing: Listing, restored: str) -> None:
+    page = await listing.ours(clients.ours, restored)
+    sent = clients.requests()
+    theirs = await listing.theirs(clients.sdk)(**listing.ids(restored), **clients.team, per_page=PER_PAGE)
+
+    assert theirs.data == page.data
+    assert [len(items) for items in page.data.values()] == [PER_PAGE]
+    assert clients.requests() == sent
+
+
+@each_listing
+async def test_one_page_has_the_same_pagination_in_both(clients: Clients, listing: Listing, restored: str) -> None:
+    ours = (await listing.ours(clients.ours, restored)).pagination
+    response = await listing.theirs(clients.sdk)(**listing.ids(restored), **clients.team, per_page=PER_PAGE)
+    theirs = response.pagination
+
+    assert ours.has_next_page
+    assert ours.cursor
+    assert (theirs.has_next_page, theirs.cursor, theirs.count) == (ours.has_next_page, ours.cursor, ours.count)
+
+
+@each_listing
+async def test_all_pages_have_the_same_data_in_both(clients: Clients, listing: Listing, restored: str) -> None:
+    pages = [page.data async for page in listing.ours(clients.ours, restored).pages()]
+    sent = clients.requests()
+    theirs = await listing.theirs(clients.sdk).all(**listing.ids(restored), **clients.team, per_page=PER_PAGE)
+
+    assert len(pages) > 1
+    assert theirs.data == {key: [item for page in pages for item in page[key]] for key in pages[0]}
+    assert clients.requests() == sent
+
+
+async def test_each_backup_by_its_id_has_the_same_data_in_both(clients: Clients) -> None:
+    backups = await _addon(clients.ours, **HOME).backups().all()
+    route = "/v1/teams/acme" if clients.team else "/v1"
+    clients.requests()
+
+    for backup in backups:
+        path = f"{route}/projects/default-project/addons/example-addon/backups/{backup.id}"
+        ours = await clients.ours.request("GET", path)
+        theirs = await clients.sdk.get.addon.backup(**HOME, **clients.team, backup_id=backup.id)
+        assert theirs.data == ours
+        assert clients.requests() == [RequestRecord("GET", path, {}, 200)] * 2
