@@ -32,7 +32,7 @@ class NorthflankError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.method: str | None = None
         self.url: URL | None = None
         self.attempts = 0
@@ -80,7 +80,7 @@ class ApiError(NorthflankError):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = printable(message)
         self.status = status
         self.id = id
         self.details = details
@@ -140,6 +140,11 @@ class DecodeError(NorthflankError):
 
 class PaginationError(NorthflankError):
     """The pages of a listing go in a circle, or lead nowhere."""
+
+
+def printable(text: str) -> str:
+    """Text from outside, with what no terminal or log file can take (half a surrogate pair) written as an escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _redacted(value: Any, secret: str) -> Any:

@@ -14,6 +14,9 @@ from northflank_async.transport import Transport
 
 T = TypeVar("T")
 
+_MOST_EMPTY_PAGES = 100
+"""In a row, before a listing that still says there is more is taken for endless."""
+
 Decode: TypeAlias = Callable[[Any, str], T]
 """Makes an item of its JSON; the second argument is its place, for errors."""
 
@@ -127,6 +130,7 @@ class _Pages(AsyncIterator[Page[T]]):
         self._number = (page or 1) if cursor is None else None  # of the page asked for, where it is known
         self._cursors = {cursor}
         self._data: Any = None
+        self._empty_pages = 0
         self._ended = False
         self._dead_end: str | None = None
         self._turn = asyncio.Lock()
@@ -154,8 +158,11 @@ class _Pages(AsyncIterator[Page[T]]):
         self._cursor = page.pagination.cursor
         self._number = self._number and self._number + 1
         self._page = None
+        self._empty_pages = 0 if page.items else self._empty_pages + 1
         if not page.pagination.has_next_page:
             self._ended = True
+        elif self._empty_pages >= _MOST_EMPTY_PAGES:
+            self._dead_end = f"{self._empty_pages} empty pages in a row say that there is more"
         elif self._cursor is None:
             self._page = self._number
             if self._number is None:

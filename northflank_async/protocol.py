@@ -378,7 +378,8 @@ def _phrase(status: int, headers: Mapping[str, str]) -> str:
         phrase = http.HTTPStatus(status).phrase
     except ValueError:
         phrase = "unknown status"
-    return f"{phrase} (no error body, but {headers.get('Content-Type', 'nothing')})"
+    content = headers.get("Content-Type")
+    return f"{phrase} ({content} instead of an error body)" if content else phrase
 
 
 def _number(text: str | None) -> float | None:

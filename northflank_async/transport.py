@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -67,6 +68,7 @@ class Transport:
         """
         request = build_request(self._base_url, self._token, method, path, params, json)
         started = self.budget.time()
+        handled = sys.exception()
         retries = _Retries(request, self._attempts, self.budget.waits)
         try:
             if self._closed:
@@ -80,10 +82,11 @@ class Transport:
                         self._under_way.discard(scope)
             except TimeoutError:  # only close() ends the scope
                 raise TransportError("the client was closed before the answer came") from None
-        except NorthflankError as error:
-            error.method, error.url = request.method, request.url
-            error.attempts, error.elapsed = retries.attempt, self.budget.time() - started
-            error.redact(self._token)
+        except (NorthflankError, asyncio.CancelledError) as error:
+            if isinstance(error, NorthflankError):
+                error.method, error.url = request.method, request.url
+                error.attempts, error.elapsed = retries.attempt, self.budget.time() - started
+            _drop_frames(error, handled)
             raise
 
     async def close(self) -> None:
@@ -106,30 +109,32 @@ class Transport:
         ):
             with attempt:
                 retries.attempt = attempt.num
-                return read(await self._attempt(request, attempt.num))
+                return await self._attempt(request, read, attempt.num)
         raise AssertionError("an attempt returns or raises")
 
-    async def _attempt(self, request: Request, number: int) -> Envelope:
+    async def _attempt(self, request: Request, read: Callable[[Envelope], T], number: int) -> T:
         async with self.budget.admit() as admission:
             started = self.budget.time()
             outcome: object = "cancelled"
             try:
                 response, body = await self._exchange(request, admission)
                 outcome = response.status
+                return read(read_envelope(response, body))
             except NorthflankError as error:
-                outcome = error
+                error.redact(self._token)
+                outcome = outcome if isinstance(outcome, int) else error
                 raise
             finally:
+                window = self.budget.rate_limit
                 _log.debug(
-                    "%s %s -> %s in %.0f ms (attempt %d, budget: %s)",
+                    "%s %s -> %s in %.0f ms (attempt %d, %s requests left)",
                     request.method,
                     request.url.raw_path_qs,
                     outcome,
                     (self.budget.time() - started) * 1000,
                     number,
-                    self.budget.rate_limit,
+                    window.remaining if window else "unknown",
                 )
-        return read_envelope(response, body)
 
     async def _exchange(self, request: Request, admission: Admission) -> tuple[Response, bytes]:
         session = self._open_session()
@@ -156,15 +161,14 @@ class Transport:
         except aiohttp.ClientConnectorError as error:
             admission.unsent()
             reason = f"no connection to {error.host}:{error.port}: {error.os_error}"
-            raise TransportError(reason, sent=False) from _without_frames(error)
+            raise TransportError(reason, sent=False) from error
         except TimeoutError as error:
-            raise TransportError(f"no answer within {self._timeout:g} s") from _without_frames(error)
+            raise TransportError(f"no answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             reason = f"{type(error).__name__}: {error}"
-            raise TransportError(f"the answer did not arrive whole ({reason})") from _without_frames(error)
-        except asyncio.CancelledError as error:
-            _without_frames(error)
-            raise
+            raise TransportError(f"the answer did not arrive whole ({reason})") from error
+        except ValueError as error:
+            raise ConfigurationError(f"the session cannot send this: {error}") from error
 
     async def _read_body(self, answer: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -220,10 +224,12 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
         raise aiohttp.ClientConnectionError(str(error) or type(error).__name__) from error
 
 
-def _without_frames(error: BaseException) -> BaseException:
-    """Drop the frames below this package: their locals hold the token, and some reports show locals."""
+def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
+    """Drop the frames below `send`: some reports show locals, and theirs hold the token, or a server's echo of it.
+
+    What the caller was handling when it called is not touched.
+    """
     seen: BaseException | None = error
-    while seen is not None:
+    while seen is not None and seen is not handled:
         seen.__traceback__ = None
         seen = seen.__cause__ or seen.__context__
-    return error

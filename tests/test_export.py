@@ -95,10 +95,11 @@ async def test_fields_that_nobody_documented_are_kept(tmp_path: Path) -> None:
 
 
 async def test_half_a_surrogate_pair_survives(tmp_path: Path) -> None:
-    raw = {**backup(1), "name": "\ud800 half"}
+    raw = {**backup(1), "id": "\ud800 half", "createdAt": 0}
     async with scripted(serving([raw])) as server, server.client() as nf:
-        await export(nf, tmp_path / "out.jsonl")
+        done = await export(nf, tmp_path / "out.jsonl")
     assert lines(tmp_path / "out.jsonl")[0]["backup"] == raw
+    assert done.unreadable[0].encode().startswith(rb"p/a: \ud800 half: ")
 
 
 async def test_a_record_that_cannot_be_read_is_written_as_it_came_and_named(tmp_path: Path) -> None:

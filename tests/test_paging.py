@@ -276,6 +276,18 @@ async def test_page_numbers_that_are_ignored_are_an_error_and_not_an_endless_loo
         assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("cursors", [True, False])
+async def test_empty_pages_without_end_are_an_error_and_not_an_endless_loop(cursors: bool) -> None:
+    def answer(request: web.Request) -> web.Response:
+        cursor = {"cursor": f"c{len(server.requests)}"} if cursors else {}
+        return envelope({"backups": []}, hasNextPage=True, count=0, **cursor)
+
+    async with scripted(answer) as server, server.client() as nf:
+        with pytest.raises(PaginationError, match="100 empty pages in a row"):
+            await addon(nf).backups().all()
+        assert len(server.requests) == 100
+
+
 async def test_more_without_a_cursor_after_a_cursor_of_the_callers_is_an_error() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)

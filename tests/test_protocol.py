@@ -167,6 +167,13 @@ def test_an_error_without_the_documented_body_still_says_what_it_is(body: bytes)
         read_envelope(response(502, Content_Type="text/html"), body)
 
 
+def test_an_error_can_be_printed_whatever_the_server_has_said() -> None:
+    for headers, body in (({}, b'{"error": {"message": "\\ud800"}}'), ({"Content_Type": "\udcff"}, b"")):
+        with pytest.raises(ApiError) as caught:
+            read_envelope(response(500, **headers), body)
+        assert f"{caught.value} {caught.value.message}".encode()
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_error_that_says_where_to(status: int) -> None:
     with pytest.raises(ApiError, match=r"redirects to https://evil\.example") as caught:

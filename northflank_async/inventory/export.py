@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from attrs import Factory, define, frozen
 
-from northflank_async.errors import ConfigurationError, DecodeError
+from northflank_async.errors import ConfigurationError, DecodeError, printable
 from northflank_async.inventory.whole_file import whole_file
 from northflank_async.paging import Paginator
 from northflank_async.records import Addon, Backup, Project, structure
@@ -105,5 +105,5 @@ def _read(raw: Any, record: type[T], place: str, where: str, state: Export) -> T
         return structure(raw, record, place)
     except DecodeError as error:
         name = raw.get("id") if isinstance(raw, dict) else None
-        state.unreadable.append(f"{where}: {name or 'no id'}: {error}")
+        state.unreadable.append(printable(f"{where}: {name or 'no id'}: {error}"))
         return None

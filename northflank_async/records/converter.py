@@ -39,7 +39,7 @@ def structure(raw: Any, record: type[T], place: str = "data") -> T:
         return _converter.structure(raw, record)
     except Exception as error:  # cattrs raises whatever a hook raises
         path, reason = _first_fault(error)
-        raise DecodeError(reason, place=place + path) from None
+    raise DecodeError(reason, place=place + path)
 
 
 def unstructure(record: Any) -> Any:

@@ -13,6 +13,8 @@ T = TypeVar("T")
 class Resource:
     """A thing at a URL. `path` is percent-encoded."""
 
+    _path = ""  # for the repr of one whose arguments were refused
+
     def __init__(self, transport: Transport, path: str) -> None:
         self._transport = transport
         self._path = path

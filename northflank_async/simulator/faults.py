@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections import Counter
+from contextlib import suppress
 from hashlib import blake2b
 
 import attrs
@@ -139,15 +140,16 @@ async def deliver(request: web.Request, response: web.StreamResponse, fault: Fau
     assert isinstance(body, bytes)
     stream = web.StreamResponse(status=response.status, headers=response.headers)
     stream.content_length = len(body)
-    await stream.prepare(request)
-    if fault.kind == "truncations":
-        await stream.write(body[: len(body) // 2])
-        transport.close()
-        return stream
-    size = -(-len(body) // PIECES)
-    for start in range(0, len(body), size):
-        await stream.write(body[start : start + size])
-        await asyncio.sleep(fault.seconds / PIECES)
+    with suppress(ConnectionResetError):  # the client may not wait for the end
+        await stream.prepare(request)
+        if fault.kind == "truncations":
+            await stream.write(body[: len(body) // 2])
+            transport.close()
+            return stream
+        size = -(-len(body) // PIECES)
+        for start in range(0, len(body), size):
+            await stream.write(body[start : start + size])
+            await asyncio.sleep(fault.seconds / PIECES)
     return stream
 
 
