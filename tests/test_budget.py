@@ -88,7 +88,7 @@ async def test_64_tasks_in_a_window_of_20_never_send_more_than_it_allows_and_end
             group.create_task(get())
         began = clock.time()
         for window in range(1, 4):
-            await until(lambda: clock.timers and len(ended) == 20 * window)
+            await until(lambda sent=20 * window: clock.timers and len(ended) == sent)
             clock.advance(3599.9)
             await asyncio.sleep(0.01)
             assert len(sim.requests) == 20 * window
