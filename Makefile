@@ -23,7 +23,7 @@ bench: .venv/development.done
 	$(BIN)/python -m benchmarks.pages
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .venv/cli.done: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'

@@ -28,11 +28,15 @@ from northflank_async.errors import (
 from northflank_async.paging import Page, Paginator
 from northflank_async.protocol import Response
 from northflank_async.records import *  # noqa: F403
+from northflank_async.resources import Account, AddonResource, BackupResource, ProjectResource
 from northflank_async.version import __version__
 
 __all__ = [
+    "Account",
+    "AddonResource",
     "ApiError",
     "AuthenticationError",
+    "BackupResource",
     "BadRequest",
     "Clock",
     "ConfigurationError",
@@ -45,6 +49,7 @@ __all__ = [
     "PaginationError",
     "Paginator",
     "PermissionDenied",
+    "ProjectResource",
     "RateLimit",
     "RateLimited",
     "Response",
@@ -54,5 +59,6 @@ __all__ = [
 ]
 __all__ += records.__all__
 
-# As libraries do: what is logged is shown where the program says so, and nowhere else.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+# What is logged is shown where the program says so, and nowhere else; stamina says less of the same retries.
+for _name in (__name__, "stamina"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import random
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal, Protocol
@@ -13,6 +15,11 @@ from northflank_async.protocol import RateLimitHeaders, read_rate_limit
 
 _log = logging.getLogger("northflank_async")
 
+_GRACE = 30.0
+"""Seconds, in which a server may still count a request that nobody waits for any more."""
+_LONGEST_PAUSE = 60.0
+"""Seconds, after a 429 that does not say how long."""
+
 
 class Timer(Protocol):
     """What `Clock.call_at` gives back."""
@@ -21,11 +28,21 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """Where the budget takes its time from, in seconds. The running event loop is one."""
+    """Where the budget takes its time from, in seconds. An event loop is one."""
 
     def time(self) -> float: ...
 
     def call_at(self, when: float, callback: Callable[[], object], /) -> Timer: ...
+
+
+class _MonotonicClock:
+    """The default: it tells the time outside of an event loop, too."""
+
+    def time(self) -> float:
+        return time.monotonic()
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(when - self.time(), callback)
 
 
 @frozen(kw_only=True)
@@ -51,13 +68,13 @@ class Budget:
     """The requests that a token may still send, shared by all who use one client.
 
     The server's own count is the truth. Of the requests that it has not answered yet, nobody knows whether it has
-    counted them, so each of them is taken off; likewise those that ended without an answer, until a later request's
-    answer shows a count that must include them.
+    counted them, so each of them is taken off; likewise those that ended without telling, until the answer to a
+    request that was sent well after shows a count that must include them.
 
     Args:
         on_rate_limit: `"wait"` for the reset, or `"raise"` `RateLimited`.
         reserve: requests of each window that are left to others with the same token.
-        clock: where the time comes from; the running event loop if left out.
+        clock: where the time comes from.
     """
 
     def __init__(
@@ -69,13 +86,13 @@ class Budget:
     ) -> None:
         self.waits = on_rate_limit == "wait"
         self._reserve = reserve
-        self._clock = clock
+        self._clock: Clock = clock or _MonotonicClock()
         self._window: _Window | None = None
-        self._unmetered = False  # the server answers, and tells no numbers
+        self._metered: bool | None = None  # whether the server tells numbers at all, once that is known
         self._asking = False  # the one request that goes out alone to learn the numbers
         self._in_flight = 0
-        self._lost = 0  # ended without telling, ever
-        self._found = 0  # of these, the ones that an answer has since accounted for
+        self._lost: list[float] = []  # of each request that told nothing: what is sent later has it in its count
+        self._pauses = 0  # in a row, after 429s that did not say how long
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -93,7 +110,7 @@ class Budget:
 
     def time(self) -> float:
         """The clock's time, in seconds."""
-        return (self._clock or asyncio.get_running_loop()).time()
+        return self._clock.time()
 
     @asynccontextmanager
     async def admit(self) -> AsyncIterator["Admission"]:
@@ -117,8 +134,7 @@ class Budget:
             if window:
                 self._check_exhausted(window)
             self._changed.clear()
-            clock = self._clock or asyncio.get_running_loop()
-            timer = clock.call_at(window.reset_at, self._changed.set) if window else None
+            timer = self._clock.call_at(window.reset_at, self._changed.set) if window else None
             try:
                 await self._changed.wait()
             finally:
@@ -129,7 +145,7 @@ class Budget:
         window = self._open_window()
         if window:
             return self._left(window) > self._reserve
-        return self._unmetered or not self._asking
+        return self._metered is False or not self._asking
 
     def _check_exhausted(self, window: _Window) -> None:
         if window.limit is not None and 0 < window.limit <= self._reserve:
@@ -143,24 +159,28 @@ class Budget:
             )
         if not window.announced:
             window.announced = True
-            _log.info("no requests left of %s: waiting %.0f s for the window to reset", window.limit, reset_after)
+            limit = f" of {window.limit}" if window.limit else ""
+            _log.info("no requests left%s: waiting %.0f s for the window to reset", limit, reset_after)
 
     def _left(self, window: _Window) -> int:
-        return window.remaining - self._in_flight - (self._lost - self._found)
+        return window.remaining - self._in_flight - len(self._lost)
 
     def _open_window(self) -> _Window | None:
         if self._window and self.time() >= self._window.reset_at:
             self._window = None
-            self._found = self._lost
+            self._lost.clear()
         return self._window
 
     def _send(self) -> "Admission":
-        asking = self._window is None and not self._unmetered
+        asking = self._window is None and self._metered is not False
         self._asking = self._asking or asking
         self._in_flight += 1
-        return Admission(self, self._window, self._lost, asking)
+        return Admission(self, self._window, self.time(), asking)
 
-    def _learn(self, told: RateLimitHeaders) -> None:
+    def _learn(self, told: RateLimitHeaders, sent_at: float) -> None:
+        self._metered = True
+        self._pauses = 0
+        self._lost = [known_at for known_at in self._lost if known_at > sent_at]
         reset_at = self.time() + told.reset_after
         if self._window is None:
             self._window = _Window(limit=told.limit, remaining=told.remaining, reset_at=reset_at)
@@ -168,32 +188,38 @@ class Budget:
             self._window.limit = told.limit if told.limit is not None else self._window.limit
             self._window.remaining, self._window.reset_at = told.remaining, reset_at
 
+    def _pause(self) -> None:
+        """After a 429 that does not say how long: everybody waits, twice as long each time, then one asks."""
+        self._metered = None if self._metered is False else self._metered
+        pause = min(2.0**self._pauses, _LONGEST_PAUSE) * random.uniform(1, 1.5)
+        self._pauses += 1
+        self._window = _Window(limit=None, remaining=0, reset_at=self.time() + pause)
+
 
 class Admission:
     """One request's place in the budget, until the server has told its count or the request has ended."""
 
-    def __init__(self, budget: Budget, window: _Window | None, lost: int, asking: bool) -> None:
+    def __init__(self, budget: Budget, window: _Window | None, sent_at: float, asking: bool) -> None:
         self._budget = budget
         self._window = window
-        self._lost_before = lost
+        self._sent_at = sent_at
         self._asking = asking
         self._open = True
+        self._answered = False
 
     def told(self, status: int, headers: Mapping[str, str]) -> None:
         """The server has answered: take over what it says of the window."""
         budget, told = self._budget, read_rate_limit(status, headers)
-        if told is None:
-            if status == 429:
-                budget._window, budget._unmetered = None, False
-            elif status < 500 and self._asking:
-                budget._unmetered = True
-            return
+        self._answered = True
         if self._window is not budget._open_window():
             return  # of a window that is over: nobody knows which one it was counted in
-        budget._unmetered = False
-        budget._learn(told)
-        budget._found = max(budget._found, self._lost_before)
-        self._end()
+        if told:
+            budget._learn(told, self._sent_at)
+            self._end()
+        elif status == 429:
+            budget._pause()
+        elif 200 <= status < 300 and budget._metered is None:
+            budget._metered = False
 
     def unsent(self) -> None:
         """The connection was never made: nothing was spent."""
@@ -202,7 +228,7 @@ class Admission:
     def close(self) -> None:
         """The request has ended. One that told nothing may have been counted all the same."""
         if self._open:
-            self._budget._lost += 1
+            self._budget._lost.append(self._budget.time() + (0 if self._answered else _GRACE))
             self._end()
 
     def _end(self) -> None:

@@ -7,7 +7,7 @@ import aiohttp
 
 from northflank_async.budget import Budget, Clock
 from northflank_async.errors import ConfigurationError
-from northflank_async.protocol import parse_base_url, parse_token, segment
+from northflank_async.protocol import Secret, parse_base_url, parse_token, segment
 from northflank_async.resources import Account
 from northflank_async.transport import Transport
 
@@ -18,6 +18,10 @@ BASE_URL_VARIABLES = ("NORTHFLANK_API_BASE_URL", "NF_API_HOST", "NF_HOST")
 
 class Northflank(Account):
     """A client of the Northflank API. Open it with `async with`, or `close()` it.
+
+        async with Northflank() as nf:
+            async for backup in nf.project("default-project").addon("example-addon").backups():
+                print(backup.id, backup.status)
 
     Args:
         token: an API token; else `NORTHFLANK_API_TOKEN`, then `NF_API_TOKEN` of the environment.
@@ -54,7 +58,11 @@ class Northflank(Account):
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         clock: Clock | None = None,
     ) -> None:
-        token = parse_token(_from_environment(TOKEN_VARIABLES, "") if token is None else token)
+        if token is None:
+            token = _from_environment(TOKEN_VARIABLES, "")
+        if isinstance(token, str):
+            token = Secret(token)  # before anything can fail, as reports of failures show locals
+        token = parse_token(token)
         _check_limits(timeout, attempts, on_rate_limit, reserve, max_response_bytes)
         if session is not None and trace_configs:
             raise ConfigurationError("trace_configs belong to the session that was passed in")
@@ -102,13 +110,14 @@ def _team_path(team_id: str) -> str:
 
 
 def _check_limits(timeout: float, attempts: int, on_rate_limit: str, reserve: int, max_response_bytes: int) -> None:
-    if not timeout > 0:
+    if not isinstance(timeout, int | float) or not timeout > 0:
         raise ConfigurationError(f"timeout must be more than 0 seconds, not {timeout!r}")
-    if attempts < 1:
-        raise ConfigurationError(f"attempts must be at least 1, not {attempts!r}")
     if on_rate_limit not in ("wait", "raise"):
         raise ConfigurationError(f'on_rate_limit must be "wait" or "raise", not {on_rate_limit!r}')
-    if reserve < 0:
-        raise ConfigurationError(f"reserve must not be negative, but is {reserve!r}")
-    if max_response_bytes < 1:
-        raise ConfigurationError(f"max_response_bytes must be at least 1, not {max_response_bytes!r}")
+    for name, value, least in (
+        ("attempts", attempts, 1),
+        ("reserve", reserve, 0),
+        ("max_response_bytes", max_response_bytes, 1),
+    ):
+        if not isinstance(value, int) or value < least:
+            raise ConfigurationError(f"{name} must be a whole number from {least}, not {value!r}")

@@ -49,6 +49,9 @@ class NorthflankError(Exception):
             text += f" (given up after {self.attempts} attempts in {self.elapsed:.1f} s)"
         return text
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def redact(self, secret: str) -> None:
         """Take `secret` out of every text that the error shows, for a server that echoes what it was sent."""
         if len(secret) >= _MIN_REDACTED:
@@ -95,7 +98,10 @@ class ApiError(NorthflankError):
         if len(secret) >= _MIN_REDACTED:
             self.message = _redacted(self.message, secret)
             self.id = _redacted(self.id, secret)
-            self.details = _redacted(self.details, secret)
+            try:
+                self.details = _redacted(self.details, secret)
+            except RecursionError:
+                self.details = None
 
 
 class BadRequest(ApiError):
@@ -131,11 +137,16 @@ class ServerError(ApiError):
 
 
 class DecodeError(NorthflankError):
-    """The answer cannot be read. `place` is where, as in `data.backups[3].createdAt`; empty for the whole body."""
+    """The answer cannot be read.
 
-    def __init__(self, message: str, *, place: str = "") -> None:
+    `place` is where, as in `data.backups[3].createdAt`; empty for the whole body. `is_json` is false where the body is
+    no JSON at all: something on the way has made it, so a GET is tried again.
+    """
+
+    def __init__(self, message: str, *, place: str = "", is_json: bool = True) -> None:
         super().__init__(f"{place}: {message}" if place else message)
         self.place = place
+        self.is_json = is_json
 
 
 class PaginationError(NorthflankError):
@@ -143,8 +154,8 @@ class PaginationError(NorthflankError):
 
 
 def printable(text: str) -> str:
-    """Text from outside, with what no terminal or log file can take (half a surrogate pair) written as an escape."""
-    return text.encode(errors="backslashreplace").decode()
+    """Text from outside on one line, with what a terminal would obey or could not take written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _redacted(value: Any, secret: str) -> Any:

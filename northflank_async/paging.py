@@ -7,12 +7,13 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
-from northflank_async.errors import DecodeError, NorthflankError, PaginationError
+from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, PaginationError
 from northflank_async.protocol import Envelope, Response, check_page_size, read_pagination
 from northflank_async.records import Pagination
 from northflank_async.transport import Transport
 
 T = TypeVar("T")
+E = TypeVar("E", bound=NorthflankError)
 
 _MOST_EMPTY_PAGES = 100
 """In a row, before a listing that still says there is more is taken for endless."""
@@ -52,8 +53,13 @@ class Listing(Generic[T]):
         try:
             return await self.transport.send("GET", self.path, self._read, params=params)
         except NorthflankError as error:
-            error.cursor, error.page = cursor, page
+            self.located(error, cursor, page)
             raise
+
+    def located(self, error: E, cursor: str | None, page: int | None) -> E:
+        """The error, with where the page that failed begins."""
+        error.cursor, error.page = cursor, page
+        return error
 
     def _read(self, envelope: Envelope) -> Page[T]:
         raw, place = self._raw_items(envelope.data)
@@ -63,6 +69,12 @@ class Listing(Generic[T]):
             data=envelope.data,
             response=envelope.response,
         )
+
+    def identity(self, page: Page[T]) -> tuple[str, ...] | None:
+        """The ids of a page's items, where they have ids: no two pages have the same."""
+        raw, _ = self._raw_items(page.data)
+        ids = tuple(str(item["id"]) for item in raw if isinstance(item, dict) and "id" in item)
+        return ids if ids and len(ids) == len(raw) else None
 
     def _raw_items(self, data: Any) -> tuple[list[Any], str]:
         raw, place = data, "data"
@@ -90,9 +102,14 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
 
     def __init__(self, listing: Listing[T], *, page: int | None = None, cursor: str | None = None) -> None:
         check_page_size(listing.per_page, page)
+        if overridden := listing.params.keys() & {"per_page", "page", "cursor"}:
+            raise ConfigurationError(f"{overridden.pop()} is an argument of its own, not one of params")
         self._listing = listing
         self._page = page
         self._cursor = cursor
+
+    def __repr__(self) -> str:
+        return f"<Paginator {self._listing.path}>"
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self.pages())
@@ -129,7 +146,7 @@ class _Pages(AsyncIterator[Page[T]]):
         self._page = page
         self._number = (page or 1) if cursor is None else None  # of the page asked for, where it is known
         self._cursors = {cursor}
-        self._data: Any = None
+        self._identities: set[int] = set()
         self._empty_pages = 0
         self._ended = False
         self._dead_end: str | None = None
@@ -144,17 +161,19 @@ class _Pages(AsyncIterator[Page[T]]):
                 if not self._is_repeated(page):
                     self._advance(page)
                     return page
-                self._dead_end = "every page number is answered with the same page"
-            error = PaginationError(self._dead_end)
-            error.cursor, error.page = self._cursor, self._page
-            raise error
+                self._dead_end = "a page was sent a second time: the API ignores where the page is to begin"
+            raise self._listing.located(PaginationError(self._dead_end), self._cursor, self._page)
 
     def _is_repeated(self, page: Page[T]) -> bool:
-        """Only page numbers can be ignored unnoticed; a cursor that comes to nothing repeats itself."""
-        return self._cursor is None and bool(page.items) and page.data == self._data
+        identity = self._listing.identity(page)
+        if identity is None:
+            return False
+        key = hash(identity)
+        repeated = key in self._identities
+        self._identities.add(key)
+        return repeated
 
     def _advance(self, page: Page[T]) -> None:
-        self._data = page.data
         self._cursor = page.pagination.cursor
         self._number = self._number and self._number + 1
         self._page = None
@@ -168,7 +187,7 @@ class _Pages(AsyncIterator[Page[T]]):
             if self._number is None:
                 self._dead_end = "a page says that there is more, but neither its cursor nor its number is known"
         elif self._cursor in self._cursors:
-            self._dead_end = f"the cursor {self._cursor!r} leads back to a page that was read before"
+            self._dead_end = "a cursor leads back to a page that was read before"
         else:
             self._cursors.add(self._cursor)
 
@@ -177,11 +196,13 @@ class _Items(AsyncIterator[T]):
     def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
         self._pages = pages
         self._items: deque[T] = deque()
+        self._turn = asyncio.Lock()
 
     async def __anext__(self) -> T:
-        while not self._items:
-            self._items.extend((await anext(self._pages)).items)
-        return self._items.popleft()
+        async with self._turn:
+            while not self._items:
+                self._items.extend((await anext(self._pages)).items)
+            return self._items.popleft()
 
 
 def as_sent(item: Any, _: str) -> Any:

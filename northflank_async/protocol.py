@@ -25,7 +25,6 @@ from northflank_async.errors import (
     ConfigurationError,
     Conflict,
     DecodeError,
-    NorthflankError,
     NotFound,
     PermissionDenied,
     RateLimited,
@@ -82,6 +81,11 @@ class Response:
     url: URL
     method: str
 
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300
+
 
 @frozen(kw_only=True)
 class Envelope:
@@ -99,10 +103,6 @@ class RateLimitHeaders:
     limit: int | None
     remaining: int
     reset_after: float
-
-
-class NotJson(DecodeError):
-    """A success whose body is no JSON. Something on the way made it, so a GET is tried again."""
 
 
 # Out: what is sent
@@ -123,6 +123,8 @@ def parse_base_url(text: str) -> URL:
         raise ConfigurationError("the base URL must not hold a user or a password")
     if url.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"the base URL must be like https://api.northflank.com, not {text!r}")
+    if url.path.rstrip("/").endswith("/v1"):
+        raise ConfigurationError(f"the base URL ends before /v1, which is part of each path: {text!r}")
     if url.raw_query_string or url.raw_fragment:
         raise ConfigurationError("the base URL must not have a query or a fragment")
     if url.scheme == "http" and not _is_loopback(host):
@@ -132,6 +134,8 @@ def parse_base_url(text: str) -> URL:
 
 def parse_token(token: str) -> Secret:
     """Check that there is a token, and that it can be a header's value; the error does not show it."""
+    if not isinstance(token, str):
+        raise ConfigurationError(f"the token must be text, not {type(token).__name__}")
     if not token:
         raise ConfigurationError("there is no token: pass one, or set NORTHFLANK_API_TOKEN")
     if not token.isascii() or not token.isprintable() or " " in token:
@@ -148,7 +152,9 @@ def segment(name: str, value: str) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
     if value in ("", ".", "..") or _FORBIDDEN_IN_ID.search(value) or not _is_unicode(value):
-        raise ConfigurationError(f"{name} is not the id of anything: {value!r}")
+        raise ConfigurationError(
+            f"{name} must be one part of a path: not empty, . or .., without / ? # and white space: {value!r}"
+        )
     return URL.build(path=value).raw_path
 
 
@@ -199,6 +205,8 @@ def _check_path(path: str) -> None:
 
 
 def _query_texts(name: str, value: Any) -> list[str]:
+    if not isinstance(name, str) or not _is_unicode(name):
+        raise ConfigurationError(f"the name of a parameter cannot be sent: {name!r}")
     match value:
         case None:
             return []
@@ -228,7 +236,7 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return host == "localhost"  # other names below .localhost are resolved like any
 
 
 def _is_int(value: Any) -> bool:
@@ -250,13 +258,17 @@ def read_envelope(response: Response, body: bytes) -> Envelope:
         ApiError: the API refused, failed, or redirects.
         DecodeError: a success that is no JSON object with `data`.
     """
-    if not 200 <= response.status < 300:
+    if not response.is_success:
         raise read_error(response, body)
     if not body.strip():
         if response.method == "GET" and response.status != 204:
-            raise NotJson("the answer is empty")
+            raise DecodeError("the answer is empty", is_json=False)
         return Envelope(data=None, pagination=None, response=response)
-    answer = _parse_json(body)
+    try:
+        answer = _parse_json(body)
+    except ValueError as error:
+        content = response.headers.get("Content-Type", "of no type")
+        raise DecodeError(f"the answer is no JSON ({response.status}, {content}): {error}", is_json=False) from None
     if not isinstance(answer, dict):
         raise DecodeError(f"the answer is no JSON object but {type(answer).__name__}")
     if "data" not in answer:
@@ -295,7 +307,8 @@ def read_pagination(raw: Any, items: int) -> Pagination:
 def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimitHeaders | None:
     """Read an answer's `x-ratelimit-*`; `None` where they say nothing that can be relied on.
 
-    After a 429 nothing is left, whatever the headers say, until the later of their times.
+    After a 429 nothing is left for now, for at least a second: a server that rounds its seconds down says 0 too early.
+    Its `Retry-After` counts alone where the window has requests left, else the later of the two times does.
     """
     limit = _number(headers.get("x-ratelimit-limit"))
     remaining = _number(headers.get("x-ratelimit-remaining"))
@@ -303,8 +316,11 @@ def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimitHeaders
     if reset is not None and reset > MAX_WAIT:
         reset = None
     if status == 429:
-        waits = [wait for wait in (reset, read_retry_after(headers)) if wait is not None]
-        remaining, reset = 0, max(waits, default=None)
+        retry_after = read_retry_after(headers)
+        if retry_after is not None and (reset is None or remaining or retry_after > reset):
+            reset = retry_after
+        remaining = 0
+        reset = None if reset is None else max(reset, 1.0)
     if remaining is None or reset is None:
         return None
     return RateLimitHeaders(limit=None if limit is None else int(limit), remaining=int(remaining), reset_after=reset)
@@ -319,7 +335,7 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     if seconds is None:
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         seconds = max(0.0, (date - datetime.now(UTC)).total_seconds())
@@ -335,10 +351,10 @@ def retry_delay(error: Exception, method: str) -> bool | float:
     match error:
         case TransportError():
             return safe or not error.sent
-        case NotJson():
+        case DecodeError(is_json=False):
             return safe
         case RateLimited():
-            return 0.0 if error.retry_after else True  # the budget does the waiting
+            return 0.0  # the budget does the waiting
         case ServerError() if error.status in _RETRIED_STATUSES and (safe or error.status == 503):
             return error.retry_after or True
     return False
@@ -347,9 +363,8 @@ def retry_delay(error: Exception, method: str) -> bool | float:
 def _parse_json(body: bytes) -> Any:
     try:
         return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise NotJson(f"the answer is no JSON: {reason}") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _refuse_constant(name: str) -> Any:
@@ -367,7 +382,7 @@ def _error_object(body: bytes) -> dict[str, Any]:
     """The documented error body's `error`; empty where a proxy answered with something else."""
     try:
         answer = _parse_json(body)
-    except NorthflankError:
+    except ValueError:
         return {}
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, dict) else {}

@@ -86,7 +86,7 @@ class Transport:
             if isinstance(error, NorthflankError):
                 error.method, error.url = request.method, request.url
                 error.attempts, error.elapsed = retries.attempt, self.budget.time() - started
-            _drop_frames(error, handled)
+            _drop_frames(error, handled, self._token)
             raise
 
     async def close(self) -> None:
@@ -108,12 +108,12 @@ class Transport:
             wait_max=_LONGEST_BACKOFF,
         ):
             with attempt:
-                retries.attempt = attempt.num
-                return await self._attempt(request, read, attempt.num)
+                return await self._attempt(request, read, retries)
         raise AssertionError("an attempt returns or raises")
 
-    async def _attempt(self, request: Request, read: Callable[[Envelope], T], number: int) -> T:
+    async def _attempt(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
         async with self.budget.admit() as admission:
+            retries.attempt += 1
             started = self.budget.time()
             outcome: object = "cancelled"
             try:
@@ -132,12 +132,14 @@ class Transport:
                     request.url.raw_path_qs,
                     outcome,
                     (self.budget.time() - started) * 1000,
-                    number,
+                    retries.attempt,
                     window.remaining if window else "unknown",
                 )
 
     async def _exchange(self, request: Request, admission: Admission) -> tuple[Response, bytes]:
         session = self._open_session()
+        response: Response | None = None
+        body = bytearray()
         try:
             async with (
                 asyncio.timeout(self._timeout),
@@ -157,26 +159,37 @@ class Transport:
                 response = Response(
                     status=answer.status, headers=answer.headers, url=request.url, method=request.method
                 )
-                return response, await self._read_body(answer)
-        except aiohttp.ClientConnectorError as error:
-            admission.unsent()
-            reason = f"no connection to {error.host}:{error.port}: {error.os_error}"
-            raise TransportError(reason, sent=False) from error
-        except TimeoutError as error:
-            raise TransportError(f"no answer within {self._timeout:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise TransportError(f"the answer did not arrive whole ({reason})") from error
+                await self._read_body(answer, body)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            if response is None or response.is_success:  # a refusal counts, whatever has become of its body
+                raise self._lost(error, admission) from error
         except ValueError as error:
-            raise ConfigurationError(f"the session cannot send this: {error}") from error
+            raise ConfigurationError(
+                f"the session cannot send this ({error}): has it an auth of its own, or ~/.netrc an entry?"
+            ) from error
+        return response, bytes(body)
 
-    async def _read_body(self, answer: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
+    async def _read_body(self, answer: aiohttp.ClientResponse, body: bytearray) -> None:
         async for chunk in answer.content.iter_any():
             body += chunk
             if len(body) > self._max_response_bytes:
-                raise DecodeError(f"the answer is larger than {self._max_response_bytes} bytes")
-        return bytes(body)
+                if answer.ok:
+                    raise DecodeError(f"the answer is larger than {self._max_response_bytes} bytes")
+                return
+
+    def _lost(self, error: Exception, admission: Admission) -> TransportError:
+        """What to say of an exchange without an answer, or with half of one."""
+        match error:
+            case aiohttp.ClientConnectorError():
+                admission.unsent()
+                return TransportError(f"no connection to {error.host}:{error.port}: {error.os_error}", sent=False)
+            case TimeoutError():
+                return TransportError(f"no answer within {self._timeout:g} s")
+            case aiohttp.ClientPayloadError():
+                return TransportError("the answer was cut short")
+            case aiohttp.ClientResponseError():
+                return TransportError(f"the answer is no HTTP: {error.message}")
+        return TransportError(f"the connection broke: {error}")
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -204,10 +217,11 @@ class _Retries:
         if delay is False or self.attempt >= self._attempts:
             return False
         _log.warning(
-            "%s %s failed: %s; trying again (attempt %d of %d)",
+            "%s %s failed: %s; trying again%s (attempt %d of %d)",
             self._request.method,
             self._request.url.raw_path_qs,
             error,
+            "" if delay is True or not delay else f" in {delay:.0f} s, as it asks for",
             self.attempt + 1,
             self._attempts,
         )
@@ -224,12 +238,17 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
         raise aiohttp.ClientConnectionError(str(error) or type(error).__name__) from error
 
 
-def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
+def _drop_frames(error: BaseException, handled: BaseException | None, token: Secret) -> None:
     """Drop the frames below `send`: some reports show locals, and theirs hold the token, or a server's echo of it.
 
-    What the caller was handling when it called is not touched.
+    A cause whose own text holds the token goes with them. What the caller was handling when it called is not touched.
     """
-    seen: BaseException | None = error
-    while seen is not None and seen is not handled:
-        seen.__traceback__ = None
-        seen = seen.__cause__ or seen.__context__
+    while True:
+        error.__traceback__ = None
+        cause = error.__cause__ or error.__context__
+        if cause is None or cause is handled:
+            return
+        if token in f"{cause} {cause!r}":
+            error.__cause__ = error.__context__ = None
+            return
+        error = cause

@@ -167,17 +167,32 @@ async def test_the_servers_number_counts_where_others_use_the_token(line: Line) 
     assert [bool(await line.admitted()) for _ in range(2)] == [True, False]
 
 
-async def test_a_request_that_was_lost_may_have_been_counted(clock: ManualClock) -> None:
+async def test_a_request_that_was_lost_may_still_be_counted_for_a_while(clock: ManualClock) -> None:
     budget = Budget(clock=clock)
     async with budget.admit() as admission:
-        admission.told(200, told(2))
+        admission.told(200, told(9, reset=600))
     async with budget.admit():
         pass  # no answer
-    assert budget.rate_limit
-    assert budget.rate_limit.remaining == 1
+    for left_to_us in (7, 6):
+        async with budget.admit() as admission:
+            admission.told(200, told(left_to_us + 1, reset=600))
+        assert budget.rate_limit
+        assert budget.rate_limit.remaining == left_to_us
+    clock.advance(30)
     async with budget.admit() as admission:
-        admission.told(200, told(1))  # so the lost one was not counted
-    assert budget.rate_limit.remaining == 1
+        admission.told(200, told(6, reset=570))  # what was lost has been counted by now, or never will be
+    assert budget.rate_limit.remaining == 6
+
+
+async def test_an_answer_that_tells_nothing_is_in_the_count_of_the_next(clock: ManualClock) -> None:
+    budget = Budget(clock=clock)
+    async with budget.admit() as admission:
+        admission.told(502, {})
+    clock.advance(0.01)
+    async with budget.admit() as admission:
+        admission.told(200, told(9))
+    assert budget.rate_limit
+    assert budget.rate_limit.remaining == 9
 
 
 async def test_a_connection_that_was_never_made_costs_nothing(clock: ManualClock) -> None:
@@ -236,14 +251,63 @@ async def test_a_429_holds_everybody_back_until_its_time(clock: ManualClock, lin
     assert await line.admitted()
 
 
-async def test_after_a_429_that_says_nothing_one_request_goes_out_alone(line: Line) -> None:
-    await line.learn(9)
-    refused = await line.admitted()
-    assert refused
-    refused.told(429, {})
-    refused.close()
+async def test_after_a_429_that_says_nothing_everybody_backs_off_and_then_one_goes_out_alone(
+    clock: ManualClock, line: Line
+) -> None:
+    for pause in (1, 2, 4, 8, 16, 32, 60, 60):
+        refused = await line.admitted()
+        assert refused
+        refused.told(429, {})
+        refused.close()
+        clock.advance(pause * 0.99)
+        assert await line.admitted() is None
+        clock.advance(pause * 0.52)
     assert await line.admitted()
     assert await line.admitted() is None
+
+
+async def test_a_429_of_another_limit_is_waited_for_alone(clock: ManualClock, line: Line) -> None:
+    await line.learn(9, reset=3000)
+    refused = await line.admitted()
+    assert refused
+    refused.told(429, {**told(8, reset=3000), "Retry-After": "2"})
+    clock.advance(1.9)
+    assert await line.admitted() is None
+    clock.advance(0.1)
+    assert await line.admitted()
+
+
+async def test_one_answer_without_numbers_does_not_lift_a_limit_that_was_told(clock: ManualClock, line: Line) -> None:
+    await line.learn(9)
+    clock.advance(60)
+    cached = await line.admitted()
+    assert cached
+    cached.told(200, {})
+    cached.close()
+    assert await line.admitted()
+    assert await line.admitted() is None
+
+
+async def test_a_server_that_rounds_its_seconds_down_costs_one_429_a_window_at_most() -> None:
+    clock = ManualClock()
+    spent, window_end = 0, clock.now + 2.5
+
+    def answer(_: web.Request) -> web.Response:
+        nonlocal spent, window_end
+        if clock.now >= window_end:
+            spent, window_end = 0, clock.now + 2.5
+        spent += 1
+        headers = told(max(0, 5 - spent), int(window_end - clock.now), 5)
+        status = 200 if spent <= 5 else 429
+        return web.json_response({"data": {"projects": []}}, status=status, headers=headers)
+
+    async with scripted(answer) as server, server.client(clock=clock) as nf:
+        tasks = [asyncio.create_task(nf.projects().all()) for _ in range(12)]
+        while not all(task.done() for task in tasks):
+            await until(lambda: clock.timers or all(task.done() for task in tasks))
+            clock.advance(0.25)
+        assert [task.result() for task in tasks] == [[]] * 12
+        assert len(server.requests) <= 12 + 2
 
 
 @given(

@@ -19,7 +19,7 @@ from northflank_async.cli.program import program
 from northflank_async.simulator import Simulator
 from tests.scripted import backup, envelope, scripted
 
-COMMAND = [sys.executable, "-W", "error", "-X", "dev", "-m", "northflank_async.cli"]
+COMMAND = [sys.executable, "-W", "error", "-m", "northflank_async.cli"]
 
 
 async def run(*arguments: str | Path, **environment: str) -> tuple[int, str, str]:
@@ -68,11 +68,13 @@ async def test_an_export_can_be_tried_without_a_token(tmp_path: Path) -> None:
     ("arguments", "environment", "code", "says"),
     [
         (["out"], {"NORTHFLANK_API_TOKEN": ""}, 3, "there is no token: pass one, or set NORTHFLANK_API_TOKEN"),
-        (["out"], {"NORTHFLANK_API_TOKEN": "wrong"}, 4, "check NORTHFLANK_API_TOKEN"),
+        (["out"], {"NORTHFLANK_API_TOKEN": "wrong"}, 4, "the token is not accepted"),
         (["out", "--project", "nope"], {}, 5, "There is no project nope."),
         (["out", "--project", "a/b"], {}, 3, "'a/b'"),
         (["out"], {"NORTHFLANK_API_BASE_URL": "http://api.northflank.com"}, 3, "use https"),
-        (["missing/out"], {}, 8, "cannot write missing/out: No such file or directory"),
+        (["."], {}, 8, "cannot write .: it is a directory"),
+        (["out"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "ends before /v1"),
+        (["missing/out"], {}, 8, "cannot write missing/out: there is no such folder"),
     ],
 )
 async def test_a_failure_is_one_line_and_an_exit_code(
@@ -127,7 +129,7 @@ async def test_records_that_are_not_as_documented_are_named_and_have_an_exit_cod
     assert len((tmp_path / "o").read_text().splitlines()) == 30
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 async def test_an_interrupted_export_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, code: int) -> None:
     async with Simulator(latency=0.02) as sim:
         process = await asyncio.create_subprocess_exec(
@@ -142,6 +144,12 @@ async def test_an_interrupted_export_leaves_nothing_behind(tmp_path: Path, numbe
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_standard_output_is_no_file(tmp_path: Path) -> None:
+    code, _, err = await run("export", "--simulate", "-")
+    assert code == 2
+    assert "standard output" in err
+
+
 async def test_a_terminal_shows_a_progress_bar(sim: Simulator, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
@@ -154,6 +162,7 @@ async def test_a_terminal_shows_a_progress_bar(sim: Simulator, tmp_path: Path) -
     assert await process.wait() == 0
     assert "20/20 addons · 3000 backups · 9" in shown
     assert "requests left" in shown
+    assert "listing the addons" in shown
 
 
 def _read_all(terminal: int) -> str:
@@ -177,6 +186,8 @@ async def test_simulate_prints_its_url_first_and_serves_until_it_is_stopped(numb
     )  # fmt: skip
     assert process.stdout
     url = (await process.stdout.readline()).decode().strip()
+    assert await process.stdout.readline() == b"export NORTHFLANK_API_TOKEN=a-token\n"
+    assert (await process.stdout.readline()).decode() == f"export NORTHFLANK_API_BASE_URL={url}\n"
     async with Northflank("a-token", base_url=url) as nf:
         assert len((await nf.projects()).items) == 2
         assert nf.rate_limit

@@ -88,7 +88,7 @@ async def test_a_wrong_token_is_an_authentication_error(sim: Simulator) -> None:
 async def test_a_bad_id_is_an_error_at_the_call(bad: str) -> None:
     nf = Northflank("token")
     for call in (nf.project, nf.team, nf.project(P).addon, nf.project(P).addon(A).backup):
-        with pytest.raises(ConfigurationError, match="id is not the id of anything"):
+        with pytest.raises(ConfigurationError, match="id must be one part of a path"):
             call(bad)
     with pytest.raises(ConfigurationError):
         Northflank("token", team_id=bad)
@@ -135,12 +135,22 @@ def test_without_a_token_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     "options",
-    [{"timeout": 0}, {"timeout": -1}, {"timeout": float("nan")}, {"attempts": 0}, {"on_rate_limit": "ignore"},
+    [{"timeout": 0}, {"timeout": None}, {"attempts": 1.5}, {"timeout": -1}, {"timeout": float("nan")},
+     {"attempts": 0}, {"on_rate_limit": "ignore"},
      {"reserve": -1}, {"max_response_bytes": 0}, {"base_url": "http://api.northflank.com"}],
 )  # fmt: skip
 def test_options_out_of_range_are_refused(options: Any) -> None:
     with pytest.raises(ConfigurationError):
         Northflank("token", **options)
+
+
+async def test_what_is_printed_of_an_object_says_what_it_is(nf: Northflank) -> None:
+    addon = nf.project(P).addon(A)
+    assert repr(addon.backups()) == f"<Paginator /v1/projects/{P}/addons/{A}/backups>"
+    assert repr(nf.team("acme").project(P)) == f"<ProjectResource /v1/teams/acme/projects/{P}>"
+    with pytest.raises(NotFound) as caught:
+        await addon.backup("nope").get()
+    assert repr(caught.value).startswith("NotFound('404 There is no backup nope. [GET http://")
 
 
 async def test_a_session_of_the_callers_is_used_and_stays_open(sim: Simulator) -> None:

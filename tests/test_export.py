@@ -112,6 +112,20 @@ async def test_a_record_that_cannot_be_read_is_written_as_it_came_and_named(tmp_
     assert done.unreadable[0].startswith("p/a: b1: data.backups[1].createdAt: ")
 
 
+async def test_a_project_that_cannot_be_read_does_not_take_the_others_along(tmp_path: Path) -> None:
+    def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("/projects"):
+            return envelope({"projects": [{"id": "a/b"}, {"id": "\x1b[2J"}, {"name": "no id"}, {"id": "p"}]})
+        response: web.Response = serving([backup(1)])(request)
+        return response
+
+    async with scripted(answer) as server, server.client() as nf:
+        done = await export(nf, tmp_path / "out.jsonl")
+    assert len(lines(tmp_path / "out.jsonl")) == 1
+    assert len(done.unreadable) == 3
+    assert "\x1b" not in "".join(done.unreadable)
+
+
 async def test_an_addon_that_cannot_be_read_does_not_take_the_others_along(tmp_path: Path) -> None:
     addons = [{"name": "no id"}, {"id": "../x"}, {"id": "a"}]
     async with scripted(serving([backup(1)], addons)) as server, server.client() as nf:
@@ -148,7 +162,7 @@ async def test_an_unwritable_file_is_found_out_before_anything_is_sent(
     sim: Simulator, nf: Northflank, tmp_path: Path
 ) -> None:
     for out in (tmp_path / "missing" / "out.jsonl", tmp_path, Path("/dev/null")):
-        with pytest.raises(OSError, match=r"No such file|not a regular file"):
+        with pytest.raises(OSError, match=r"no such folder|is a directory|not a regular file"):
             await export(nf, out)
     assert sim.requests == []
 

@@ -270,10 +270,55 @@ async def test_page_numbers_that_are_ignored_are_an_error_and_not_an_endless_loo
         return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
 
     async with scripted(answer) as server, server.client() as nf:
-        with pytest.raises(PaginationError, match="same page") as caught:
+        with pytest.raises(PaginationError, match="a second time") as caught:
             await addon(nf).backups().all()
         assert [item.id for item in caught.value.items] == ["b1"]
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["a", "b", "a"]])
+async def test_cursors_that_are_ignored_are_an_error_and_not_an_endless_loop(names: list[str]) -> None:
+    def answer(request: web.Request) -> web.Response:
+        items = [backup(names.index(names[(len(server.requests) - 1) % len(names)]))]
+        data = {"backups": items, "requestId": len(server.requests)}
+        return envelope(data, hasNextPage=True, count=1, cursor=f"c{len(server.requests)}")
+
+    async with scripted(answer) as server, server.client() as nf:
+        with pytest.raises(PaginationError, match="a second time") as caught:
+            await addon(nf).backups().all()
+        assert len(caught.value.items) == len(set(names)) == len(server.requests) - 1
+
+
+async def test_items_without_ids_may_come_again() -> None:
+    def answer(request: web.Request) -> web.Response:
+        number = int(request.query.get("page", 1))
+        return envelope({"branches": ["main"]}, hasNextPage=number < 3, count=1)
+
+    async with scripted(answer) as server, server.client() as nf:
+        assert await nf.paginate("/v1/x", items="branches").all() == ["main"] * 3
+
+
+async def test_what_a_listing_takes_as_arguments_is_refused_among_params() -> None:
+    with pytest.raises(ConfigurationError, match="per_page is an argument of its own"):
+        Northflank("token").paginate("/v1/x", params={"per_page": 10})
+
+
+async def test_workers_at_one_iterator_share_its_items() -> None:
+    async with (
+        scripted(lambda _: envelope({"backups": [backup(number) for number in range(40)]})) as server,
+        server.client() as nf,
+    ):
+        iterator = aiter(addon(nf).backups())
+
+        async def work() -> int:
+            done = 0
+            async for _ in iterator:
+                done += 1
+                await asyncio.sleep(0)
+            return done
+
+        assert await asyncio.gather(*(work() for _ in range(4))) == [10] * 4
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("cursors", [True, False])

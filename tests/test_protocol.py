@@ -114,9 +114,9 @@ def test_a_method_that_http_does_not_have_is_refused(method: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "api.northflank.com", "ftp://api.northflank.com", "https://", "https://u:p@api.northflank.com",
+    ["", "http://a.localhost", "http://.localhost", "api.northflank.com", "ftp://api.northflank.com", "https://", "https://u:p@api.northflank.com",
      "https://api.northflank.com?x=1", "https://api.northflank.com#x", "http://api.northflank.com", "http://10.0.0.1",
-     "http://127.0.0.1.evil.example", "http://localhost.evil.example", "https://[::1", "http://0.0.0.0"],
+     "http://127.0.0.1.evil.example", "http://localhost.evil.example", "https://[::1", "http://0.0.0.0", "https://api.northflank.com/v1/"],
 )  # fmt: skip
 def test_a_base_url_that_would_misplace_the_token_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -172,6 +172,15 @@ def test_an_error_can_be_printed_whatever_the_server_has_said() -> None:
         with pytest.raises(ApiError) as caught:
             read_envelope(response(500, **headers), body)
         assert f"{caught.value} {caught.value.message}".encode()
+
+
+@pytest.mark.parametrize("depth", [100, 600, 900])
+def test_an_error_with_details_of_any_depth_can_be_redacted(depth: int) -> None:
+    body = b'{"error": {"message": "m", "details": ' + b"[" * depth + b"]" * depth + b"}}"
+    with pytest.raises(ApiError) as caught:
+        read_envelope(response(400), body)
+    caught.value.redact("a-secret-token")
+    assert caught.value.message == "m"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -243,10 +252,18 @@ def test_headers_that_say_nothing_reliable_are_passed_over(headers: dict[str, st
     assert read_rate_limit(200, headers) is None
 
 
-def test_after_a_429_nothing_is_left_until_the_later_of_its_times() -> None:
-    told = read_rate_limit(429, {**limits(remaining="5", reset="10"), "Retry-After": "30"})
+@pytest.mark.parametrize(
+    ("remaining", "reset", "retry_after", "wait"),
+    [("0", "10", "30", 30), ("0", "30", "10", 30), (None, None, "10", 10), ("0", "10", None, 10), ("0", "0", None, 1),
+     ("900", "3000", "2", 2), ("900", "3000", None, 3000)],
+)  # fmt: skip
+def test_after_a_429_nothing_is_left_for_as_long_as_it_says(
+    remaining: str | None, reset: str | None, retry_after: str | None, wait: float
+) -> None:
+    headers = limits(remaining=remaining, reset=reset)
+    told = read_rate_limit(429, headers | ({"Retry-After": retry_after} if retry_after else {}))
     assert told
-    assert (told.remaining, told.reset_after) == (0, 30)
+    assert (told.remaining, told.reset_after) == (0, wait)
     assert read_rate_limit(429, {}) is None
 
 
@@ -259,6 +276,7 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert read_retry_after({}) is None
     assert read_retry_after({"Retry-After": "soon"}) is None
     assert read_retry_after({"Retry-After": "1e12"}) is None
+    assert read_retry_after({"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999999"}) is None
 
 
 def failed(status: int, **headers: str) -> NorthflankError:
@@ -282,12 +300,12 @@ def test_other_refusals_are_final(status: int) -> None:
 def test_a_change_is_tried_again_only_where_the_server_cannot_have_acted(method: str) -> None:
     assert retry_delay(errors.TransportError("no connection", sent=False), method) is True
     assert retry_delay(failed(503), method) is True
-    assert retry_delay(failed(429), method) is True
+    assert retry_delay(failed(429), method) == 0.0
     assert retry_delay(errors.TransportError("cut short"), method) is False
     assert [retry_delay(failed(status), method) for status in (500, 502, 504)] == [False] * 3
 
 
-def test_after_a_429_that_says_when_the_budget_waits_and_the_retry_does_not() -> None:
+def test_after_a_429_the_budget_waits_and_the_retry_does_not() -> None:
     error = failed(429, Retry_After="30")
     assert isinstance(error, RateLimited)
     assert error.reset_after == 30
@@ -295,8 +313,8 @@ def test_after_a_429_that_says_when_the_budget_waits_and_the_retry_does_not() ->
 
 
 def test_a_success_that_is_no_json_is_a_fault_of_the_way() -> None:
-    with pytest.raises(DecodeError) as html:
-        read_envelope(response(200), b"<html>")
+    with pytest.raises(DecodeError, match=r"no JSON \(200, text/html\)") as html:
+        read_envelope(response(200, Content_Type="text/html"), b"<html>")
     with pytest.raises(DecodeError) as shape:
         read_envelope(response(200), b"[]")
     assert retry_delay(html.value, "GET") is True

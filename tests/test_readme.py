@@ -37,7 +37,7 @@ def environment(simulator: Simulator) -> dict[str, str]:
 
 
 def test_every_block_is_of_a_language_that_is_tested_here() -> None:
-    assert {name for name, _ in BLOCKS} == {"python", "sh", "json", "text"}
+    assert {name for name, _ in BLOCKS} == {"python", "sh", "console", "json", "text"}
 
 
 def test_the_first_example_runs_as_a_program_of_its_own(northflank_simulator: Simulator, tmp_path: Path) -> None:
@@ -81,6 +81,18 @@ def test_the_commands_run(northflank_simulator: Simulator, tmp_path: Path) -> No
             )  # fmt: skip
             assert done.stdout
             assert done.stderr == ""
+
+
+async def test_the_simulator_prints_what_is_shown(unused_tcp_port: int) -> None:
+    shown = blocks("console")[0].replace("8080", str(unused_tcp_port)).splitlines()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "northflank_async.cli", *shown[0].split()[2:], stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    for line in shown[1:]:
+        assert (await process.stdout.readline()).decode() == f"{line}\n"
+    process.terminate()
+    await process.communicate()
 
 
 def test_the_line_that_is_shown_is_the_first_of_an_export(northflank_simulator: Simulator, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import aiohttp
@@ -12,13 +14,16 @@ from aiohttp import web
 
 from northflank_async import (
     ApiError,
+    AuthenticationError,
     ConfigurationError,
     DecodeError,
     Northflank,
+    NotFound,
     RateLimited,
     ServerError,
     TransportError,
 )
+from tests.clocks import FastClock
 from tests.scripted import TOKEN, backup, envelope, http, raw_server, scripted
 
 GOOD = {"data": {"projects": [{"id": "p"}]}}
@@ -32,7 +37,8 @@ def first(*answers: web.Response) -> Any:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_a_get_that_fails_on_the_way_is_tried_again(status: int) -> None:
-    async with scripted(first(*(web.Response(status=status) for _ in range(4)))) as server, server.client() as nf:
+    failures = [web.Response(status=status) for _ in range(4)]
+    async with scripted(first(*failures)) as server, server.client(clock=FastClock()) as nf:
         assert len(await nf.projects().all()) == 1
         assert len(server.requests) == 5
 
@@ -91,9 +97,37 @@ async def test_a_change_needs_no_answer_but_that_it_was_done() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_change_that_was_not_acted_on_is_sent_again(status: int) -> None:
-    async with scripted(first(web.Response(status=status))) as server, server.client() as nf:
+    async with scripted(first(web.Response(status=status))) as server, server.client(clock=FastClock()) as nf:
         await nf.request("DELETE", "/v1/projects/p")
         assert len(server.requests) == 2
+
+
+REFUSALS = {
+    "cut short": http(b'{"error": {}}', "404 Not Found").replace(b"Content-Length: ", b"Content-Length: 9"),
+    "too large": http(b" " * 5000, "404 Not Found"),
+    "no gzip": http(b"{}", "404 Not Found", "Content-Encoding: gzip"),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_refusal_counts_whatever_has_become_of_its_body(refusal: bytes) -> None:
+    async with raw_server(refusal) as url, Northflank(TOKEN, base_url=url, max_response_bytes=1000) as nf:
+        with pytest.raises(NotFound) as caught:
+            await nf.projects()
+        assert caught.value.attempts == 1
+
+
+async def test_a_refusal_whose_body_never_comes_counts_when_the_time_is_over() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=401)
+        await response.prepare(request)
+        await asyncio.sleep(10)
+        return response
+
+    async with scripted(answer) as server, server.client(timeout=0.05) as nf:
+        with pytest.raises(AuthenticationError):
+            await nf.projects()
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
@@ -225,8 +259,25 @@ async def test_each_attempt_is_a_line_of_debug_and_each_retry_a_warning(caplog: 
     assert "attempt 2 of 5" in warning
 
 
+def test_a_program_that_has_not_set_up_logging_sees_nothing_of_retries() -> None:
+    program = """
+import asyncio, stamina
+from northflank_async import Northflank, TransportError
+async def main():
+    async with Northflank("token", base_url="http://127.0.0.1:1") as nf:
+        await nf.projects()
+stamina.set_testing(True, attempts=3)
+try:
+    asyncio.run(main())
+except TransportError as error:
+    assert error.attempts == 3
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 async def test_a_rate_limit_that_never_ends_is_given_up_on() -> None:
-    async with scripted(lambda _: web.Response(status=429)) as server, server.client() as nf:
+    async with scripted(lambda _: web.Response(status=429)) as server, server.client(clock=FastClock()) as nf:
         with pytest.raises(RateLimited) as caught:
             await nf.projects()
         assert (caught.value.attempts, caught.value.reset_after, len(server.requests)) == (5, None, 5)

@@ -75,6 +75,11 @@ SERVERS: dict[str, Callable[[], Any]] = {
     "a timeout": lambda: answering(never),
     "nobody": nowhere,
     "no HTTP": lambda: raw_server(b"SSH-2.0\r\n\r\n"),
+    "an echo in the status line": lambda: raw_server(f"HTTP/1.1 abc Bearer {TOKEN}\r\n\r\n".encode()),
+    "an echo in a header": lambda: raw_server(http(b"{}", "200 OK", f"Content-Length: {TOKEN}")),
+    "an echo in a chunk": lambda: raw_server(
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n".encode()
+    ),
     "a header that is none": lambda: raw_server(http(b"{}", "200 OK", "\x00: 1")),
     "a body cut short": lambda: raw_server(http(b"{}").replace(b"Length: ", b"Length: 9")),
     "HTML": lambda: raw_server(http(b"<html>")),
@@ -132,10 +137,11 @@ async def test_no_repr_shows_the_token() -> None:
         assert TOKEN not in repr(vars(nf._transport))
 
 
-@pytest.mark.parametrize("options", [{"base_url": "ftp://x"}, {"timeout": -1}, {"team_id": "a/b"}])
+@pytest.mark.parametrize("options", [{"base_url": "ftp://x"}, {"timeout": -1}, {"team_id": "a/b"}, {"ending": "\n"}])
 def test_no_error_at_the_start_shows_the_token(options: Any) -> None:
+    ending = options.pop("ending", "")
     with pytest.raises(NorthflankError) as caught:
-        Northflank(TOKEN, **options)
+        Northflank(TOKEN + ending, **options)
     caught.value.__traceback__ = caught.tb.tb_next
     assert TOKEN not in everything_a_report_shows(caught.value)
 

@@ -10,5 +10,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("click", "rich"):
             raise
-        sys.exit("northflank-async: the command line needs more packages: pip install 'northflank-async[cli]'")
+        sys.exit(
+            "northflank-async: click and rich are missing: pip install 'northflank-async[cli]' ('.[cli]' in a checkout)"
+        )
     program()

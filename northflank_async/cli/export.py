@@ -32,7 +32,9 @@ def export_command(out: Path, projects: tuple[str, ...], team: str | None, simul
 
     Each line holds project, addon, addonType, and backup as the API sent it. OUT appears whole or not at all.
     """
-    console = Console(stderr=True)
+    if str(out) == "-":
+        raise click.UsageError("OUT is a file that appears whole or not at all, which standard output cannot.")
+    console = Console(stderr=True, force_terminal=sys.stderr.isatty())  # whatever FORCE_COLOR says
     _log_to(console)
     try:
         done = asyncio.run(_run(out, projects or None, team, simulate, console))
@@ -52,9 +54,10 @@ async def _run(
 ) -> Export:
     task = asyncio.current_task()
     if task and sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with _open_client(simulate) as nf:
-        account = nf.team(team) if team else nf
+        account = nf if team is None else nf.team(team)
         with ExportProgress(console, lambda: nf.rate_limit) as progress:
             return await export(account, out, projects=projects, on_progress=progress.show)
 

@@ -15,6 +15,7 @@ from northflank_async.errors import (
     NotFound,
     PaginationError,
     PermissionDenied,
+    TransportError,
 )
 
 
@@ -45,14 +46,16 @@ def fail_request(error: NorthflankError) -> NoReturn:
         case ConfigurationError():
             fail(f"{error}", ExitCode.CONFIGURATION)
         case AuthenticationError():
-            fail(f"the token is not accepted: check NORTHFLANK_API_TOKEN. {error}", ExitCode.ACCESS)
+            fail(f"the token is not accepted: check it, and the host it is for. {error}", ExitCode.ACCESS)
         case PermissionDenied():
             fail(f"the token's role does not allow this: it needs Addons > General > Read. {error}", ExitCode.ACCESS)
         case NotFound():
-            fail(f"not found, or not visible to this token: check the ids. {error}", ExitCode.NOT_FOUND)
+            fail(f"not found, or not visible to this token: {error}", ExitCode.NOT_FOUND)
         case DecodeError() | PaginationError():
             fail(f"the API's answer is not as documented: {error}", ExitCode.BAD_ANSWER)
-    fail(f"no answer: check the network and the base URL, or try again later. {error}", ExitCode.NO_ANSWER)
+        case TransportError():
+            fail(f"check the network and the base URL, or try again later: {error}", ExitCode.NO_ANSWER)
+    fail(f"the API refuses or fails; try again later: {error}", ExitCode.NO_ANSWER)
 
 
 def fail_file(path: Path, error: OSError) -> NoReturn:

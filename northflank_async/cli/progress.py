@@ -17,23 +17,19 @@ class ExportProgress:
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total} addons · {task.fields[backups]} backups · {task.fields[left]}"),
+            TextColumn("{task.description}"),
             TimeElapsedColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task("export", total=0, backups=0, left="")
+        self._task = self._progress.add_task("listing the addons", total=None)
 
     def show(self, state: Export) -> None:
         """Show how far the export is."""
-        window = self._rate_limit()
-        self._progress.update(
-            self._task,
-            total=state.addons,
-            completed=state.addons_done,
-            backups=state.backups,
-            left=f"{window.remaining} requests left" if window else "",
-        )
+        shown = f"{state.addons_done}/{state.addons} addons · {state.backups} backups"
+        if window := self._rate_limit():
+            shown += f" · {window.remaining} requests left"
+        self._progress.update(self._task, description=shown, total=state.addons, completed=state.addons_done)
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -1,4 +1,5 @@
 import asyncio
+import shlex
 import signal
 
 import click
@@ -32,7 +33,10 @@ def simulate_command(
 ) -> None:
     """Serve a simulated Northflank until it is interrupted.
 
-    The first line of the output is its URL.
+    The first line of the output is its URL; the others set the environment so that clients reach it.
+
+    Faults are rates from 0 to 1 of: errors (5xx), html (a proxy's page), drops (no answer), truncations (half an
+    answer), bursts (429 without a word of the limit), slow (over slow_seconds); and jitter, in seconds.
     """
     try:
         simulator = Simulator(
@@ -62,5 +66,6 @@ async def _serve(simulator: Simulator) -> None:
         loop.add_signal_handler(number, stopped.set)
     async with simulator:
         click.echo(simulator.url)
-        click.echo(f"token: {simulator.token}")
+        click.echo(f"export NORTHFLANK_API_TOKEN={shlex.quote(simulator.token)}")
+        click.echo(f"export NORTHFLANK_API_BASE_URL={simulator.url}")
         await stopped.wait()

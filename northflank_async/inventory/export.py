@@ -10,10 +10,14 @@ from attrs import Factory, define, frozen
 from northflank_async.errors import ConfigurationError, DecodeError, printable
 from northflank_async.inventory.whole_file import whole_file
 from northflank_async.paging import Paginator
+from northflank_async.protocol import segment
 from northflank_async.records import Addon, Backup, Project, structure
 from northflank_async.resources import Account, AddonResource
 
-T = TypeVar("T")
+R = TypeVar("R", Project, Addon, Backup)
+
+_SHOWN = 60
+"""Characters of an unreadable record's id that are shown."""
 
 
 @define(kw_only=True)
@@ -82,15 +86,12 @@ async def _find_targets(account: Account, projects: Iterable[str] | None, state:
         project = account.project(project_id)
         for addon in await _read_all(project.addons(), Addon, "addons", project_id, state):
             line = {"project": project_id, "addon": addon.id, "addonType": addon.spec and addon.spec.type}
-            try:
-                targets.append(_Target(line=line, resource=project.addon(addon.id)))
-            except ConfigurationError as error:
-                state.unreadable.append(f"{project_id}: {error}")
+            targets.append(_Target(line=line, resource=project.addon(addon.id)))
         state.projects += 1
     return targets
 
 
-async def _read_all(paginator: Paginator[T], record: type[T], name: str, where: str, state: Export) -> list[T]:
+async def _read_all(paginator: Paginator[R], record: type[R], name: str, where: str, state: Export) -> list[R]:
     """The records of a listing, less those that cannot be read."""
     return [
         item
@@ -100,10 +101,14 @@ async def _read_all(paginator: Paginator[T], record: type[T], name: str, where: 
     ]
 
 
-def _read(raw: Any, record: type[T], place: str, where: str, state: Export) -> T | None:
+def _read(raw: Any, record: type[R], place: str, where: str, state: Export) -> R | None:
     try:
-        return structure(raw, record, place)
-    except DecodeError as error:
+        item = structure(raw, record, place)
+        if record is not Backup:
+            segment(f"{place}.id", item.id)  # it becomes part of a path
+    except (DecodeError, ConfigurationError) as error:
         name = raw.get("id") if isinstance(raw, dict) else None
-        state.unreadable.append(printable(f"{where}: {name or 'no id'}: {error}"))
+        shown = printable(name[:_SHOWN]) if isinstance(name, str) else "no id"
+        state.unreadable.append(f"{where}: {shown}: {error}")
         return None
+    return item

@@ -1,3 +1,4 @@
+import errno
 import os
 import secrets
 import shutil
@@ -14,10 +15,14 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     Raises:
         OSError: it cannot be written there; before the block, as far as that can be known.
     """
-    target = path.resolve()  # a link keeps pointing where it points
+    target = Path(os.path.realpath(path))  # a link keeps pointing where it points
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a directory", str(path))
     if target.exists() and not target.is_file():
-        raise OSError(f"not a regular file: {path}")
-    part = target.with_name(f".{secrets.token_hex(8)}.part")
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path))
+    part = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.part")
     # Half a surrogate pair, which JSON can hold and UTF-8 cannot, comes out as JSON's own \uXXXX.
     file = part.open("x", encoding="utf-8", errors="backslashreplace", newline="\n")
     try:

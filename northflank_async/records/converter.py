@@ -1,6 +1,6 @@
 """The one converter between the API's JSON and the records.
 
-Names follow one rule (`created_at` is `createdAt`), and so does every type: a wrong one is an error, never a guess.
+Names follow one rule (`created_at` is `createdAt`). A value of another type than its field's is an error.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ _SHOWN = 60
 """Characters of an unreadable value that an error shows."""
 
 
-def structure(raw: Any, record: type[T], place: str = "data") -> T:
+def structure(raw: Any, record: type[T], place: str = "") -> T:
     """Make a record of decoded JSON.
 
     Args:
         raw: the JSON of one object, as the API sent it.
         record: the class to make, such as `Backup`.
-        place: where in the answer `raw` stands; error messages begin with it.
+        place: where `raw` stands in a larger whole; error messages begin with it.
 
     Raises:
         DecodeError: a required field is missing, or a value is not of its documented type.
@@ -39,7 +39,7 @@ def structure(raw: Any, record: type[T], place: str = "data") -> T:
         return _converter.structure(raw, record)
     except Exception as error:  # cattrs raises whatever a hook raises
         path, reason = _first_fault(error)
-    raise DecodeError(reason, place=place + path)
+    raise DecodeError(reason, place=(place + path).removeprefix("."))
 
 
 def unstructure(record: Any) -> Any:
@@ -66,7 +66,7 @@ def _structure_bool(value: Any, _: Any) -> bool:
 
 
 def _structure_int(value: Any, _: Any) -> int:
-    """Whole numbers may come as a float, and sizes as text."""
+    """Whole numbers may come as a float."""
     match value:
         case bool():
             pass
@@ -74,9 +74,14 @@ def _structure_int(value: Any, _: Any) -> int:
             return value
         case float() if value.is_integer():
             return int(value)
-        case str() if value.isascii() and value.isdigit():
-            return int(value)
     raise _expected("a whole number", value)
+
+
+def _structure_size(value: Any, _: Any) -> int | None:
+    """The one number that the API sends as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return None if value is None else _structure_int(value, int)
 
 
 def _structure_float(value: Any, _: Any) -> float:
@@ -126,6 +131,10 @@ def _open_enum_factory(cls: Any) -> Hook:
     return hook
 
 
+def _unstructure_enum(value: str | None) -> str | None:
+    return value.value if isinstance(value, StrEnum) else value
+
+
 def _is_optional(cls: Any) -> bool:
     return get_origin(cls) in (Union, UnionType) and len(get_args(cls)) == 2 and NoneType in get_args(cls)
 
@@ -154,6 +163,8 @@ def _tuple_factory(cls: Any, converter: Converter) -> Hook:
 
 def _record_factory(cls: type[Any], converter: Converter) -> Hook:
     names: dict[str, Any] = {name: override(rename=camel_case(name)) for name in attrs.fields_dict(cls)}
+    if "size" in names:
+        names["size"] = override(struct_hook=_structure_size)
     structure_fields = make_dict_structure_fn(cls, converter, **names)
 
     def hook(value: Any, _: Any) -> Any:
@@ -169,7 +180,7 @@ def _record_unstructure_factory(cls: type[Any], converter: Converter) -> Callabl
         name: override(rename=camel_case(name), omit_if_default=True) for name in attrs.fields_dict(cls)
     }
     if "size" in names:
-        names["size"] = override(omit_if_default=True, unstruct_hook=str)  # the one number that goes as text
+        names["size"] = override(omit_if_default=True, unstruct_hook=str)
     return make_dict_unstructure_fn(cls, converter, **names)
 
 
@@ -206,6 +217,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_factory(_is_optional, _optional_factory)
     converter.register_structure_hook_factory(_is_tuple, _tuple_factory)
     converter.register_structure_hook_factory(attrs.has, _record_factory)
+    converter.register_unstructure_hook_factory(_is_open_enum, lambda _: _unstructure_enum)
     converter.register_unstructure_hook(datetime, _unstructure_datetime)
     converter.register_unstructure_hook_factory(attrs.has, _record_unstructure_factory)
     return converter

@@ -23,7 +23,7 @@ class Resource:
         return f"<{type(self).__name__} {self._path}>"
 
     async def _get(self, record: type[T]) -> T:
-        return await self._transport.send("GET", self._path, lambda envelope: structure(envelope.data, record))
+        return await self._transport.send("GET", self._path, lambda envelope: structure(envelope.data, record, "data"))
 
     def _list(
         self,

@@ -57,6 +57,8 @@ class Simulator:
             raise ValueError("window must be more than 0 seconds")
         if not token:
             raise ValueError("token must not be empty")
+        if faults is not None and not isinstance(faults, Faults):
+            raise ValueError(f"faults must be Faults(...), not {faults!r}")
         self.token = token
         self.requests: list[RequestRecord] = []
         self._inventory = Inventory(seed=seed, project_count=projects, addon_count=addons, backup_average=backups)

@@ -94,7 +94,7 @@ def test_only_what_identifies_a_backup_is_required() -> None:
 
 @pytest.mark.parametrize("name", ["id", "status", "createdAt"])
 def test_a_missing_identity_is_named(name: str) -> None:
-    with pytest.raises(DecodeError, match=rf"data\.{name}: missing"):
+    with pytest.raises(DecodeError, match=rf"^{name}: missing"):
         structure({key: value for key, value in BACKUP.items() if key != name}, Backup)
 
 
@@ -102,6 +102,12 @@ def test_a_status_that_nobody_documented_is_kept() -> None:
     backup = structure({**BACKUP, "status": "quarantined"}, Backup)
     assert backup.status == "quarantined"
     assert unstructure(backup)["status"] == "quarantined"
+
+
+def test_what_a_record_gives_back_is_nothing_but_json() -> None:
+    raw = unstructure(structure(example("list-addon-backups")["backups"][0], Backup))
+    assert type(raw["status"]) is type(raw["config"]["source"]["type"]) is str
+    assert type(raw["config"]["additionalDestinations"]) is list
 
 
 def test_null_is_the_same_as_absent_where_a_value_is_optional() -> None:
@@ -130,6 +136,10 @@ def test_a_size_is_exact_whether_it_comes_as_text_or_as_a_number(size: str | int
         ({"config": []}, "data.backups[3].config"),
         ({"config": {"size": "12 GB"}}, "data.backups[3].config.size"),
         ({"config": {"size": -1.5}}, "data.backups[3].config.size"),
+        (
+            {"config": {"additionalDestinations": [{"destinationId": "d", "retentionTime": "7"}]}},
+            "data.backups[3].config.additionalDestinations[0].retentionTime",
+        ),
         ({"config": {"size": True}}, "data.backups[3].config.size"),
         ({"config": {"source": {"type": 1}}}, "data.backups[3].config.source.type"),
         ({"config": {"additionalDestinations": {}}}, "data.backups[3].config.additionalDestinations"),
