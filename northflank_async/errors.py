@@ -19,7 +19,7 @@ from typing import Any
 
 from yarl import URL
 
-_MIN_REDACTED = 8
+MIN_REDACTED = 8
 """Shorter secrets are left alone: taking out every "t" would garble the text and hide nothing."""
 
 
@@ -54,7 +54,7 @@ class NorthflankError(Exception):
 
     def redact(self, secret: str) -> None:
         """Take `secret` out of every text that the error shows, for a server that echoes what it was sent."""
-        if len(secret) >= _MIN_REDACTED:
+        if len(secret) >= MIN_REDACTED:
             self.args = tuple(_redacted(arg, secret) for arg in self.args)
 
 
@@ -95,7 +95,7 @@ class ApiError(NorthflankError):
 
     def redact(self, secret: str) -> None:
         super().redact(secret)
-        if len(secret) >= _MIN_REDACTED:
+        if len(secret) >= MIN_REDACTED:
             self.message = _redacted(self.message, secret)
             self.id = _redacted(self.id, secret)
             try:

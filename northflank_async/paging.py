@@ -15,8 +15,8 @@ from northflank_async.transport import Transport
 T = TypeVar("T")
 E = TypeVar("E", bound=NorthflankError)
 
-_MOST_EMPTY_PAGES = 100
-"""In a row, before a listing that still says there is more is taken for endless."""
+_MOST_IDLE_PAGES = 100
+"""In a row, empty or sent before, until a listing that still says there is more is taken for endless."""
 
 Decode: TypeAlias = Callable[[Any, str], T]
 """Makes an item of its JSON; the second argument is its place, for errors."""
@@ -83,7 +83,7 @@ class Listing(Generic[T]):
                 raise DecodeError(f"expected an object, got {type(data).__name__}", place=place)
             place = f"data.{self.items}"
             if self.items not in data:
-                raise DecodeError(f"missing; data has {sorted(data)}", place=place)
+                raise DecodeError(f"missing; data has {', '.join(sorted(data)[:9])}", place=place)
             raw = data[self.items]
         if raw is None:
             return [], place
@@ -147,7 +147,7 @@ class _Pages(AsyncIterator[Page[T]]):
         self._number = (page or 1) if cursor is None else None  # of the page asked for, where it is known
         self._cursors = {cursor}
         self._identities: set[int] = set()
-        self._empty_pages = 0
+        self._idle_pages = 0
         self._ended = False
         self._dead_end: str | None = None
         self._turn = asyncio.Lock()
@@ -158,10 +158,11 @@ class _Pages(AsyncIterator[Page[T]]):
                 raise StopAsyncIteration
             if self._dead_end is None:
                 page = await self._listing.page(self._cursor, self._page)
-                if not self._is_repeated(page):
-                    self._advance(page)
+                repeated = self._is_repeated(page)
+                if not repeated or len(page.items) < self._listing.per_page:
+                    self._advance(page, idle=repeated or not page.items)
                     return page
-                self._dead_end = "a page was sent a second time: the API ignores where the page is to begin"
+                self._dead_end = "a full page was sent a second time: the API ignores where a page is to begin"
             raise self._listing.located(PaginationError(self._dead_end), self._cursor, self._page)
 
     def _is_repeated(self, page: Page[T]) -> bool:
@@ -173,15 +174,15 @@ class _Pages(AsyncIterator[Page[T]]):
         self._identities.add(key)
         return repeated
 
-    def _advance(self, page: Page[T]) -> None:
+    def _advance(self, page: Page[T], *, idle: bool) -> None:
         self._cursor = page.pagination.cursor
         self._number = self._number and self._number + 1
         self._page = None
-        self._empty_pages = 0 if page.items else self._empty_pages + 1
+        self._idle_pages = self._idle_pages + 1 if idle else 0
         if not page.pagination.has_next_page:
             self._ended = True
-        elif self._empty_pages >= _MOST_EMPTY_PAGES:
-            self._dead_end = f"{self._empty_pages} empty pages in a row say that there is more"
+        elif self._idle_pages >= _MOST_IDLE_PAGES:
+            self._dead_end = f"{self._idle_pages} pages in a row had nothing new, and say that there is more"
         elif self._cursor is None:
             self._page = self._number
             if self._number is None:
@@ -199,6 +200,8 @@ class _Items(AsyncIterator[T]):
         self._turn = asyncio.Lock()
 
     async def __anext__(self) -> T:
+        if self._items:
+            return self._items.popleft()
         async with self._turn:
             while not self._items:
                 self._items.extend((await anext(self._pages)).items)

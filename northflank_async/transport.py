@@ -11,7 +11,14 @@ import stamina
 from yarl import URL
 
 from northflank_async.budget import Admission, Budget
-from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, RateLimited, TransportError
+from northflank_async.errors import (
+    MIN_REDACTED,
+    ConfigurationError,
+    DecodeError,
+    NorthflankError,
+    RateLimited,
+    TransportError,
+)
 from northflank_async.protocol import Envelope, Request, Response, Secret, build_request, read_envelope, retry_delay
 
 _log = logging.getLogger("northflank_async")
@@ -248,7 +255,7 @@ def _drop_frames(error: BaseException, handled: BaseException | None, token: Sec
         cause = error.__cause__ or error.__context__
         if cause is None or cause is handled:
             return
-        if token in f"{cause} {cause!r}":
+        if len(token) >= MIN_REDACTED and token in f"{cause} {cause!r}":
             error.__cause__ = error.__context__ = None
             return
         error = cause

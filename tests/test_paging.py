@@ -271,7 +271,7 @@ async def test_page_numbers_that_are_ignored_are_an_error_and_not_an_endless_loo
 
     async with scripted(answer) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="a second time") as caught:
-            await addon(nf).backups().all()
+            await addon(nf).backups(per_page=1).all()
         assert [item.id for item in caught.value.items] == ["b1"]
         assert len(server.requests) == 2
 
@@ -285,7 +285,7 @@ async def test_cursors_that_are_ignored_are_an_error_and_not_an_endless_loop(nam
 
     async with scripted(answer) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="a second time") as caught:
-            await addon(nf).backups().all()
+            await addon(nf).backups(per_page=1).all()
         assert len(caught.value.items) == len(set(names)) == len(server.requests) - 1
 
 
@@ -317,20 +317,23 @@ async def test_workers_at_one_iterator_share_its_items() -> None:
                 await asyncio.sleep(0)
             return done
 
-        assert await asyncio.gather(*(work() for _ in range(4))) == [10] * 4
+        shares = await asyncio.gather(*(work() for _ in range(4)))
+        assert sum(shares) == 40
+        assert min(shares) > 0
         assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("cursors", [True, False])
-async def test_empty_pages_without_end_are_an_error_and_not_an_endless_loop(cursors: bool) -> None:
+@pytest.mark.parametrize("items", [[], [backup(1)]])
+async def test_pages_without_anything_new_are_gone_on_from_but_not_for_ever(cursors: bool, items: list[Any]) -> None:
     def answer(request: web.Request) -> web.Response:
         cursor = {"cursor": f"c{len(server.requests)}"} if cursors else {}
-        return envelope({"backups": []}, hasNextPage=True, count=0, **cursor)
+        return envelope({"backups": items}, hasNextPage=True, count=len(items), **cursor)
 
     async with scripted(answer) as server, server.client() as nf:
-        with pytest.raises(PaginationError, match="100 empty pages in a row"):
+        with pytest.raises(PaginationError, match="100 pages in a row had nothing new"):
             await addon(nf).backups().all()
-        assert len(server.requests) == 100
+        assert len(server.requests) == 100 + len(items)
 
 
 async def test_more_without_a_cursor_after_a_cursor_of_the_callers_is_an_error() -> None:
