@@ -185,15 +185,17 @@ async def test_simulate_prints_its_url_first_and_serves_until_it_is_stopped(numb
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout
-    url = (await process.stdout.readline()).decode().strip()
-    assert await process.stdout.readline() == b"export NORTHFLANK_API_TOKEN=a-token\n"
-    assert (await process.stdout.readline()).decode() == f"export NORTHFLANK_API_BASE_URL={url}\n"
-    async with Northflank("a-token", base_url=url) as nf:
-        assert len((await nf.projects()).items) == 2
-        assert nf.rate_limit
-        assert nf.rate_limit.limit == 50
-    process.send_signal(number)
-    _, err = await process.communicate()
+    try:
+        url = (await process.stdout.readline()).decode().strip()
+        assert await process.stdout.readline() == b"export NORTHFLANK_API_TOKEN=a-token\n"
+        assert (await process.stdout.readline()).decode() == f"export NORTHFLANK_API_BASE_URL={url}\n"
+        async with Northflank("a-token", base_url=url) as nf:
+            assert len((await nf.projects()).items) == 2
+            assert nf.rate_limit
+            assert nf.rate_limit.limit == 50
+    finally:
+        process.send_signal(number)
+        _, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
 
 

@@ -89,10 +89,12 @@ async def test_the_simulator_prints_what_is_shown(unused_tcp_port: int) -> None:
         sys.executable, "-m", "northflank_async.cli", *shown[0].split()[2:], stdout=subprocess.PIPE
     )
     assert process.stdout
-    for line in shown[1:]:
-        assert (await process.stdout.readline()).decode() == f"{line}\n"
-    process.terminate()
-    await process.communicate()
+    try:
+        for line in shown[1:]:
+            assert (await process.stdout.readline()).decode() == f"{line}\n"
+    finally:
+        process.terminate()
+        await process.communicate()
 
 
 def test_the_line_that_is_shown_is_the_first_of_an_export(northflank_simulator: Simulator, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is tried again, and what an error says when it is over."""
 
 import asyncio
+import gzip
 import json
 import logging
 import subprocess
@@ -233,12 +234,11 @@ async def test_an_answer_that_is_too_large_is_refused_and_not_asked_for_again() 
 
 
 async def test_an_answer_that_is_large_only_when_unpacked_is_refused() -> None:
-    def answer(request: web.Request) -> web.Response:
-        response = web.Response(body=b'{"data": {"projects": []}}' + b" " * 2**22)
-        response.enable_compression(web.ContentCoding.gzip)
-        return response
-
-    async with scripted(answer) as server, server.client(max_response_bytes=2**20) as nf:
+    packed = gzip.compress(b'{"data": {"projects": []}}' + b" " * 2**22)
+    async with (
+        raw_server(http(packed, "200 OK", "Content-Encoding: gzip")) as url,
+        Northflank(TOKEN, base_url=url, max_response_bytes=2**20) as nf,
+    ):
         with pytest.raises(DecodeError, match="larger than 1048576 bytes"):
             await nf.projects()
 

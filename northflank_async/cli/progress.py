@@ -20,8 +20,8 @@ class ExportProgress:
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
             console=console,
-            disable=not console.is_terminal,
         )
+        self._shown = console.is_terminal
         self._task = self._progress.add_task("listing the addons", total=None)
 
     def show(self, state: Export) -> None:
@@ -32,10 +32,12 @@ class ExportProgress:
         self._progress.update(self._task, description=shown, total=state.addons, completed=state.addons_done)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._shown:
+            self._progress.start()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._shown:
+            self._progress.stop()
