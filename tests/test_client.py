@@ -9,6 +9,7 @@ from aiohttp import web
 
 from northflank_async import (
     Addon,
+    ApiError,
     AuthenticationError,
     Backup,
     ConfigurationError,
@@ -219,9 +220,9 @@ async def test_a_redirect_is_an_error_and_the_token_stays_with_its_host(status: 
     async with scripted(lambda _: envelope({})) as other:
         redirect = web.Response(status=status, headers={"Location": f"{other.url}/v1/projects"})
         async with scripted(lambda _: redirect) as server, server.client() as nf:
-            with pytest.raises(Exception, match="redirects to") as caught:
+            with pytest.raises(ApiError, match="redirects to") as caught:
                 await nf.projects()
-        assert caught.value.status == status  # type: ignore[attr-defined]
+        assert caught.value.status == status
         assert other.requests == []
 
 

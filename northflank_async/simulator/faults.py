@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from contextlib import suppress
 from hashlib import blake2b
+from typing import Any
 
 import attrs
 from aiohttp import web
@@ -62,7 +63,7 @@ class Faults:
     def parse(cls, text: str) -> "Faults":
         """Read `errors=0.05,drops=0.02,seed=7`."""
         known = [field.name for field in attrs.fields(cls)]
-        values: dict[str, float] = {}
+        values: dict[str, Any] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, number = (word.strip() for word in part.partition("="))
             if name not in known:
@@ -73,7 +74,7 @@ class Faults:
                 values[name] = int(number) if name == "seed" else float(number)
             except ValueError:
                 raise ValueError(f"{name} takes a number, not {number!r}; there are {', '.join(known)}") from None
-        return cls(**values)  # type: ignore[arg-type]  # only the seed is a whole number
+        return cls(**values)
 
 
 @attrs.frozen
