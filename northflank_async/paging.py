@@ -63,9 +63,12 @@ class Listing(Generic[T]):
 
     def _read(self, envelope: Envelope) -> Page[T]:
         raw, place = self._raw_items(envelope.data)
+        pagination = read_pagination(envelope.pagination, len(raw))
+        if pagination.cursor and self.transport.holds_token(pagination.cursor):
+            raise DecodeError("it holds the token, which does not belong in a URL", place="pagination.cursor")
         return Page(
             items=tuple(self.decode(item, f"{place}[{index}]") for index, item in enumerate(raw)),
-            pagination=read_pagination(envelope.pagination, len(raw)),
+            pagination=pagination,
             data=envelope.data,
             response=envelope.response,
         )

@@ -43,6 +43,7 @@ _RETRIED_STATUSES = {500, 502, 503, 504}
 _SAFE_METHODS = {"GET", "HEAD"}
 _PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+/?")
 _FORBIDDEN_IN_ID = re.compile(r"[/?#\s\x00-\x1f\x7f-\x9f]")
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequest,
     401: AuthenticationError,
@@ -301,7 +302,10 @@ def read_pagination(raw: Any, items: int) -> Pagination:
     if not isinstance(raw, dict):
         raise DecodeError(f"expected an object, got {type(raw).__name__}", place="pagination")
     told = {name: value for name, value in raw.items() if value not in (None, "")}
-    return structure({"hasNextPage": "cursor" in told, "count": items, **told}, Pagination, "pagination")
+    pagination = structure({"hasNextPage": "cursor" in told, "count": items, **told}, Pagination, "pagination")
+    if pagination.cursor and not _is_unicode(pagination.cursor):
+        raise DecodeError(f"expected text that can be sent, got {pagination.cursor!r}", place="pagination.cursor")
+    return pagination
 
 
 def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimitHeaders | None:
@@ -399,8 +403,4 @@ def _phrase(status: int, headers: Mapping[str, str]) -> str:
 
 def _number(text: str | None) -> float | None:
     """A header's number, if it is one and not below zero."""
-    try:
-        number = float(text) if text is not None else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return float(text) if text and _NUMBER.fullmatch(text.strip()) else None

@@ -93,7 +93,7 @@ class Transport:
             if isinstance(error, NorthflankError):
                 error.method, error.url = request.method, request.url
                 error.attempts, error.elapsed = retries.attempt, self.budget.time() - started
-            _drop_frames(error, handled, self._token)
+            self._drop_frames(error, handled)
             raise
 
     async def close(self) -> None:
@@ -105,6 +105,10 @@ class Transport:
         self._under_way.clear()
         if self._session and self._owns_session:
             await self._session.close()
+
+    def holds_token(self, text: str) -> bool:
+        """Whether a server has sent the token back."""
+        return len(self._token) >= MIN_REDACTED and self._token in text
 
     async def _retry(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
         async for attempt in stamina.retry_context(
@@ -180,7 +184,7 @@ class Transport:
         async for chunk in answer.content.iter_any():
             body += chunk
             if len(body) > self._max_response_bytes:
-                if answer.ok:
+                if 200 <= answer.status < 300:
                     raise DecodeError(f"the answer is larger than {self._max_response_bytes} bytes")
                 return
 
@@ -198,7 +202,24 @@ class Transport:
                 return TransportError(f"the answer is no HTTP: {error.message}")
         return TransportError(f"the connection broke: {error}")
 
+    def _drop_frames(self, error: BaseException, handled: BaseException | None) -> None:
+        """Drop the frames below `send`: some reports show locals, and theirs hold the token, or a server's echo of it.
+
+        A cause whose own text holds the token goes with them. What the caller was handling is not touched.
+        """
+        while True:
+            error.__traceback__ = None
+            cause = error.__cause__ or error.__context__
+            if cause is None or cause is handled:
+                return
+            if self.holds_token(f"{cause} {cause!r}"):
+                error.__cause__ = error.__context__ = None
+                return
+            error = cause
+
     def _open_session(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise TransportError("the client is closed", sent=False)
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(), trace_configs=self._trace_configs
@@ -243,19 +264,3 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise aiohttp.ClientConnectionError(str(error) or type(error).__name__) from error
-
-
-def _drop_frames(error: BaseException, handled: BaseException | None, token: Secret) -> None:
-    """Drop the frames below `send`: some reports show locals, and theirs hold the token, or a server's echo of it.
-
-    A cause whose own text holds the token goes with them. What the caller was handling when it called is not touched.
-    """
-    while True:
-        error.__traceback__ = None
-        cause = error.__cause__ or error.__context__
-        if cause is None or cause is handled:
-            return
-        if len(token) >= MIN_REDACTED and token in f"{cause} {cause!r}":
-            error.__cause__ = error.__context__ = None
-            return
-        error = cause

@@ -105,6 +105,19 @@ async def test_closing_ends_requests_that_wait_for_the_hour(sim: Simulator) -> N
         assert clock.timers == []
 
 
+async def test_closing_just_when_the_hour_is_over_is_no_fault_of_the_session() -> None:
+    clock = ManualClock()
+    async with Simulator(rate_limit=1, clock=clock.time) as sim:
+        nf = Northflank(sim.token, base_url=sim.url, clock=clock)
+        await nf.projects()
+        task = asyncio.create_task(nf.projects().all())
+        await until(lambda: clock.timers)
+        clock.advance(3600)
+        await nf.close()
+        with pytest.raises(TransportError, match=r"client (is|was) closed"):
+            await task
+
+
 async def test_closing_ends_requests_on_a_session_of_the_callers_and_leaves_that_open() -> None:
     async with scripted(never) as server, aiohttp.ClientSession() as session:
         nf = server.client(session=session)

@@ -223,6 +223,7 @@ def test_pagination_is_read_with_what_may_be_missing(raw: Any, expected: Any) ->
         ([], "pagination"),
         ({"hasNextPage": "true"}, "pagination.hasNextPage"),
         ({"hasNextPage": True, "cursor": 7}, "pagination.cursor"),
+        ({"hasNextPage": True, "cursor": "\ud800"}, "pagination.cursor"),
         ({"hasNextPage": False, "count": 1.5}, "pagination.count"),
     ],
 )
@@ -276,6 +277,7 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert read_retry_after({}) is None
     assert read_retry_after({"Retry-After": "soon"}) is None
     assert read_retry_after({"Retry-After": "1e12"}) is None
+    assert read_retry_after({"Retry-After": "1_0"}) is None
     assert read_retry_after({"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999999"}) is None
 
 

@@ -103,6 +103,13 @@ async def test_a_change_that_was_not_acted_on_is_sent_again(status: int) -> None
         assert len(server.requests) == 2
 
 
+async def test_a_redirect_with_a_large_body_is_a_redirect() -> None:
+    redirect = http(b" " * 5000, "302 Found", "Location: http://127.0.0.1:1/")
+    async with raw_server(redirect) as url, Northflank(TOKEN, base_url=url, max_response_bytes=1000) as nf:
+        with pytest.raises(ApiError, match="redirects to"):
+            await nf.projects()
+
+
 REFUSALS = {
     "cut short": http(b'{"error": {}}', "404 Not Found").replace(b"Content-Length: ", b"Content-Length: 9"),
     "too large": http(b" " * 5000, "404 Not Found"),

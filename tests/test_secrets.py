@@ -103,6 +103,16 @@ async def test_no_failure_shows_the_token(name: str, caplog: pytest.LogCaptureFi
     assert TOKEN not in repr(pickle.loads(pickle.dumps(caught.value)))
 
 
+async def test_a_token_that_comes_back_as_a_cursor_is_not_put_into_a_url(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with scripted(lambda _: envelope({"backups": []}, hasNextPage=True, cursor=TOKEN)) as server:
+        async with server.client() as nf:
+            with pytest.raises(NorthflankError, match=r"pagination\.cursor") as caught:
+                await nf.project("p").addon("a").backups().all()
+        assert len(server.requests) == 1
+    assert TOKEN not in f"{caught.value} {caught.value.cursor} {caplog.text}"
+
+
 async def test_no_cancellation_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with answering(never) as url, Northflank(TOKEN, base_url=url) as nf:
