@@ -81,7 +81,7 @@ def positive(text: str) -> int:
 def simulator(backups: int) -> Iterator[str]:
     """Run a simulator in another process, as it must not share this one's processor time."""
     options = {"projects": 1, "addons": 1, "backups": backups, "token": TOKEN, "rate-limit": 10**9}
-    command = [sys.executable, "-c", "from northflank_async.cli import main; main()", "simulate"]
+    command = [sys.executable, "-m", "northflank_async.cli", "simulate"]
     command += [f"--{name}={value}" for name, value in options.items()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

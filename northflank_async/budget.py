@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from attrs import define, frozen
 
 from northflank_async.errors import ConfigurationError, RateLimited
-from northflank_async.protocol import RateLimitHeaders, read_rate_limit
+from northflank_async.protocol import RateLimitHeaders, is_success, read_rate_limit
 
 _log = logging.getLogger("northflank_async")
 
@@ -190,7 +190,7 @@ class Budget:
 
     def _pause(self) -> None:
         """After a 429 that does not say how long: everybody waits, twice as long each time, then one asks."""
-        self._metered = None if self._metered is False else self._metered
+        self._metered = self._metered or None  # what told no numbers may have some after all
         pause = min(2.0**self._pauses, _LONGEST_PAUSE) * random.uniform(1, 1.5)
         self._pauses += 1
         self._window = _Window(limit=None, remaining=0, reset_at=self.time() + pause)
@@ -218,7 +218,7 @@ class Admission:
             self._end()
         elif status == 429:
             budget._pause()
-        elif 200 <= status < 300 and budget._metered is None:
+        elif is_success(status) and budget._metered is None:
             budget._metered = False
 
     def unsent(self) -> None:

@@ -19,9 +19,6 @@ from typing import Any
 
 from yarl import URL
 
-MIN_REDACTED = 8
-"""Shorter secrets are left alone: taking out every "t" would garble the text and hide nothing."""
-
 
 class NorthflankError(Exception):
     """Base of all errors of this package.
@@ -54,8 +51,7 @@ class NorthflankError(Exception):
 
     def redact(self, secret: str) -> None:
         """Take `secret` out of every text that the error shows, for a server that echoes what it was sent."""
-        if len(secret) >= MIN_REDACTED:
-            self.args = tuple(_redacted(arg, secret) for arg in self.args)
+        self.args = tuple(_redacted(arg, secret) for arg in self.args)
 
 
 class ConfigurationError(NorthflankError):
@@ -95,13 +91,12 @@ class ApiError(NorthflankError):
 
     def redact(self, secret: str) -> None:
         super().redact(secret)
-        if len(secret) >= MIN_REDACTED:
-            self.message = _redacted(self.message, secret)
-            self.id = _redacted(self.id, secret)
-            try:
-                self.details = _redacted(self.details, secret)
-            except RecursionError:
-                self.details = None
+        self.message = _redacted(self.message, secret)
+        self.id = _redacted(self.id, secret)
+        try:
+            self.details = _redacted(self.details, secret)
+        except RecursionError:
+            self.details = None
 
 
 class BadRequest(ApiError):

@@ -82,11 +82,6 @@ class Response:
     url: URL
     method: str
 
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is a 2xx."""
-        return 200 <= self.status < 300
-
 
 @frozen(kw_only=True)
 class Envelope:
@@ -252,6 +247,11 @@ def _is_unicode(text: str) -> bool:
 # In: what is answered
 
 
+def is_success(status: int) -> bool:
+    """Whether the API did what it was asked."""
+    return 200 <= status < 300
+
+
 def read_envelope(response: Response, body: bytes) -> Envelope:
     """Read an answer.
 
@@ -259,7 +259,7 @@ def read_envelope(response: Response, body: bytes) -> Envelope:
         ApiError: the API refused, failed, or redirects.
         DecodeError: a success that is no JSON object with `data`.
     """
-    if not response.is_success:
+    if not is_success(response.status):
         raise read_error(response, body)
     if not body.strip():
         if response.method == "GET" and response.status != 204:

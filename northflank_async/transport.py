@@ -12,14 +12,22 @@ from yarl import URL
 
 from northflank_async.budget import Admission, Budget
 from northflank_async.errors import (
-    MIN_REDACTED,
     ConfigurationError,
     DecodeError,
     NorthflankError,
     RateLimited,
     TransportError,
 )
-from northflank_async.protocol import Envelope, Request, Response, Secret, build_request, read_envelope, retry_delay
+from northflank_async.protocol import (
+    Envelope,
+    Request,
+    Response,
+    Secret,
+    build_request,
+    is_success,
+    read_envelope,
+    retry_delay,
+)
 
 _log = logging.getLogger("northflank_async")
 
@@ -27,6 +35,8 @@ T = TypeVar("T")
 
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 30.0
+_SHORTEST_SECRET = 8
+"""Shorter tokens are not looked for in what a server sends: every "t" would be one, and nothing would be hidden."""
 
 
 class Transport:
@@ -50,6 +60,7 @@ class Transport:
         self.budget = budget
         self._base_url = base_url
         self._token = token
+        self._is_secret = len(token) >= _SHORTEST_SECRET
         self._session = session
         self._owns_session = session is None
         self._timeout = timeout
@@ -78,8 +89,7 @@ class Transport:
         handled = sys.exception()
         retries = _Retries(request, self._attempts, self.budget.waits)
         try:
-            if self._closed:
-                raise TransportError("the client is closed", sent=False)
+            self._check_open()
             try:
                 async with asyncio.timeout(None) as scope:
                     self._under_way.add(scope)
@@ -108,7 +118,7 @@ class Transport:
 
     def holds_token(self, text: str) -> bool:
         """Whether a server has sent the token back."""
-        return len(self._token) >= MIN_REDACTED and self._token in text
+        return self._is_secret and self._token in text
 
     async def _retry(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
         async for attempt in stamina.retry_context(
@@ -132,7 +142,8 @@ class Transport:
                 outcome = response.status
                 return read(read_envelope(response, body))
             except NorthflankError as error:
-                error.redact(self._token)
+                if self._is_secret:
+                    error.redact(self._token)
                 outcome = outcome if isinstance(outcome, int) else error
                 raise
             finally:
@@ -172,7 +183,7 @@ class Transport:
                 )
                 await self._read_body(answer, body)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            if response is None or response.is_success:  # a refusal counts, whatever has become of its body
+            if response is None or is_success(response.status):  # a refusal counts, whatever has become of its body
                 raise self._lost(error, admission) from error
         except ValueError as error:
             raise ConfigurationError(
@@ -184,7 +195,7 @@ class Transport:
         async for chunk in answer.content.iter_any():
             body += chunk
             if len(body) > self._max_response_bytes:
-                if 200 <= answer.status < 300:
+                if is_success(answer.status):
                     raise DecodeError(f"the answer is larger than {self._max_response_bytes} bytes")
                 return
 
@@ -217,9 +228,12 @@ class Transport:
                 return
             error = cause
 
-    def _open_session(self) -> aiohttp.ClientSession:
+    def _check_open(self) -> None:
         if self._closed:
             raise TransportError("the client is closed", sent=False)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        self._check_open()  # it may have been closed while the budget waited
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(), trace_configs=self._trace_configs

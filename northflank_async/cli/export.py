@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
-import stamina.instrumentation
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -74,7 +73,6 @@ async def _open_client(simulate: bool) -> AsyncIterator[Northflank]:
 
 def _log_to(console: Console) -> None:
     """Show on a terminal, and only there, what an export waits for."""
-    stamina.instrumentation.set_on_retry_hooks([])  # they would say the same twice
     if console.is_terminal:
         log = logging.getLogger("northflank_async")
         log.addHandler(RichHandler(console=console, show_path=False))

@@ -22,7 +22,6 @@ from northflank_async.errors import (
 class ExitCode(IntEnum):
     """What a command's exit code says. click itself exits with 2 for a wrong command line."""
 
-    OK = 0
     CONFIGURATION = 3
     ACCESS = 4
     NOT_FOUND = 5
