@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
@@ -18,8 +18,8 @@ E = TypeVar("E", bound=NorthflankError)
 _MOST_IDLE_PAGES = 100
 """In a row, empty or sent before, until a listing that still says there is more is taken for endless."""
 
-Decode: TypeAlias = Callable[[Any, str], T]
-"""Makes an item of its JSON; the second argument is its place, for errors."""
+Decode: TypeAlias = Callable[[list[Any], str], Sequence[T]]
+"""Makes the items of a page's JSON; the second argument is the array's place, for errors."""
 
 
 @frozen(kw_only=True)
@@ -67,7 +67,7 @@ class Listing(Generic[T]):
         if pagination.cursor and self.transport.holds_token(pagination.cursor):
             raise DecodeError("it holds the token, which does not belong in a URL", place="pagination.cursor")
         return Page(
-            items=tuple(self.decode(item, f"{place}[{index}]") for index, item in enumerate(raw)),
+            items=tuple(self.decode(raw, place)),
             pagination=pagination,
             data=envelope.data,
             response=envelope.response,
@@ -76,7 +76,7 @@ class Listing(Generic[T]):
     def identity(self, page: Page[T]) -> tuple[str, ...] | None:
         """The ids of a page's items, where they have ids: no two pages have the same."""
         raw, _ = self._raw_items(page.data)
-        ids = tuple(str(item["id"]) for item in raw if isinstance(item, dict) and "id" in item)
+        ids = tuple([str(item["id"]) for item in raw if isinstance(item, dict) and "id" in item])
         return ids if ids and len(ids) == len(raw) else None
 
     def _raw_items(self, data: Any) -> tuple[list[Any], str]:
@@ -124,9 +124,9 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
         """The same listing with its items as plain JSON, exactly as the API sent them, none of them checked."""
         return Paginator(evolve(self._listing, decode=as_sent), page=self._page, cursor=self._cursor)
 
-    def pages(self) -> AsyncIterator[Page[T]]:
+    def pages(self) -> "Pages[T]":
         """The pages, from the first."""
-        return _Pages(self._listing, self._cursor, self._page)
+        return Pages(self._listing, self._cursor, self._page)
 
     async def all(self) -> list[T]:
         """All items of all pages. If a page fails, the error's `items` are those of the pages before it."""
@@ -140,33 +140,36 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
         return items
 
 
-class _Pages(AsyncIterator[Page[T]]):
-    """One walk along the pages. It moves on when a page has been read: one that failed can be asked for again."""
+class Pages(AsyncIterator[Page[T]]):
+    """One walk along the pages. It moves on when a page has been read: one that failed can be asked for again.
+
+    `cursor` and `page` are where the next page begins, as the listing takes them; after the last page, `ended`.
+    """
 
     def __init__(self, listing: Listing[T], cursor: str | None, page: int | None) -> None:
+        self.cursor = cursor
+        self.page = page
+        self.ended = False
         self._listing = listing
-        self._cursor = cursor
-        self._page = page
         self._number = (page or 1) if cursor is None else None  # of the page asked for, where it is known
         self._cursors = {cursor}
         self._identities: set[int] = set()
         self._idle_pages = 0
-        self._ended = False
         self._dead_end: str | None = None
         self._turn = asyncio.Lock()
 
     async def __anext__(self) -> Page[T]:
         async with self._turn:
-            if self._ended:
+            if self.ended:
                 raise StopAsyncIteration
             if self._dead_end is None:
-                page = await self._listing.page(self._cursor, self._page)
+                page = await self._listing.page(self.cursor, self.page)
                 repeated = self._is_repeated(page)
                 if not repeated or len(page.items) < self._listing.per_page:
                     self._advance(page, idle=repeated or not page.items)
                     return page
                 self._dead_end = "a full page was sent a second time: the API ignores where a page is to begin"
-            raise self._listing.located(PaginationError(self._dead_end), self._cursor, self._page)
+            raise self._listing.located(PaginationError(self._dead_end), self.cursor, self.page)
 
     def _is_repeated(self, page: Page[T]) -> bool:
         identity = self._listing.identity(page)
@@ -178,22 +181,22 @@ class _Pages(AsyncIterator[Page[T]]):
         return repeated
 
     def _advance(self, page: Page[T], *, idle: bool) -> None:
-        self._cursor = page.pagination.cursor
+        self.cursor = page.pagination.cursor
         self._number = self._number and self._number + 1
-        self._page = None
+        self.page = None
         self._idle_pages = self._idle_pages + 1 if idle else 0
         if not page.pagination.has_next_page:
-            self._ended = True
+            self.ended = True
         elif self._idle_pages >= _MOST_IDLE_PAGES:
             self._dead_end = f"{self._idle_pages} pages in a row had nothing new, and say that there is more"
-        elif self._cursor is None:
-            self._page = self._number
+        elif self.cursor is None:
+            self.page = self._number
             if self._number is None:
                 self._dead_end = "a page says that there is more, but neither its cursor nor its number is known"
-        elif self._cursor in self._cursors:
+        elif self.cursor in self._cursors:
             self._dead_end = "a cursor leads back to a page that was read before"
         else:
-            self._cursors.add(self._cursor)
+            self._cursors.add(self.cursor)
 
 
 class _Items(AsyncIterator[T]):
@@ -211,6 +214,6 @@ class _Items(AsyncIterator[T]):
             return self._items.popleft()
 
 
-def as_sent(item: Any, _: str) -> Any:
-    """Leaves an item as the JSON that it is."""
-    return item
+def as_sent(items: list[Any], _: str) -> list[Any]:
+    """Leaves items as the JSON that they are."""
+    return items

@@ -12,7 +12,7 @@ from northflank_async.records.addon import (
 )
 from northflank_async.records.backup import Backup, BackupConfig, BackupDestination, BackupSource, LastRestore
 from northflank_async.records.cluster import Cluster
-from northflank_async.records.converter import structure, unstructure
+from northflank_async.records.converter import structure, structure_all, unstructure
 from northflank_async.records.enums import (
     AddonStatus,
     CompressionType,
@@ -72,5 +72,6 @@ __all__ = [
     "SourceType",
     "TypeSpecificSettings",
     "structure",
+    "structure_all",
     "unstructure",
 ]

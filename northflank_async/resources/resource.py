@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from northflank_async.paging import Listing, Paginator
-from northflank_async.records import structure
+from northflank_async.records import structure, structure_all
 from northflank_async.transport import Transport
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Resource:
             path=f"{self._path}/{name}",
             params=params or {},
             items=name,
-            decode=lambda item, place: structure(item, record, place),
+            decode=lambda items, place: structure_all(items, record, place),
             per_page=per_page,
         )
         return Paginator(listing, page=page, cursor=cursor)
