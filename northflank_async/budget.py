@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -15,6 +16,8 @@ from northflank_async.protocol import RateLimitHeaders, is_success, read_rate_li
 
 _log = logging.getLogger("northflank_async")
 
+_WINDOW = 3600.0
+"""Seconds from one reset to the next, as documented."""
 _GRACE = 30.0
 """Seconds, in which a server may still count a request that nobody waits for any more."""
 _LONGEST_PAUSE = 60.0
@@ -85,12 +88,17 @@ class Budget:
         clock: Clock | None = None,
     ) -> None:
         self.waits = on_rate_limit == "wait"
+        self.spent = 0
+        """Requests that were sent, other than those whose connection was never made."""
+        self.waited = 0.0
+        """Seconds that everybody has waited for resets."""
         self._reserve = reserve
         self._clock: Clock = clock or _MonotonicClock()
         self._window: _Window | None = None
         self._metered: bool | None = None  # whether the server tells numbers at all, once that is known
         self._asking = False  # the one request that goes out alone to learn the numbers
         self._in_flight = 0
+        self._waits_for: _Window | None = None
         self._lost: list[float] = []  # of each request that told nothing: what is sent later has it in its count
         self._pauses = 0  # in a row, after 429s that did not say how long
         self._turn = asyncio.Lock()
@@ -107,6 +115,22 @@ class Budget:
             remaining=max(0, self._left(window)),
             reset_after=window.reset_at - self.time(),
         )
+
+    @property
+    def waits_for(self) -> float | None:
+        """Seconds until the reset that everybody waits for, if they do."""
+        return max(0.0, self._waits_for.reset_at - self.time()) if self._waits_for else None
+
+    def wait_for(self, requests: int) -> float:
+        """Seconds until the window, and those after it, can have paid for so many requests; as far as it is known."""
+        window = self._open_window()
+        if window is None or window.limit is None or window.limit <= self._reserve:
+            return 0.0
+        missing = requests - max(0, self._left(window) - self._reserve)
+        if missing <= 0:
+            return 0.0
+        later_windows = math.ceil(missing / (window.limit - self._reserve)) - 1
+        return window.reset_at - self.time() + later_windows * _WINDOW
 
     def time(self) -> float:
         """The clock's time, in seconds."""
@@ -131,13 +155,16 @@ class Budget:
     async def _until_affordable(self) -> None:
         while not self._affordable():
             window = self._window
-            if window:
-                self._check_exhausted(window)
+            self._waits_for = window if window and self._is_exhausted(window) else None
             self._changed.clear()
+            began = self.time()
             timer = self._clock.call_at(window.reset_at, self._changed.set) if window else None
             try:
                 await self._changed.wait()
             finally:
+                if self._waits_for:
+                    self._waits_for = None
+                    self.waited += self.time() - began
                 if timer:
                     timer.cancel()
 
@@ -147,11 +174,12 @@ class Budget:
             return self._left(window) > self._reserve
         return self._metered is False or not self._asking
 
-    def _check_exhausted(self, window: _Window) -> None:
+    def _is_exhausted(self, window: _Window) -> bool:
+        """Whether there is nothing but to wait for the reset; said once, or raised."""
         if window.limit is not None and 0 < window.limit <= self._reserve:
             raise ConfigurationError(f"reserve={self._reserve} leaves nothing of a window of {window.limit} requests")
         if self._left(window) + self._in_flight > self._reserve:
-            return  # an answer that is on its way may still free one
+            return False  # an answer that is on its way may still free one
         reset_after = window.reset_at - self.time()
         if not self.waits:
             raise RateLimited(
@@ -161,6 +189,7 @@ class Budget:
             window.announced = True
             limit = f" of {window.limit}" if window.limit else ""
             _log.info("no requests left%s: waiting %.0f s for the window to reset", limit, reset_after)
+        return True
 
     def _left(self, window: _Window) -> int:
         return window.remaining - self._in_flight - len(self._lost)
@@ -175,6 +204,7 @@ class Budget:
         asking = self._window is None and self._metered is not False
         self._asking = self._asking or asking
         self._in_flight += 1
+        self.spent += 1
         return Admission(self, self._window, self.time(), asking)
 
     def _learn(self, told: RateLimitHeaders, sent_at: float) -> None:
@@ -223,6 +253,7 @@ class Admission:
 
     def unsent(self) -> None:
         """The connection was never made: nothing was spent."""
+        self._budget.spent -= 1
         self._end()
 
     def close(self) -> None:

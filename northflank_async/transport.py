@@ -58,6 +58,7 @@ class Transport:
         trace_configs: Sequence[aiohttp.TraceConfig],
     ) -> None:
         self.budget = budget
+        self.host = base_url.host or ""
         self._base_url = base_url
         self._token = token
         self._is_secret = len(token) >= _SHORTEST_SECRET
@@ -121,6 +122,10 @@ class Transport:
         return self._is_secret and self._token in text
 
     async def _retry(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
+        try:
+            return await self._attempt(request, read, retries)  # most succeed, and need nothing of what follows
+        except NorthflankError as error:
+            failed: NorthflankError | None = error
         async for attempt in stamina.retry_context(
             on=retries.decide,
             attempts=self._attempts,
@@ -129,6 +134,9 @@ class Transport:
             wait_max=_LONGEST_BACKOFF,
         ):
             with attempt:
+                if failed:
+                    first, failed = failed, None
+                    raise first
                 return await self._attempt(request, read, retries)
         raise AssertionError("an attempt returns or raises")
 

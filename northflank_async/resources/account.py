@@ -1,21 +1,36 @@
 from collections.abc import Mapping
 from typing import Any
 
-from northflank_async.budget import RateLimit
+from northflank_async.budget import Budget, RateLimit
 from northflank_async.paging import Listing, Paginator, as_sent
 from northflank_async.protocol import MAX_PER_PAGE, segment
 from northflank_async.records import Project
 from northflank_async.resources.project import ProjectResource
 from northflank_async.resources.resource import Resource
+from northflank_async.transport import Transport
 
 
 class Account(Resource):
-    """What a token reaches under `/v1`, or under `/v1/teams/{teamId}`."""
+    """What a token reaches under `/v1`, or under `/v1/teams/{teamId}`; `team_id` is `None` for the former."""
+
+    def __init__(self, transport: Transport, team_id: str | None = None) -> None:
+        super().__init__(transport, "/v1" if team_id is None else f"/v1/teams/{segment('the team id', team_id)}")
+        self.team_id = team_id
+
+    @property
+    def budget(self) -> Budget:
+        """The hour's requests, which all views of one client share."""
+        return self._transport.budget
+
+    @property
+    def host(self) -> str:
+        """The API's host."""
+        return self._transport.host
 
     @property
     def rate_limit(self) -> RateLimit | None:
         """The hour's requests as far as they are known; `None` before the first answer and after the window's end."""
-        return self._transport.budget.rate_limit
+        return self.budget.rate_limit
 
     def projects(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
