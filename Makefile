@@ -1,15 +1,12 @@
 # Each target sets up what it needs in .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
-OUT := build/inventory.jsonl
 
 .PHONY: demo test check bench clean
 
 demo: .venv/cli.done
-	@mkdir -p $(dir $(OUT))
-	@$(BIN)/northflank-async export --simulate $(OUT)
-	@echo "Three of its lines:"
-	@sed -n '1p;1000p;2000p' $(OUT)
+	@mkdir -p build
+	@$(BIN)/python -m examples.interrupted_export build/inventory.jsonl
 
 test: .venv/development.done
 	$(BIN)/pytest
@@ -33,5 +30,5 @@ clean:
 	@touch $@
 
 .venv/development.done: .venv/cli.done
-	$(BIN)/python -m pip install --quiet --group check
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group check
 	@touch $@

@@ -9,7 +9,7 @@ import logging
 
 from northflank_async import records
 from northflank_async.budget import Clock, RateLimit
-from northflank_async.client import Northflank
+from northflank_async.client import Northflank, View
 from northflank_async.errors import (
     ApiError,
     AuthenticationError,
@@ -55,6 +55,7 @@ __all__ = [
     "Response",
     "ServerError",
     "TransportError",
+    "View",
     "__version__",
 ]
 __all__ += records.__all__

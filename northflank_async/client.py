@@ -1,5 +1,5 @@
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
@@ -7,7 +7,10 @@ import aiohttp
 
 from northflank_async.budget import Budget, Clock
 from northflank_async.errors import ConfigurationError
-from northflank_async.protocol import Secret, parse_base_url, parse_token, segment
+from northflank_async.inventory.plan import Plan, plan
+from northflank_async.inventory.scan import Scan
+from northflank_async.inventory.selection import Selection
+from northflank_async.protocol import Secret, parse_base_url, parse_token
 from northflank_async.resources import Account
 from northflank_async.transport import Transport
 
@@ -16,7 +19,49 @@ TOKEN_VARIABLES = ("NORTHFLANK_API_TOKEN", "NF_API_TOKEN")
 BASE_URL_VARIABLES = ("NORTHFLANK_API_BASE_URL", "NF_API_HOST", "NF_HOST")
 
 
-class Northflank(Account):
+class View(Account):
+    """The account's own routes, or a team's, with what goes over many addons at once."""
+
+    def scan(self, projects: Iterable[str] | None = None, concurrency: int = 16) -> Scan:
+        """Read every backup of many projects at once: `async with nf.scan() as scan`, `async for found in scan`.
+
+        Args:
+            projects: ids; all projects if left out.
+            concurrency: requests in flight, 1 to 100.
+
+        Raises:
+            ConfigurationError: an argument is out of range.
+
+        https://northflank.com/docs/v1/api/project/addons/list-addon-backups
+        """
+        return Scan(self, projects=projects, concurrency=concurrency)
+
+    async def plan(
+        self,
+        projects: Iterable[str] | None = None,
+        *,
+        selection: Selection | None = None,
+        restores: bool = False,
+        concurrency: int = 16,
+    ) -> Plan:
+        """Find out what an export will take, from one pass over projects and addons.
+
+        Args:
+            projects: ids; all projects if left out.
+            selection: which backups are wanted; what counts is the type of their addons.
+            restores: whether restores are wanted as well.
+            concurrency: requests in flight, 1 to 100.
+
+        Raises:
+            ConfigurationError: an argument is out of range.
+            NorthflankError: the API cannot be read at all.
+
+        https://northflank.com/docs/v1/api/project/addons/list-addons
+        """
+        return await plan(self, projects=projects, selection=selection, restores=restores, concurrency=concurrency)
+
+
+class Northflank(View):
     """A client of the Northflank API. Open it with `async with`, or `close()` it.
 
         async with Northflank() as nf:
@@ -78,15 +123,15 @@ class Northflank(Account):
             max_response_bytes=max_response_bytes,
             trace_configs=trace_configs,
         )
-        super().__init__(transport, "/v1" if team_id is None else _team_path(team_id))
+        super().__init__(transport, team_id)
 
-    def team(self, team_id: str) -> Account:
+    def team(self, team_id: str) -> View:
         """The same routes under `/v1/teams/{teamId}`, with the same session and budget.
 
         Raises:
             ConfigurationError: the id cannot be part of a URL.
         """
-        return Account(self._transport, _team_path(team_id))
+        return View(self._transport, team_id)
 
     async def close(self) -> None:
         """Close the session, unless it was passed in. Requests under way end with `TransportError`."""
@@ -103,10 +148,6 @@ class Northflank(Account):
 
 def _from_environment(names: Sequence[str], default: str) -> str:
     return next((os.environ[name] for name in names if os.environ.get(name)), default)
-
-
-def _team_path(team_id: str) -> str:
-    return f"/v1/teams/{segment('the team id', team_id)}"
 
 
 def _check_limits(timeout: float, attempts: int, on_rate_limit: str, reserve: int, max_response_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""The command line, as a user runs it: in a process of its own."""
+"""The command line."""
 
 import asyncio
 import json
@@ -6,54 +6,31 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import web
 from click.testing import CliRunner
 
 from northflank_async import Northflank
 from northflank_async.cli.program import program
 from northflank_async.simulator import Simulator
-from tests.scripted import backup, envelope, scripted
-
-COMMAND = [sys.executable, "-W", "error", "-m", "northflank_async.cli"]
-
-
-async def run(*arguments: str | Path, **environment: str) -> tuple[int, str, str]:
-    """Run the command; its exit code, standard output and standard error."""
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *map(str, arguments),
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
-
-
-def reaching(sim: Simulator, token: str | None = None) -> dict[str, str]:
-    return {"NORTHFLANK_API_TOKEN": token or sim.token, "NORTHFLANK_API_BASE_URL": sim.url}
+from tests.clocks import until
+from tests.command import COMMAND, reaching, run, start
+from tests.company import Company, backups, serving
 
 
 async def test_an_export_writes_the_inventory_and_a_summary_and_is_quiet_when_piped(
     sim: Simulator, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.jsonl"
-    assert await run("export", out, **reaching(sim)) == (0, f"3000 backups of 20 addons in 5 projects: {out}\n", "")
-    first = json.loads(out.read_text().splitlines()[0])
-    assert (first["project"], first["addon"], first["backup"]["id"]) == (
-        "default-project", "example-addon", "example-backup",
-    )  # fmt: skip
+    summary = f"3000 backups of 20 addons in 5 projects: {out} (46 requests)\n"
+    assert await run("export", out, **reaching(sim)) == (0, summary, "")
+    assert len(out.read_text().splitlines()) == 3000
 
 
 async def test_an_export_takes_projects_and_a_team(sim: Simulator, tmp_path: Path) -> None:
     code, out, _ = await run(
-        "export", tmp_path / "o", "--project", "billing", "--project", "search", "--team", "acme", **reaching(sim)
+        "export", tmp_path / "o.csv", "--project", "billing", "--project", "search", "--team", "acme", **reaching(sim)
     )
     assert (code, out.split(":")[0].split(" in ")[1]) == (0, "2 projects")
     assert all(request.path.startswith("/v1/teams/acme/") for request in sim.requests)
@@ -67,14 +44,21 @@ async def test_an_export_can_be_tried_without_a_token(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "says"),
     [
-        (["out"], {"NORTHFLANK_API_TOKEN": ""}, 3, "there is no token: pass one, or set NORTHFLANK_API_TOKEN"),
-        (["out"], {"NORTHFLANK_API_TOKEN": "wrong"}, 4, "the token is not accepted"),
-        (["out", "--project", "nope"], {}, 5, "There is no project nope."),
-        (["out", "--project", "a/b"], {}, 3, "'a/b'"),
-        (["out"], {"NORTHFLANK_API_BASE_URL": "http://api.northflank.com"}, 3, "use https"),
-        (["."], {}, 8, "cannot write .: it is a directory"),
-        (["out"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "ends before /v1"),
-        (["missing/out"], {}, 8, "cannot write missing/out: there is no such folder"),
+        (["out.jsonl"], {"NORTHFLANK_API_TOKEN": ""}, 3, "there is no token: pass one, or set NORTHFLANK_API_TOKEN"),
+        (["out.csv"], {"NORTHFLANK_API_TOKEN": "wrong"}, 4, "the token is not accepted"),
+        (["out.parquet", "--project", "nope"], {}, 5, "There is no project nope."),
+        (["out.jsonl", "--project", "a/b"], {}, 3, "'a/b'"),
+        (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "http://api.northflank.com"}, 3, "use https"),
+        (
+            ["out"],
+            {},
+            3,
+            "the ending says what to write (.jsonl, .csv, .parquet, .db, or postgresql://…), unlike 'out'",
+        ),
+        (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "ends before /v1"),
+        (["missing/out.jsonl"], {}, 8, "cannot write missing/out.jsonl: there is no such folder"),
+        (["missing/out.db"], {}, 8, "cannot write missing/out.db: there is no such folder"),
+        (["postgresql://u:no-password@127.0.0.1:1/x"], {}, 8, "cannot write postgresql://u:***@127.0.0.1:1/x: "),
     ],
 )
 async def test_a_failure_is_one_line_and_an_exit_code(
@@ -100,7 +84,7 @@ def test_a_host_that_cannot_be_reached_is_one_line(tmp_path: Path, monkeypatch: 
     """In this process, where the pauses between attempts take no time."""
     monkeypatch.setenv("NF_API_TOKEN", "token")
     monkeypatch.setenv("NF_HOST", "http://127.0.0.1:1")
-    result = CliRunner().invoke(program, ["export", str(tmp_path / "out")])
+    result = CliRunner().invoke(program, ["export", str(tmp_path / "out.jsonl")])
     assert (result.exit_code, result.stdout) == (6, "")
     assert "no connection to 127.0.0.1:1" in result.stderr
     assert "given up after 5 attempts" in result.stderr
@@ -108,61 +92,103 @@ def test_a_host_that_cannot_be_reached_is_one_line(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_records_that_are_not_as_documented_are_named_and_have_an_exit_code(tmp_path: Path) -> None:
-    listing: dict[str, Any] = {
-        "projects": [{"id": "p"}],
-        "addons": [{"id": "a"}],
-        "backups": [{**backup(number), "createdAt": 7} for number in range(30)],
-    }
-
-    def answer(request: web.Request) -> web.Response:
-        name = request.path.rsplit("/", 1)[-1]
-        return envelope({name: listing[name]})
-
-    async with scripted(answer) as server:
-        code, out, err = await run("export", tmp_path / "o", NF_API_TOKEN="token", NF_HOST=server.url)
-    assert code == 9
-    assert out.startswith("30 backups of 1 addons in 1 projects")
-    assert "p/a: b0: data.backups[0].createdAt" in err
-    assert len(err.splitlines()) == 21
-    assert "30 records are not as documented, 20 of them above" in err
-    assert len((tmp_path / "o").read_text().splitlines()) == 30
+async def test_what_could_not_be_read_is_named_and_has_an_exit_code(tmp_path: Path) -> None:
+    odd = [{**backup, "createdAt": 7} for backup in backups(30)]
+    async with serving(Company({"p/a": odd})) as company:
+        reaching = {"NF_API_TOKEN": "token", "NF_HOST": company.server.url}
+        code, out, err = await run("export", tmp_path / "o.jsonl", **reaching)
+        assert code == 9
+        assert out.startswith("30 backups of 1 addons in 1 projects")
+        assert "p/a: b0: data.backups[0].createdAt" in err
+        assert len(err.splitlines()) == 21
+        assert "30 could not be read, 20 of them above; all else is complete" in err
+        assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 30
+        code, out, err = await run("export", "--strict", tmp_path / "strict.jsonl", **reaching)
+    assert (code, out) == (10, "")
+    assert "the same command tries again what failed, and nothing else" in err
+    assert not (tmp_path / "strict.jsonl").exists()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
-async def test_an_interrupted_export_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, code: int) -> None:
+async def test_an_interrupted_export_says_that_it_goes_on_and_does(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     async with Simulator(latency=0.02) as sim:
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND, "export", str(tmp_path / "o"), env={**os.environ, **reaching(sim)}, stderr=subprocess.PIPE
-        )
-        while len(sim.requests) < 10:
-            await asyncio.sleep(0.01)
+        process = await start("export", tmp_path / "o.csv", "--concurrency", 2, **reaching(sim))
+        await until(lambda: len(sim.requests) > 10)
         process.send_signal(number)
         _, err = await process.communicate()
-    assert process.returncode == code
-    assert "was not written" in err.decode()
-    assert list(tmp_path.iterdir()) == []
+        assert process.returncode == code
+        assert "the same command goes on where it was" in err.decode()
+        code, out, err = await run("export", tmp_path / "o.csv", "--concurrency", 2, **reaching(sim))
+        assert code == 0
+        assert "going on with what was there" in out
+        assert len(sim.requests) <= 46 + 2
+    assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
 
 
-async def test_standard_output_is_no_file(tmp_path: Path) -> None:
-    code, _, err = await run("export", "--simulate", "-")
-    assert code == 2
-    assert "standard output" in err
+async def test_standard_output_takes_json_lines_and_nothing_else(sim: Simulator) -> None:
+    code, out, err = await run("export", "-", "--project", "billing", **reaching(sim))
+    assert (code, len([json.loads(line) for line in out.splitlines()])) == (0, 750)
+    assert err == "750 backups of 4 addons in 1 projects: - (10 requests)\n"
+    for option in ("--strict", "--restores"):
+        code, _, err = await run("export", "-", option, **reaching(sim))
+        assert (code, "need a file or a database" in err) == (2, True)
+
+
+async def test_a_reader_that_has_had_enough_ends_the_command_without_a_word(sim: Simulator) -> None:
+    process = await start("export", "-", **reaching(sim))
+    assert process.stdout
+    await process.stdout.readline()
+    process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+    assert process.stderr
+    assert (await process.stderr.read(), await process.wait()) == (b"", 141)
+
+
+@pytest.mark.parametrize("option", [["--since", "yesterday"], ["--concurrency", "x"]])
+async def test_an_option_that_cannot_be_read_is_a_wrong_command_line(option: list[str]) -> None:
+    code, _, err = await run("export", "o.jsonl", *option)
+    assert (code, "Error: Invalid value" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"), [("2026-11-01", 2), ("2026-11-01T00:30:00+01:00", 3), ("2026-11-01T12:00:00Z", 1)]
+)
+async def test_since_is_a_date_or_a_time_in_utc_or_with_its_zone(since: str, expected: int) -> None:
+    times = ["2026-10-31T23:30:00.000Z", "2026-11-01T00:00:00.000Z", "2026-11-01T12:00:00.000Z"]
+    made = [{**backup, "createdAt": time} for backup, time in zip(backups(3), times, strict=True)]
+    async with serving(Company({"p/a": made})) as company:
+        code, out, _ = await run("export", "-", "--since", since, NF_API_TOKEN="token", NF_HOST=company.server.url)
+    assert (code, len(out.splitlines())) == (0, expected)
+
+
+async def test_a_plan_says_what_an_export_will_take(sim: Simulator) -> None:
+    code, out, err = await run("plan", "--restores", **reaching(sim))
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["projects", "addons", "requests", "left", "done"]
+    assert "requests   46 at least" in out
+    assert "994 of 1000 in this hour" in out
+    assert len(sim.requests) == 6
+
+
+async def test_a_plan_over_many_hours_says_so(tmp_path: Path) -> None:
+    async with Simulator(rate_limit=10) as sim:
+        code, out, _ = await run("plan", "--concurrency", "1", **reaching(sim))
+    assert code == 0
+    assert "2 h 59 min" in out or "3 h 0 min" in out
 
 
 async def test_a_terminal_shows_a_progress_bar(sim: Simulator, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "export", str(tmp_path / "o"),
+        *COMMAND, "export", str(tmp_path / "o.jsonl"),
         env={**os.environ, **reaching(sim), "TERM": "xterm", "COLUMNS": "120"},
         stdout=subprocess.DEVNULL, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
     shown = await asyncio.to_thread(_read_all, ours)
     assert await process.wait() == 0
-    assert "20/20 addons · 3000 backups · 9" in shown
-    assert "requests left" in shown
-    assert "listing the addons" in shown
+    assert "20/20 addons · 3000 backups · 46 requests · 954 left" in shown
 
 
 def _read_all(terminal: int) -> str:

@@ -6,9 +6,11 @@ import inspect
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import venv
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from northflank_async import Northflank
 from northflank_async.errors import __doc__ as error_tree
 from northflank_async.simulator import Simulator
+from tests.postgresql import PostgreSQL
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
@@ -37,7 +40,7 @@ def environment(simulator: Simulator) -> dict[str, str]:
 
 
 def test_every_block_is_of_a_language_that_is_tested_here() -> None:
-    assert {name for name, _ in BLOCKS} == {"python", "sh", "console", "json", "text"}
+    assert {name for name, _ in BLOCKS} == {"python", "sh", "sql", "console", "json", "text"}
 
 
 def test_the_first_example_runs_as_a_program_of_its_own(northflank_simulator: Simulator, tmp_path: Path) -> None:
@@ -51,8 +54,12 @@ def test_the_first_example_runs_as_a_program_of_its_own(northflank_simulator: Si
 
 
 async def test_the_examples_run_one_after_the_other(
-    northflank_simulator: Simulator, capsys: pytest.CaptureFixture[str]
+    northflank_simulator: Simulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     async with Northflank() as nf:
         scope: dict[str, Any] = {"nf": nf, "asyncio": asyncio}
         for block in blocks("python")[1:]:
@@ -72,15 +79,22 @@ def test_the_example_of_a_test_passes_with_nothing_but_the_fixture_that_comes_wi
     assert done.stdout.splitlines()[-1].startswith("1 passed"), done.stdout
 
 
-def test_the_commands_run(northflank_simulator: Simulator, tmp_path: Path) -> None:
+def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQL, tmp_path: Path) -> None:
+    url = postgresql.create("readme")
     for block in blocks("sh"):
         if "pip install" not in block:
             done = subprocess.run(
                 ["sh", "-ec", block],
-                cwd=tmp_path, env=environment(northflank_simulator), capture_output=True, text=True, check=True,
+                cwd=tmp_path, env={**environment(northflank_simulator), "DATABASE_URL": url},
+                capture_output=True, text=True, check=True,
             )  # fmt: skip
             assert done.stdout
-            assert done.stderr == ""
+            assert "northflank-async:" not in done.stderr
+    (query,) = blocks("sql")
+    with closing(sqlite3.connect(tmp_path / "inventory.db")) as database:
+        rows = ["|".join(map(str, row)) for row in database.execute(query)]
+    assert len(rows) > 3
+    assert {row.split("|")[2] for row in rows} == {row.split("|")[2] for row in postgresql.query("readme", query)}
 
 
 async def test_the_simulator_prints_what_is_shown(unused_tcp_port: int) -> None:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, assert_type
 
 from northflank_async import Addon, Backup, Northflank, Page, Project, Restore
+from northflank_async.inventory import Found, Inventory, Outcome, Plan
 from northflank_async.records import RunStatus
 
 
@@ -24,4 +25,13 @@ async def contract(nf: Northflank) -> None:
     assert_type(await addon.get(), Addon)
     assert_type(await nf.project("p").addons().all(), list[Addon])
     assert_type(await nf.team("t").project("p").get(), Project)
+    async with nf.scan(concurrency=4) as scan:
+        async for found in scan:
+            assert_type(found, Found)
+            assert_type(found.backup, Backup)
+    assert_type(await nf.team("t").plan(["p"]), Plan)
+    async with Inventory("x.db") as inventory:
+        assert_type(await inventory.sync(nf, nf.team("t")), Outcome)
+        async for stored in inventory.backups():
+            assert_type(stored.created_at, datetime | None)
     assert_type(await nf.paginate("/v1/x", items=None).all(), list[dict[str, Any]])

@@ -1,92 +1,72 @@
-import asyncio
-import logging
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.logging import RichHandler
+from attrs import evolve
+from yarl import URL
 
-from northflank_async.cli.failure import ExitCode, fail, fail_file, fail_request
-from northflank_async.cli.progress import ExportProgress
-from northflank_async.client import Northflank
-from northflank_async.errors import NorthflankError
-from northflank_async.inventory import Export, export
-from northflank_async.simulator import Simulator
-
-_SHOWN = 20
-"""Unreadable records that are named; the rest is counted."""
+from northflank_async.cli.failure import ExitCode
+from northflank_async.cli.reading import STANDARD_OUTPUT, Reading, Time, end_with, reading_options
+from northflank_async.inventory import Outcome, Selection
+from northflank_async.inventory.extras import extra
+from northflank_async.inventory.outcome import OnStart
+from northflank_async.inventory.scope import Scope
+from northflank_async.inventory.stream import stream
 
 
 @click.command("export")
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--project", "projects", metavar="ID", multiple=True, help="Only this project; repeatable.")
-@click.option("--team", metavar="ID", help="Use this team's routes.")
-@click.option("--simulate", is_flag=True, help="Export the simulator's inventory; no token is needed.")
-def export_command(out: Path, projects: tuple[str, ...], team: str | None, simulate: bool) -> None:
-    """Write the backup inventory to OUT, one JSON object a line.
+@click.argument("target")
+@reading_options
+@click.option("--since", type=Time(), help="Only backups made since then: a date or a time, in UTC or with its zone.")
+@click.option("--status", "statuses", metavar="STATUS", multiple=True, help="Only such backups; repeatable.")
+@click.option("--strict", is_flag=True, help="Fail if anything could not be read.")
+def export_command(
+    target: str, reading: Reading, since: datetime | None, statuses: tuple[str, ...], strict: bool
+) -> None:
+    """Write the backup inventory to TARGET.
 
-    Each line holds project, addon, addonType, and backup as the API sent it. OUT appears whole or not at all.
+    TARGET is a file (.jsonl, .csv, .parquet, or .db for SQLite), postgresql://USER:PASSWORD@HOST/DATABASE, or - for
+    JSON Lines on standard output. Interrupted or killed, the same command goes on where it was. A file appears whole
+    or not at all; a database is brought up to date, with what is gone marked so.
+
+    \b
+    northflank-async export inventory.jsonl
+    northflank-async export failed.csv --status failed --since 2026-11-01
     """
-    if str(out) == "-":
-        raise click.UsageError("OUT is a file that appears whole or not at all, which standard output cannot.")
-    console = Console(stderr=True, force_terminal=sys.stderr.isatty())  # whatever FORCE_COLOR says
-    _log_to(console)
-    try:
-        done = asyncio.run(_run(out, projects or None, team, simulate, console))
-    except NorthflankError as error:
-        fail_request(error)
-    except OSError as error:
-        fail_file(out, error)
-    except KeyboardInterrupt:
-        fail(f"interrupted; {out} was not written", ExitCode.INTERRUPTED)
-    except asyncio.CancelledError:
-        fail(f"terminated; {out} was not written", ExitCode.TERMINATED)
-    _summarize(done, out)
+    streams = target == STANDARD_OUTPUT
+    if streams and (strict or reading.restores):
+        raise click.UsageError("--strict and --restores need a file or a database.")
+    selection: Selection = evolve(reading.selection, since=since, statuses=statuses)
+    reading = evolve(reading, selection=selection)
 
+    def work(scope: Scope, on_start: OnStart) -> Coroutine[Any, Any, Outcome]:
+        if streams:
+            return stream(sys.stdout.buffer, scope, on_start=on_start)
+        with extra():
+            from northflank_async.inventory.export import export
+        return export(target, scope, strict=strict, on_start=on_start)
 
-async def _run(
-    out: Path, projects: tuple[str, ...] | None, team: str | None, simulate: bool, console: Console
-) -> Export:
-    task = asyncio.current_task()
-    if task and sys.platform != "win32":
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with _open_client(simulate) as nf:
-        account = nf if team is None else nf.team(team)
-        with ExportProgress(console, lambda: nf.rate_limit) as progress:
-            return await export(account, out, projects=projects, on_progress=progress.show)
-
-
-@asynccontextmanager
-async def _open_client(simulate: bool) -> AsyncIterator[Northflank]:
-    if simulate:
-        async with Simulator(latency=0.03) as sim, Northflank(sim.token, base_url=sim.url) as nf:
-            yield nf
-    else:
-        async with Northflank() as nf:
-            yield nf
-
-
-def _log_to(console: Console) -> None:
-    """Show on a terminal, and only there, what an export waits for."""
-    if console.is_terminal:
-        log = logging.getLogger("northflank_async")
-        log.addHandler(RichHandler(console=console, show_path=False))
-        log.setLevel(logging.INFO)
-
-
-def _summarize(done: Export, out: Path) -> None:
-    click.echo(f"{done.backups} backups of {done.addons} addons in {done.projects} projects: {out}")
-    if not done.unreadable:
-        return
-    for name in done.unreadable[:_SHOWN]:
-        click.echo(f"northflank-async: not as documented: {name}", err=True)
-    more = f", {_SHOWN} of them above" if len(done.unreadable) > _SHOWN else ""
-    fail(
-        f"{len(done.unreadable)} records are not as documented{more}; backups among them were written as they came",
-        ExitCode.UNREADABLE_RECORDS,
+    if_stopped = "there is no going on" if streams else "the same command goes on where it was"
+    shown = _without_password(target)
+    outcome = reading.run(work, target=shown, if_stopped=if_stopped)
+    if strict:
+        end_with(outcome.failures, ExitCode.STRICT, "the same command tries again what failed, and nothing else")
+    done, resumed = outcome.progress, ", going on with what was there" if outcome.resumed else ""
+    click.echo(
+        f"{outcome.backups} backups of {done.addons} addons in {done.projects} projects:"
+        f" {shown} ({done.requests} requests{resumed})",
+        err=streams,
     )
+    end_with(outcome.failures, ExitCode.FAILURES, "all else is complete")
+
+
+def _without_password(target: str) -> str:
+    if "://" not in target:
+        return target
+    try:
+        url = URL(target)
+    except ValueError:
+        return "the database"
+    return str(url.with_password("***") if url.password else url)

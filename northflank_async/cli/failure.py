@@ -2,7 +2,6 @@
 
 import sys
 from enum import IntEnum
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -27,9 +26,11 @@ class ExitCode(IntEnum):
     NOT_FOUND = 5
     NO_ANSWER = 6
     BAD_ANSWER = 7
-    FILE = 8
-    UNREADABLE_RECORDS = 9
+    TARGET = 8
+    FAILURES = 9
+    STRICT = 10
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
     TERMINATED = 143
 
 
@@ -57,6 +58,6 @@ def fail_request(error: NorthflankError) -> NoReturn:
     fail(f"the API refuses or fails; try again later: {error}", ExitCode.NO_ANSWER)
 
 
-def fail_file(path: Path, error: OSError) -> NoReturn:
-    """Say why a file cannot be written."""
-    fail(f"cannot write {path}: {error.strerror or error}", ExitCode.FILE)
+def fail_file(target: str, error: OSError) -> NoReturn:
+    """Say why a file or a database cannot be written."""
+    fail(f"cannot write {error.filename or target}: {error.strerror or error}", ExitCode.TARGET)

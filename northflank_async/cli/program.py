@@ -1,6 +1,7 @@
 import click
 
 from northflank_async.cli.export import export_command
+from northflank_async.cli.plan import plan_command
 from northflank_async.cli.simulate import simulate_command
 from northflank_async.version import __version__
 
@@ -16,4 +17,5 @@ def program() -> None:
 
 
 program.add_command(export_command)
+program.add_command(plan_command)
 program.add_command(simulate_command)

@@ -3,33 +3,28 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TimeElapsedColumn
+from rich.text import Text
 
 from northflank_async.budget import RateLimit
-from northflank_async.inventory import Export
+from northflank_async.inventory import Progress as Read
 
 
-class ExportProgress:
-    """A bar on a terminal, and nothing elsewhere: addons done, backups, and the requests left in the hour."""
+class ReadProgress:
+    """A bar on a terminal, and nothing elsewhere: how far a command that reads the API is.
+
+    It shows addons, backups, the requests spent and left, and until when it waits for the hour to be over.
+    """
 
     def __init__(self, console: Console, rate_limit: Callable[[], RateLimit | None]) -> None:
-        self._rate_limit = rate_limit
-        self._progress = Progress(
-            SpinnerColumn(),
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
         self._shown = console.is_terminal
-        self._task = self._progress.add_task("listing the addons", total=None)
+        self._progress = Progress(
+            SpinnerColumn(), BarColumn(), _ReadColumn(rate_limit), TimeElapsedColumn(), console=console
+        )
 
-    def show(self, state: Export) -> None:
-        """Show how far the export is."""
-        shown = f"{state.addons_done}/{state.addons} addons · {state.backups} backups"
-        if window := self._rate_limit():
-            shown += f" · {window.remaining} requests left"
-        self._progress.update(self._task, description=shown, total=state.addons, completed=state.addons_done)
+    def begin(self, read: Callable[[], Read]) -> None:
+        """Show what `read` says, from now on."""
+        self._progress.add_task("", total=None, read=read)
 
     def __enter__(self) -> Self:
         if self._shown:
@@ -41,3 +36,21 @@ class ExportProgress:
     ) -> None:
         if self._shown:
             self._progress.stop()
+
+
+class _ReadColumn(ProgressColumn):
+    """Asks anew each time it is drawn: while everybody waits, nothing else happens that could tell."""
+
+    def __init__(self, rate_limit: Callable[[], RateLimit | None]) -> None:
+        super().__init__()
+        self._rate_limit = rate_limit
+
+    def render(self, task: Task) -> Text:
+        read: Read = task.fields["read"]()
+        task.total, task.completed = read.addons or None, read.addons_done
+        parts = [f"{read.addons_done}/{read.addons} addons", f"{read.backups} backups", f"{read.requests} requests"]
+        if window := self._rate_limit():
+            parts.append(f"{window.remaining} left")
+        if read.waiting_until:
+            parts.append(f"waiting until {read.waiting_until.astimezone():%H:%M:%S}")
+        return Text(" · ".join(parts))

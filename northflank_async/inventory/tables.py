@@ -1,0 +1,169 @@
+"""The tables of the store, and the rows that records make in them."""
+
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Integer, MetaData, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+from northflank_async.inventory.encoding import storable
+from northflank_async.inventory.walk import Kind
+from northflank_async.records import Addon, Backup, BackupConfig, BackupSource, Project, Restore
+
+Row: TypeAlias = dict[str, Any]
+
+_LARGEST_INTEGER = 2**63 - 1
+_NO_CONFIG = BackupConfig()
+_NO_SOURCE = BackupSource()
+
+
+class Time(TypeDecorator[datetime]):
+    """A time with its zone, in UTC: SQLite, which knows none, keeps it without."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+
+def _table(name: str, keys: tuple[str, ...], *columns: Column[Any]) -> Table:
+    """A table of what was found: its key, what people ask for, the JSON as it was sent, and when it was there."""
+    return Table(
+        name,
+        metadata,
+        *(Column(key, Text, primary_key=True) for key in keys),
+        *columns,
+        Column("data", JSON, nullable=False),
+        Column("first_seen", Time, nullable=False),
+        Column("last_seen", Time, nullable=False),
+        Column("gone_since", Time),
+        Column("run_id", Integer, nullable=False),
+    )
+
+
+projects = _table("projects", ("team_id", "id"), Column("name", Text))
+addons = _table(
+    "addons",
+    ("team_id", "project_id", "id"),
+    Column("name", Text),
+    Column("type", Text),
+    Column("status", Text),
+)
+backups = _table(
+    "backups",
+    ("team_id", "project_id", "addon_id", "id"),
+    Column("name", Text),
+    Column("uid", Text),
+    Column("status", Text),
+    Column("created_at", Time),
+    Column("completed_at", Time),
+    Column("source_type", Text),
+    Column("size", BigInteger),
+    Column("compression_type", Text),
+    Column("addon_version", Text),
+    Column("custom_destination_id", Text),
+)
+restores = _table(
+    "restores",
+    ("team_id", "project_id", "addon_id", "id"),
+    Column("backup_id", Text),
+    Column("status", Text),
+    Column("restore_timestamp", Time),
+    Column("completed_at", Time),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("started_at", Time, nullable=False),
+    Column("finished_at", Time),
+    *(
+        Column(count, BigInteger, nullable=False, server_default="0")
+        for count in ("projects", "addons", "addons_done", "backups", "pages")
+    ),
+)
+"""Each pass over the API; the last one without `finished_at` goes on."""
+
+listings = Table(
+    "listings",
+    metadata,
+    *(Column(key, Text, primary_key=True) for key in ("team_id", "project_id", "addon_id", "kind")),
+    Column("cursor", Text),
+    Column("page", Integer),
+)
+"""What the unfinished run has yet to read, and where it goes on."""
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *(Column(key, Text, nullable=False) for key in ("team_id", "project_id", "addon_id", "kind")),
+    Column("item_id", Text),
+    Column("error", Text, nullable=False),
+)
+"""What the last run could not read: a listing, or the one item of it that `item_id` names."""
+
+FOUND: dict[Kind, Table] = {
+    Kind.PROJECTS: projects,
+    Kind.ADDONS: addons,
+    Kind.BACKUPS: backups,
+    Kind.RESTORES: restores,
+}
+
+
+def columns(kind: Kind, record: Any, raw: Any) -> Row:
+    """What a record's row holds besides where and when it was found; of one that cannot be read, its id."""
+    match record:
+        case Project():
+            values: Row = {"name": record.name}
+        case Addon():
+            values = {"name": record.name, "type": record.spec and record.spec.type, "status": record.status}
+        case Backup():
+            values = _backup_columns(record)
+        case Restore():
+            values = {
+                "backup_id": record.backup_id,
+                "status": record.status,
+                "restore_timestamp": record.restore_timestamp,
+                "completed_at": record.completed_at,
+            }
+        case _:
+            values = {}
+    texts = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
+    return {**_EMPTY[kind], "id": storable(raw["id"]), **texts, "data": raw}
+
+
+def _backup_columns(backup: Backup) -> Row:
+    config = backup.config or _NO_CONFIG
+    return {
+        "name": backup.name,
+        "uid": backup.uid,
+        "status": backup.status,
+        "created_at": backup.created_at,
+        "completed_at": backup.completed_at,
+        "source_type": (config.source or _NO_SOURCE).type,
+        "size": config.size if config.size is None or -_LARGEST_INTEGER <= config.size <= _LARGEST_INTEGER else None,
+        "compression_type": config.compression_type,
+        "addon_version": config.addon_version,
+        "custom_destination_id": backup.custom_destination_id,
+    }
+
+
+_SEEN = ("data", "first_seen", "last_seen", "gone_since", "run_id")
+_EMPTY: dict[Kind, Row] = {
+    kind: {column.name: None for column in table.columns if not column.primary_key and column.name not in _SEEN}
+    for kind, table in FOUND.items()
+}

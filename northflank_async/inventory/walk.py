@@ -1,0 +1,430 @@
+"""The tree of projects, addons and backups, asked for at once: what comes next, and how much at a time."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias
+
+from attrs import define, field, frozen
+
+from northflank_async.errors import (
+    AuthenticationError,
+    BadRequest,
+    ConfigurationError,
+    DecodeError,
+    NorthflankError,
+    RateLimited,
+    ServerError,
+    TransportError,
+    printable,
+)
+from northflank_async.paging import Pages, Paginator
+from northflank_async.protocol import segment
+from northflank_async.records import Addon, Backup, Project, Restore, structure, structure_all
+from northflank_async.resources import Account
+
+Record: TypeAlias = Project | Addon | Backup | Restore
+
+MOST_CONNECTIONS = 100
+"""Of aiohttp at once: a request that waits for one of them would spend its timeout on it."""
+_OUTAGE = 10
+"""Listings that fail in a row, without an answer or with 5xx, until the API is taken for down."""
+_SHOWN = 60
+"""Characters of an unreadable record's id that are shown."""
+
+
+class Kind(StrEnum):
+    """What a listing lists, by its name in the API."""
+
+    PROJECTS = "projects"
+    ADDONS = "addons"
+    BACKUPS = "backups"
+    RESTORES = "restores"
+
+
+_RECORDS: dict[Kind, type[Record]] = {
+    Kind.PROJECTS: Project,
+    Kind.ADDONS: Addon,
+    Kind.BACKUPS: Backup,
+    Kind.RESTORES: Restore,
+}
+_LEAVES = (Kind.BACKUPS, Kind.RESTORES)
+_DEPTHS = {Kind.PROJECTS: 0, Kind.ADDONS: 1, Kind.BACKUPS: 2, Kind.RESTORES: 2}
+
+
+@frozen(kw_only=True)
+class Failure:
+    """What could not be read: a project's or an addon's listing, or the one item of it that `item_id` names."""
+
+    team_id: str | None = None
+    project_id: str | None = None
+    addon_id: str | None = None
+    item_id: str | None = None
+    error: NorthflankError
+
+    def __str__(self) -> str:
+        where = printable("/".join(filter(None, (self.team_id, self.project_id, self.addon_id)))) or "the account"
+        return f"{where}: {f'{self.item_id}: ' if self.item_id else ''}{self.error}"
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far it is: what has been read, the requests that it took, and until when it waits for the rate limit.
+
+    `addons` are those found, `addons_done` those whose backups are all read, or cannot be; `requests` are all that the
+    client has sent in the meantime, repeated ones included.
+    """
+
+    projects: int
+    addons: int
+    addons_done: int
+    backups: int
+    requests: int
+    waiting_until: datetime | None
+
+
+@define(kw_only=True, eq=False)
+class Branch:
+    """One listing of the tree, with where its next page begins (`cursor`, `page`)."""
+
+    view: Account
+    kind: Kind
+    project: Project | None = None
+    addon: Addon | None = None
+    cursor: str | None = None
+    page: int | None = None
+    _pages: Pages[Any] | None = field(default=None, init=False)
+
+    @property
+    def project_id(self) -> str | None:
+        return None if self.project is None else self.project.id
+
+    @property
+    def addon_id(self) -> str | None:
+        return None if self.addon is None else self.addon.id
+
+    @property
+    def resumed(self) -> bool:
+        """Whether nothing but an earlier walk's word says that its cursor is good."""
+        return self._pages is None and self.cursor is not None
+
+    @property
+    def ended(self) -> bool:
+        return self._pages is not None and self._pages.ended
+
+    async def turn(self) -> list[Any]:
+        """Ask for the next page; its items are as the API sent them."""
+        pages = self._pages or self._paginator().raw().pages()
+        page = await anext(pages)
+        self._pages, self.cursor, self.page = pages, pages.cursor, pages.page
+        return list(page.items)
+
+    def begin_again(self) -> None:
+        self._pages = self.cursor = self.page = None
+
+    def failure(self, error: NorthflankError, item_id: str | None = None) -> Failure:
+        """What to say of it when it, or one of its items, could not be read."""
+        return Failure(
+            team_id=self.view.team_id,
+            project_id=self.project_id,
+            addon_id=self.addon_id,
+            item_id=item_id,
+            error=error,
+        )
+
+    def _paginator(self) -> Paginator[Any]:
+        if self.project is None:
+            return self.view.projects(cursor=self.cursor, page=self.page)
+        project = self.view.project(self.project.id)
+        if self.addon is None:
+            return project.addons(cursor=self.cursor, page=self.page)
+        addon = project.addon(self.addon.id)
+        listing = addon.backups if self.kind is Kind.BACKUPS else addon.restores
+        return listing(cursor=self.cursor, page=self.page)
+
+
+class Visit:
+    """A page that has come. It is read when it is looked at; its branch stands at the page after it, or has ended.
+
+    `raw` is its JSON. `children_of` says which listings a record leads to.
+    """
+
+    def __init__(self, branch: Branch, raw: list[Any], children_of: Callable[[Branch, Any], list[Branch]]) -> None:
+        self.branch = branch
+        self.raw = raw
+        self._children_of = children_of
+
+    @property
+    def items(self) -> list[tuple[Any, Any]]:
+        """The records, each with the JSON it was made of."""
+        return self._read[0]
+
+    @property
+    def unreadable(self) -> list[Any]:
+        """The JSON of which no record could be made."""
+        return [raw for raw, _ in self._read[1]]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What to say of that."""
+        return [failure for _, failure in self._read[1]]
+
+    @property
+    def children(self) -> list[Branch]:
+        """The listings that the page leads to."""
+        if self.branch.kind in _LEAVES:
+            return []
+        return [child for _, record in self.items for child in self._children_of(self.branch, record)]
+
+    def counts(self, opened: Iterable[Branch]) -> Counter[str]:
+        """What the page adds to the progress, given which of its children are read."""
+        kind, ended = self.branch.kind, self.branch.ended
+        return Counter(
+            projects=int(ended and kind is Kind.ADDONS),
+            addons=sum(child.kind is Kind.BACKUPS for child in opened),
+            addons_done=int(ended and kind is Kind.BACKUPS),
+            backups=len(self.raw) if kind is Kind.BACKUPS else 0,
+            pages=1,
+        )
+
+    @cached_property
+    def _read(self) -> tuple[list[tuple[Any, Any]], list[tuple[Any, Failure]]]:
+        kind = self.branch.kind
+        if kind in _LEAVES:
+            with suppress(DecodeError):  # if there is something wrong, one by one
+                return list(zip(self.raw, structure_all(self.raw, _RECORDS[kind]), strict=True)), []
+        items: list[tuple[Any, Any]] = []
+        failed: list[tuple[Any, Failure]] = []
+        for index, raw in enumerate(self.raw):
+            try:
+                items.append((raw, _record(kind, raw, f"data.{kind}[{index}]")))
+            except (DecodeError, ConfigurationError) as error:
+                failed.append((raw, self.branch.failure(error, _shown_id(raw))))
+        return items, failed
+
+
+class Visitor(Protocol):
+    """What a walk does with what it finds. It goes on when the call returns."""
+
+    async def visit(self, visit: Visit) -> list[Branch]:
+        """Take a page; answers with those of its children that are to be read."""
+
+    async def fail(self, branch: Branch, failure: Failure) -> None:
+        """Take that the rest of the branch cannot be read."""
+
+    async def begin_again(self, branch: Branch) -> None:
+        """Take that the branch's saved cursor is not accepted any more: its pages come from the first on."""
+
+
+class Wants(Protocol):
+    """Which addons are asked for their listings."""
+
+    def wants_addon(self, addon: Addon) -> bool: ...
+
+
+def roots(views: Sequence[Account], projects: Iterable[str] | None) -> list[Branch]:
+    """Where a walk begins: at these projects of each view, or at all of them.
+
+    Raises:
+        ConfigurationError: there is no view, or an id cannot be part of a URL.
+    """
+    distinct = list({(view.host, view.team_id): view for view in views}.values())
+    if not distinct:
+        raise ConfigurationError("there is nothing to read: pass a client, or one of its teams")
+    if projects is None:
+        return [Branch(view=view, kind=Kind.PROJECTS) for view in distinct]
+    if isinstance(projects, str) or not isinstance(projects, Iterable):
+        raise ConfigurationError(f"projects is a list of ids, not {projects!r}")
+    ids = list(projects)
+    for project_id in ids:
+        segment("the project id", project_id)
+    return [
+        Branch(view=view, kind=Kind.ADDONS, project=Project(id=project_id))
+        for view in distinct
+        for project_id in dict.fromkeys(ids)
+    ]
+
+
+def check_concurrency(concurrency: int) -> None:
+    """Check how many requests are to be in flight."""
+    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or not 1 <= concurrency <= MOST_CONNECTIONS:
+        raise ConfigurationError(f"concurrency must be from 1 to {MOST_CONNECTIONS}, not {concurrency!r}")
+
+
+class Walk:
+    """Reads all branches with `concurrency` requests in flight, as long as there is so much to ask for.
+
+    What was begun is finished before more is opened, so that few listings are open, and known, at a time.
+
+    Args:
+        branches: where to begin.
+        listings: what is read of each addon: its backups, its restores, both, or nothing.
+        wants: which addons that is read of.
+        counts: what an earlier walk has counted, to go on from.
+        visitor: takes what is found.
+    """
+
+    def __init__(
+        self,
+        branches: Iterable[Branch],
+        *,
+        visitor: Visitor,
+        concurrency: int,
+        listings: Sequence[Kind] = (Kind.BACKUPS,),
+        wants: Wants | None = None,
+        counts: Mapping[str, int] | None = None,
+    ) -> None:
+        check_concurrency(concurrency)
+        self.counts = Counter(counts or {})
+        self._concurrency = concurrency
+        self._visitor = visitor
+        self._listings = listings
+        self._wants = wants
+        self._changed = asyncio.Event()
+        self._levels: list[deque[Branch]] = [deque() for _ in range(max(_DEPTHS.values()) + 1)]
+        self._open(branches)
+        self._budgets = {branch.view.budget for level in self._levels for branch in level}
+        self._spent_before = self._spent()
+        self._working = 0
+        self._failed_in_a_row = 0
+        self._first_failure: NorthflankError | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is now."""
+        waits = [budget.waits_for for budget in self._budgets]
+        longest = max((wait for wait in waits if wait is not None), default=None)
+        return Progress(
+            projects=self.counts["projects"],
+            addons=self.counts["addons"],
+            addons_done=self.counts["addons_done"],
+            backups=self.counts["backups"],
+            requests=self._spent() - self._spent_before,
+            waiting_until=None if longest is None else datetime.now(UTC) + timedelta(seconds=longest),
+        )
+
+    async def run(self) -> None:
+        """Walk until there is nothing left to ask for.
+
+        Raises:
+            NorthflankError: something after which nothing else can be read either, or no project could be read.
+        """
+        errors: tuple[Exception, ...] = ()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while self._start_workers(tasks) or self._working:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except ExceptionGroup as group:
+            errors = group.exceptions
+        if self._first_failure and not self.counts["projects"]:
+            errors = (*errors, self._first_failure)
+        if errors:
+            raise errors[0]
+
+    def _start_workers(self, tasks: asyncio.TaskGroup) -> bool:
+        """Begin as many requests as there may be; whether there was one to begin."""
+        started = False
+        while self._working < self._concurrency and (branch := self._take()):
+            self._working += 1
+            tasks.create_task(self._work(branch))
+            started = True
+        return started
+
+    def _take(self) -> Branch | None:
+        """What is to be asked for next: of the deepest level, what was begun before what was not.
+
+        Only when no more is left than can be in flight, the rest is begun at once, so that it ends together.
+        """
+        levels = [level for level in self._levels if level]
+        if not levels:
+            return None
+        is_the_rest = len(levels) == 1 and len(levels[0]) <= self._concurrency
+        return levels[-1].pop() if is_the_rest else levels[-1].popleft()
+
+    async def _work(self, branch: Branch | None) -> None:
+        """Ask for one page after the other: the next request goes out before anybody else's answer is looked at."""
+        while branch:
+            await self._step(branch)
+            branch = self._take()
+        self._working -= 1
+        self._changed.set()
+
+    def _open(self, branches: Iterable[Branch]) -> None:
+        for branch in branches:
+            self._levels[_DEPTHS[branch.kind]].append(branch)
+            self._changed.set()
+
+    def _go_on(self, branch: Branch) -> None:
+        """What was begun comes before what was not."""
+        self._levels[_DEPTHS[branch.kind]].appendleft(branch)
+
+    async def _step(self, branch: Branch) -> None:
+        resumed = branch.resumed
+        try:
+            raw = await branch.turn()
+        except BadRequest as error:
+            if resumed:
+                branch.begin_again()
+                await self._visitor.begin_again(branch)
+                self._go_on(branch)
+            else:
+                await self._fail(branch, error)
+        except NorthflankError as error:
+            await self._fail(branch, error)
+        else:
+            await self._visit(branch, raw)
+
+    async def _visit(self, branch: Branch, raw: list[Any]) -> None:
+        self._failed_in_a_row = 0
+        visit = Visit(branch, raw, self._children)
+        children = await self._visitor.visit(visit)
+        self._open(children)
+        self.counts += visit.counts(children)
+        if not branch.ended:
+            self._go_on(branch)
+
+    async def _fail(self, branch: Branch, error: NorthflankError) -> None:
+        if isinstance(error, ServerError | TransportError):
+            self._failed_in_a_row += 1
+        if self._is_the_end(error):
+            raise error
+        self._first_failure = self._first_failure or error
+        await self._visitor.fail(branch, branch.failure(error))
+        self.counts["addons_done"] += branch.kind is Kind.BACKUPS
+
+    def _is_the_end(self, error: NorthflankError) -> bool:
+        """Whether nothing else can be read either."""
+        match error:
+            case AuthenticationError() | ConfigurationError() | RateLimited() | TransportError(sent=False):
+                return True
+        return self._failed_in_a_row >= _OUTAGE
+
+    def _children(self, branch: Branch, record: Any) -> list[Branch]:
+        match record:
+            case Project():
+                return [Branch(view=branch.view, kind=Kind.ADDONS, project=record)]
+            case Addon() if self._wants is None or self._wants.wants_addon(record):
+                return [
+                    Branch(view=branch.view, kind=kind, project=branch.project, addon=record) for kind in self._listings
+                ]
+        return []
+
+    def _spent(self) -> int:
+        return sum(budget.spent for budget in self._budgets)
+
+
+def _record(kind: Kind, raw: Any, place: str) -> Any:
+    record = structure(raw, _RECORDS[kind], place)
+    if isinstance(record, Project | Addon):
+        segment(f"{place}.id", record.id)  # it becomes part of a path
+    return record
+
+
+def _shown_id(raw: Any) -> str:
+    name = raw.get("id") if isinstance(raw, dict) else None
+    return printable(name[:_SHOWN]) if isinstance(name, str) else "no id"

@@ -1,0 +1,91 @@
+"""A PostgreSQL server of the tests' own, on a port of its own."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from attrs import field, frozen
+
+USER = "northflank"
+
+
+@frozen
+class PostgreSQL:
+    """A running server."""
+
+    bin: Path
+    directory: Path
+    port: int = field(factory=lambda: _free_port())
+
+    def run(self, command: str, *arguments: str) -> str:
+        """Run one of its programs; as another user where this one is root, which it refuses to be."""
+        user = "postgres" if os.geteuid() == 0 else None
+        done = subprocess.run(
+            [self.bin / command, *arguments],
+            user=user, cwd=self.directory, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def create(self, database: str) -> str:
+        """Create a database; its URL."""
+        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, database)
+        return f"postgresql://{USER}:no-password@127.0.0.1:{self.port}/{database}"
+
+    def query(self, database: str, query: str) -> list[str]:
+        """The lines that psql prints."""
+        return self.run(
+            "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", database, "-Atc", query
+        ).splitlines()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """The server. Where none is installed, the test is skipped, but in CI it fails."""
+    found = _find_programs()
+    if found is None:
+        message = "PostgreSQL is not installed (Debian's package is postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with _serving(found) as server:
+        yield server
+
+
+@contextmanager
+def _serving(programs: Path) -> Iterator[PostgreSQL]:
+    directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    server = PostgreSQL(programs, directory)
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(directory, "postgres")
+        data = str(directory / "data")
+        server.run("initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        options = f"-p {server.port} -k {directory} -h 127.0.0.1 -c fsync=off"
+        server.run("pg_ctl", "-D", data, "-l", str(directory / "log"), "-o", options, "-w", "start")
+        try:
+            yield server
+        finally:
+            server.run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(directory)
+
+
+def _find_programs() -> Path | None:
+    on_path = shutil.which("initdb")
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = debian[-1] if debian else on_path and Path(on_path)
+    return found.parent if found else None
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
