@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def storable(text: str) -> str:
     """Text with what is no Unicode, and NUL, as escapes."""
@@ -13,5 +15,5 @@ def storable(text: str) -> str:
 
 def dump(value: Any) -> str:
     """JSON in one line; half a surrogate pair, which UTF-8 cannot encode, comes out as JSON's own escape."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = _encode(value)
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -1,12 +1,15 @@
 """One pass over the API as the store keeps it: each page, with where its listing goes on, is one transaction."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, exists, func, insert, select, update
+from attrs import Factory, define
+from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,8 +36,18 @@ T = TypeVar("T")
 _COUNTS = ("projects", "addons", "addons_done", "backups", "pages")
 _PARENTS: dict[Table, Table] = {addons: projects, backups: addons, restores: addons}
 _BELOW: dict[Kind, tuple[Table, ...]] = {Kind.PROJECTS: (addons, backups, restores), Kind.ADDONS: (backups, restores)}
+_LISTING_KEY = [column.name for column in listings.primary_key]
 _FORGOTTEN = 0
 """The run of what has to be seen anew."""
+
+
+@define(eq=False)
+class _Page:
+    """A page that waits to be kept, and then which of its children are new."""
+
+    visit: Visit
+    opened: list[Branch] = Factory(list)
+    error: Exception | None = None
 
 
 class Run:
@@ -47,40 +60,46 @@ class Run:
         self.counts: dict[str, int] = {}
         self._connection = connection
         self._selection = selection
+        self._dialect = connection.dialect.name
         self._turn = asyncio.Lock()
+        self._waiting: list[_Page] = []
 
     async def begin(self, scope: str, roots: Iterable[Branch]) -> None:
         """Go on with the last run, if it was of the same scope and has not ended; else begin another one."""
-        await self._transaction(self._begin(scope, list(roots)))
+        await self._transaction(lambda: self._begin(scope, list(roots)))
 
     async def visit(self, visit: Visit) -> list[Branch]:
-        """Keep a page."""
-        children = await self._transaction(self._visit(visit))
+        """Keep a page, in one transaction with those that wait for the same."""
+        page = _Page(visit)
+        self._waiting.append(page)
+        await self._transaction(self._keep_waiting)
+        if page.error:
+            raise page.error
         self.counts["pages"] = self.counts.get("pages", 0) + 1
-        return children
+        return page.opened
 
     async def fail(self, branch: Branch, failure: Failure) -> None:
         """Keep that a listing cannot be read; where it stands is kept as it is."""
-        await self._transaction(self._log(branch, [failure]))
+        await self._transaction(lambda: self._log([(branch, failure)]))
 
     async def begin_again(self, branch: Branch) -> None:
         """Forget what was seen of a listing, as it is read anew."""
-        await self._transaction(self._begin_again(branch))
+        await self._transaction(lambda: self._begin_again(branch))
 
     async def finish(self) -> None:
         """End the run: the next one begins at the beginning."""
-        await self._transaction(self._finish())
+        await self._transaction(self._finish)
 
     async def failures(self) -> list[Failure]:
         """What could not be read, since the run began."""
-        return await self._transaction(self._failures())
+        return await self._transaction(self._failures)
 
     async def stored(self) -> int:
         """The number of backups that are there, of those that the run has seen."""
         query = select(func.count()).where(backups.c.run_id == self.id, backups.c.gone_since.is_(None))
-        return await self._transaction(self._connection.scalar(query)) or 0
+        return await self._transaction(lambda: self._connection.scalar(query)) or 0
 
-    async def _transaction(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _transaction(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do it in one transaction, to its end even if whoever waits for it is cancelled: the page is paid for."""
         task = asyncio.create_task(self._committed(work))
         try:
@@ -90,9 +109,20 @@ class Run:
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([task])
 
-    async def _committed(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _committed(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async with self._turn, self._connection.begin():
-            return await work
+            return await work()
+
+    async def _keep_waiting(self) -> None:
+        pages, self._waiting = self._waiting, []
+        if not pages:
+            return  # another one's transaction had this page, too
+        try:
+            await self._keep(pages)
+        except Exception as error:
+            for page in pages:
+                page.error = error
+            raise
 
     async def _begin(self, scope: str, roots: list[Branch]) -> None:
         last = (await self._connection.execute(select(runs).order_by(runs.c.id.desc()).limit(1))).first()
@@ -112,22 +142,21 @@ class Run:
         self.branches = roots
         await self._open(roots)
 
-    async def _visit(self, visit: Visit) -> list[Branch]:
-        branch, now = visit.branch, datetime.now(UTC)
-        children = await self._unopened(visit)
-        if branch.project and branch.kind is Kind.ADDONS:
-            await self._keep_project(branch, branch.project, now)
-        await self._keep_items(visit, now)
-        await self._open(children)
-        if branch.ended:
-            await self._connection.execute(delete(listings).where(_is_listing(listings, branch)))
-            await self._mark_gone(branch, now)
-        else:
-            await self._move(branch)
-        await self._log(branch, visit.failures)
-        counts = {name: runs.c[name] + number for name, number in visit.counts(children).items()}
-        await self._connection.execute(update(runs).where(runs.c.id == self.id).values(counts))
-        return children
+    async def _keep(self, pages: list["_Page"]) -> None:
+        now = datetime.now(UTC)
+        for page in pages:
+            page.opened = await self._unopened(page.visit)
+        visits = [page.visit for page in pages]
+        await self._keep_projects(visits, now)
+        for kind in Kind:
+            await self._keep_items(kind, [visit for visit in visits if visit.branch.kind is kind], now)
+        await self._open([branch for page in pages for branch in page.opened])
+        await self._move([visit.branch for visit in visits if not visit.branch.ended])
+        await self._end([visit.branch for visit in visits if visit.branch.ended], now)
+        await self._log([(visit.branch, failure) for visit in visits for failure in visit.failures])
+        counts = sum((page.visit.counts(page.opened) for page in pages), Counter[str]())
+        values = {name: runs.c[name] + number for name, number in counts.items()}
+        await self._connection.execute(update(runs).where(runs.c.id == self.id).values(values))
 
     async def _unopened(self, visit: Visit) -> list[Branch]:
         """The page's children, less those that an earlier page of this run has led to."""
@@ -135,8 +164,9 @@ class Run:
             return []
         table = FOUND[visit.branch.kind]
         ids = [storable(record.id) for _, record in visit.items]
-        query = select(table.c.id).where(_where(table, visit.branch), table.c.run_id == self.id, table.c.id.in_(ids))
-        seen = set((await self._connection.execute(query)).scalars())
+        where = _is_its(table, _key(visit.branch))
+        query = select(table.c.id).where(where, table.c.run_id == self.id, table.c.id.in_(ids))
+        seen = set((await self._connection.execute(query, _its(_key(visit.branch)))).scalars())
         unopened = {
             (child.kind, name): child
             for child in visit.children
@@ -144,61 +174,73 @@ class Run:
         }
         return list(unopened.values())
 
-    async def _keep_project(self, branch: Branch, project: Project, now: datetime) -> None:
-        """A project that was asked for by its id is known by nothing else."""
-        where = {"team_id": branch.view.team_id or ""}
-        row = {**where, **self._seen(now), **columns(Kind.PROJECTS, project, unstructure(project))}
-        await self._connection.execute(self._upsert(projects, keep={"name", "data", "first_seen"}), row)
+    async def _keep_projects(self, visits: list[Visit], now: datetime) -> None:
+        """A project that was asked for by its id is known by nothing but its addons."""
+        rows = [
+            {
+                "team_id": visit.branch.view.team_id or "",
+                **self._seen(now),
+                **columns(Kind.PROJECTS, visit.branch.project, unstructure(visit.branch.project)),
+            }
+            for visit in visits
+            if visit.branch.kind is Kind.ADDONS
+        ]
+        await self._execute(_upsert(projects, self._dialect, keep=("name", "data", "first_seen")), rows)
 
-    async def _keep_items(self, visit: Visit, now: datetime) -> None:
-        branch, kind = visit.branch, visit.branch.kind
-        every = {**_key(branch), **self._seen(now)}
+    async def _keep_items(self, kind: Kind, visits: list[Visit], now: datetime) -> None:
         wanted: list[dict[str, Any]] = []
         others: list[dict[str, Any]] = []
-        for raw, record in visit.items:
-            is_wanted = kind is not Kind.BACKUPS or self._selection.wants(record)
-            (wanted if is_wanted else others).append({**every, **columns(kind, record, raw)})
-        for raw in visit.unreadable:
-            if isinstance(raw, dict) and isinstance(raw.get("id"), str):
-                wanted.append({**every, **columns(kind, None, raw)})
-        if wanted:
-            await self._connection.execute(self._upsert(FOUND[kind], keep={"first_seen"}), wanted)
-        if others:
-            key = [column.name for column in FOUND[kind].primary_key]
-            rows = [{**row, **{f"its_{name}": row[name] for name in key}} for row in others]
-            await self._connection.execute(_update(FOUND[kind]), rows)
+        for visit in visits:
+            every = {**_key(visit.branch), **self._seen(now)}
+            for raw, record in visit.items:
+                is_wanted = kind is not Kind.BACKUPS or self._selection.wants(record)
+                (wanted if is_wanted else others).append({**every, **columns(kind, record, raw)})
+            for raw in visit.unreadable:
+                if isinstance(raw, dict) and isinstance(raw.get("id"), str):
+                    wanted.append({**every, **columns(kind, None, raw)})
+        await self._execute(_upsert(FOUND[kind], self._dialect), wanted)
+        key = [column.name for column in FOUND[kind].primary_key]
+        await self._execute(_update(FOUND[kind]), [{**row, **_its(row, key)} for row in others])
 
     async def _open(self, branches: Iterable[Branch]) -> None:
         rows = [{**_listing_key(branch), "cursor": branch.cursor, "page": branch.page} for branch in branches]
-        if rows:
-            await self._connection.execute(self._insert(listings).on_conflict_do_nothing(), rows)
+        await self._execute(_insert(listings, self._dialect).on_conflict_do_nothing(), rows)
 
-    async def _move(self, branch: Branch) -> None:
-        values = {"cursor": branch.cursor, "page": branch.page}
-        await self._connection.execute(update(listings).where(_is_listing(listings, branch)).values(values))
+    async def _move(self, branches: Iterable[Branch]) -> None:
+        rows = [{**_its(_listing_key(branch)), "cursor": branch.cursor, "page": branch.page} for branch in branches]
+        moved: dict[str, Any] = {"cursor": bindparam("cursor"), "page": bindparam("page")}
+        await self._execute(update(listings).where(_is_its(listings, _LISTING_KEY)).values(moved), rows)
 
-    async def _mark_gone(self, branch: Branch, now: datetime) -> None:
+    async def _end(self, branches: list[Branch], now: datetime) -> None:
         """What a listing that was read to its end does not have is gone, with all that belonged to it."""
-        table = FOUND[branch.kind]
-        gone = update(table).where(_where(table, branch), table.c.gone_since.is_(None), table.c.run_id != self.id)
-        await self._connection.execute(gone.values(gone_since=now))
-        for child in _BELOW.get(branch.kind, ()):
-            belongs = exists().where(_belongs(child), _PARENTS[child].c.gone_since.is_not(None))
-            gone = update(child).where(_where(child, branch), child.c.gone_since.is_(None), belongs)
-            await self._connection.execute(gone.values(gone_since=now))
+        keys = [_its(_listing_key(branch)) for branch in branches]
+        await self._execute(delete(listings).where(_is_its(listings, _LISTING_KEY)), keys)
+        for kind in Kind:
+            rows = [
+                {**_its(_key(branch)), "now": now, "its_run": self.id} for branch in branches if branch.kind is kind
+            ]
+            for gone in _mark_gone(kind):
+                await self._execute(gone, rows)
+
+    async def _execute(self, statement: Any, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            await self._connection.execute(statement, rows)
 
     async def _begin_again(self, branch: Branch) -> None:
+        key = [_its(_listing_key(branch))]
         if branch.kind in (Kind.BACKUPS, Kind.RESTORES):  # what is below the others was begun, and stays
             table = FOUND[branch.kind]
-            await self._connection.execute(update(table).where(_where(table, branch)).values(run_id=_FORGOTTEN))
-        await self._connection.execute(delete(failures).where(_is_listing(failures, branch)))
-        await self._move(branch)
+            forget = update(table).where(_is_its(table, _key(branch))).values(run_id=_FORGOTTEN)
+            await self._execute(forget, [_its(_key(branch))])
+        await self._execute(delete(failures).where(_is_its(failures, _LISTING_KEY)), key)
+        await self._move([branch])
 
-    async def _log(self, branch: Branch, found: list[Failure]) -> None:
-        if found:
-            key = _listing_key(branch)
-            rows = [{**key, "item_id": failure.item_id, "error": storable(str(failure.error))} for failure in found]
-            await self._connection.execute(insert(failures), rows)
+    async def _log(self, found: list[tuple[Branch, Failure]]) -> None:
+        rows = [
+            {**_listing_key(branch), "item_id": failure.item_id, "error": storable(str(failure.error))}
+            for branch, failure in found
+        ]
+        await self._execute(insert(failures), rows)
 
     async def _failures(self) -> list[Failure]:
         rows = await self._connection.execute(select(failures).order_by(failures.c.id))
@@ -217,20 +259,8 @@ class Run:
         await self._connection.execute(delete(listings))
         await self._connection.execute(update(runs).where(runs.c.id == self.id).values(finished_at=datetime.now(UTC)))
 
-    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        return postgresql.insert(table) if self._connection.dialect.name == "postgresql" else sqlite.insert(table)
-
     def _seen(self, now: datetime) -> dict[str, Any]:
         return {"first_seen": now, "last_seen": now, "gone_since": None, "run_id": self.id}
-
-    def _upsert(self, table: Table, keep: set[str]) -> Any:
-        statement = self._insert(table)
-        new = {
-            column.name: statement.excluded[column.name]
-            for column in table.columns
-            if not column.primary_key and column.name not in keep
-        }
-        return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
 
 
 def _key(branch: Branch) -> dict[str, str]:
@@ -239,16 +269,37 @@ def _key(branch: Branch) -> dict[str, str]:
     return {name: storable(value) for name, value in key.items() if value is not None}
 
 
-def _where(table: Table, branch: Branch) -> ColumnElement[bool]:
-    return and_(*(table.c[name] == value for name, value in _key(branch).items()))
-
-
 def _listing_key(branch: Branch) -> dict[str, str]:
     return {"project_id": "", "addon_id": "", **_key(branch), "kind": str(branch.kind)}
 
 
-def _is_listing(table: Table, branch: Branch) -> ColumnElement[bool]:
-    return and_(*(table.c[name] == value for name, value in _listing_key(branch).items()))
+def _its(row: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Values to find a row by, whose names are not those of values to set."""
+    return {f"its_{name}": row[name] for name in names or row}
+
+
+def _is_its(table: Table, names: Iterable[str]) -> ColumnElement[bool]:
+    """Whether a row is the one to be found."""
+    return and_(*(table.c[name] == bindparam(f"its_{name}") for name in names))
+
+
+@cache
+def _mark_gone(kind: Kind) -> list[Update]:
+    """What marks the rows that a listing of this kind had and has no more, and then all that belonged to them."""
+    table = FOUND[kind]
+    where = [column.name for column in table.primary_key if column.name != "id"]
+    unseen = update(table).where(
+        _is_its(table, where), table.c.gone_since.is_(None), table.c.run_id != bindparam("its_run")
+    )
+    below = [
+        update(child).where(
+            _is_its(child, where),
+            child.c.gone_since.is_(None),
+            exists().where(_belongs(child), _PARENTS[child].c.gone_since.is_not(None)),
+        )
+        for child in _BELOW.get(kind, ())
+    ]
+    return [statement.values(gone_since=bindparam("now")) for statement in (unseen, *below)]
 
 
 def _belongs(child: Table) -> ColumnElement[bool]:
@@ -259,13 +310,29 @@ def _belongs(child: Table) -> ColumnElement[bool]:
     return and_(*(child.c[name] == parent.c[key] for name, key in zip(names, own, strict=True)))
 
 
+def _insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def _upsert(table: Table, dialect: str, keep: tuple[str, ...] = ("first_seen",)) -> Any:
+    statement = _insert(table, dialect)
+    new = {
+        column.name: statement.excluded[column.name]
+        for column in table.columns
+        if not column.primary_key and column.name not in keep
+    }
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
+
+
+@cache
 def _update(table: Table) -> Any:
     """What keeps a row up to date that is there, and makes none."""
     key = [column.name for column in table.primary_key]
     new: dict[str, Any] = {
         column.name: bindparam(column.name) for column in table.columns if column.name not in (*key, "first_seen")
     }
-    return update(table).where(*(table.c[name] == bindparam(f"its_{name}") for name in key)).values(new)
+    return update(table).where(_is_its(table, key)).values(new)
 
 
 def _branch(view: Account, row: Any) -> Branch:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Integer, MetaData, Table, Text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.walk import Kind
@@ -18,20 +18,23 @@ _NO_SOURCE = BackupSource()
 
 
 class Time(TypeDecorator[datetime]):
-    """A time with its zone, in UTC: SQLite, which knows none, keeps it without."""
+    """A time in UTC. SQLite has no type for it: there it is text that sorts and that its functions understand."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name != "sqlite":
             return value
-        return value.astimezone(UTC).replace(tzinfo=None)
+        return value.isoformat(" ", "milliseconds" if value.microsecond % 1000 == 0 else "microseconds")
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
 metadata = MetaData()
@@ -49,6 +52,7 @@ def _table(name: str, keys: tuple[str, ...], *columns: Column[Any]) -> Table:
         Column("last_seen", Time, nullable=False),
         Column("gone_since", Time),
         Column("run_id", Integer, nullable=False),
+        sqlite_with_rowid=False,
     )
 
 
