@@ -18,6 +18,8 @@ check: .venv/development.done
 
 bench: .venv/development.done
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.concurrency
+	$(BIN)/python -m benchmarks.scale
 
 clean:
 	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

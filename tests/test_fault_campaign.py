@@ -16,7 +16,7 @@ from northflank_async.inventory.scope import Scope
 from northflank_async.simulator import Faults, Simulator
 from tests.clocks import FastClock
 
-RUNS = 600
+RUNS = 300
 CHUNK = 20
 KINDS = ("errors", "html", "drops", "truncations", "bursts", "slow")
 RIGHT_ERRORS = ServerError, TransportError, RateLimited, DecodeError
