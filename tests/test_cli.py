@@ -6,13 +6,17 @@ import os
 import pty
 import signal
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+import rich.progress
 from click.testing import CliRunner
 
-from northflank_async import Northflank
+from northflank_async import Northflank, RateLimit
 from northflank_async.cli.program import program
+from northflank_async.cli.progress import ReadColumn
+from northflank_async.inventory import Progress
 from northflank_async.simulator import Simulator
 from tests.clocks import until
 from tests.command import COMMAND, reaching, run, start
@@ -189,6 +193,17 @@ async def test_a_terminal_shows_a_progress_bar(sim: Simulator, tmp_path: Path) -
     shown = await asyncio.to_thread(_read_all, ours)
     assert await process.wait() == 0
     assert "20/20 addons · 3000 backups · 46 requests · 954 left" in shown
+
+
+def test_the_bar_says_until_when_it_waits_for_the_hour() -> None:
+    until = datetime(2026, 11, 1, 12, 30, 15).astimezone()
+    read = Progress(projects=1, addons=7, addons_done=3, backups=900, requests=1000, waiting_until=until)
+    limit = RateLimit(limit=1000, remaining=0, reset_after=900)
+    column = ReadColumn(lambda: limit)
+    with rich.progress.Progress(column, disable=True) as bar:
+        bar.add_task("", read=lambda: read)
+        shown = column.render(bar.tasks[0])
+    assert shown.plain == "3/7 addons · 900 backups · 1000 requests · 0 left · waiting until 12:30:15"
 
 
 def _read_all(terminal: int) -> str:

@@ -111,6 +111,16 @@ async def test_the_simulator_prints_what_is_shown(unused_tcp_port: int) -> None:
         await process.communicate()
 
 
+def test_the_demo_is_an_export_that_is_killed_and_goes_on(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.interrupted_export", tmp_path / "inventory.jsonl"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "Killed (SIGKILL) when" in done.stdout
+    assert "going on with what was there" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["inventory.jsonl"]
+
+
 def test_the_line_that_is_shown_is_the_first_of_an_export(northflank_simulator: Simulator, tmp_path: Path) -> None:
     subprocess.run(
         ["northflank-async", "export", "inventory.jsonl"],

@@ -19,7 +19,7 @@ class ReadProgress:
     def __init__(self, console: Console, rate_limit: Callable[[], RateLimit | None]) -> None:
         self._shown = console.is_terminal
         self._progress = Progress(
-            SpinnerColumn(), BarColumn(), _ReadColumn(rate_limit), TimeElapsedColumn(), console=console
+            SpinnerColumn(), BarColumn(), ReadColumn(rate_limit), TimeElapsedColumn(), console=console
         )
 
     def begin(self, read: Callable[[], Read]) -> None:
@@ -38,7 +38,7 @@ class ReadProgress:
             self._progress.stop()
 
 
-class _ReadColumn(ProgressColumn):
+class ReadColumn(ProgressColumn):
     """Asks anew each time it is drawn: while everybody waits, nothing else happens that could tell."""
 
     def __init__(self, rate_limit: Callable[[], RateLimit | None]) -> None:
