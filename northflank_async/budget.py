@@ -107,19 +107,16 @@ class Budget:
     @property
     def rate_limit(self) -> RateLimit | None:
         """The window as far as it is known; `None` before the first answer and after the window's end."""
-        window = self._open_window()
-        if window is None:
+        window, now = self._window, self.time()  # nothing is changed: a progress bar asks from another thread
+        if window is None or now >= window.reset_at:
             return None
-        return RateLimit(
-            limit=window.limit,
-            remaining=max(0, self._left(window)),
-            reset_after=window.reset_at - self.time(),
-        )
+        return RateLimit(limit=window.limit, remaining=max(0, self._left(window)), reset_after=window.reset_at - now)
 
     @property
     def waits_for(self) -> float | None:
         """Seconds until the reset that everybody waits for, if they do."""
-        return max(0.0, self._waits_for.reset_at - self.time()) if self._waits_for else None
+        window = self._waits_for
+        return max(0.0, window.reset_at - self.time()) if window else None
 
     def wait_for(self, requests: int) -> float:
         """Seconds until the window, and those after it, can have paid for so many requests; as far as it is known."""
@@ -259,7 +256,8 @@ class Admission:
     def close(self) -> None:
         """The request has ended. One that told nothing may have been counted all the same."""
         if self._open:
-            self._budget._lost.append(self._budget.time() + (0 if self._answered else _GRACE))
+            if self._budget._metered is not False:
+                self._budget._lost.append(self._budget.time() + (0 if self._answered else _GRACE))
             self._end()
 
     def _end(self) -> None:

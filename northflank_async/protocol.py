@@ -303,7 +303,7 @@ def read_pagination(raw: Any, items: int) -> Pagination:
         raise DecodeError(f"expected an object, got {type(raw).__name__}", place="pagination")
     told = {name: value for name, value in raw.items() if value not in (None, "")}
     pagination = structure({"hasNextPage": "cursor" in told, "count": items, **told}, Pagination, "pagination")
-    if pagination.cursor and not _is_unicode(pagination.cursor):
+    if pagination.cursor and (not _is_unicode(pagination.cursor) or "\0" in pagination.cursor):
         raise DecodeError(f"expected text that can be sent, got {pagination.cursor!r}", place="pagination.cursor")
     return pagination
 

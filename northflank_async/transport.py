@@ -58,7 +58,7 @@ class Transport:
         trace_configs: Sequence[aiohttp.TraceConfig],
     ) -> None:
         self.budget = budget
-        self.host = base_url.host or ""
+        self.base_url = str(base_url)
         self._base_url = base_url
         self._token = token
         self._is_secret = len(token) >= _SHORTEST_SECRET

@@ -109,7 +109,7 @@ async def test_what_could_not_be_read_is_named_and_has_an_exit_code(tmp_path: Pa
         assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 30
         code, out, err = await run("export", "--strict", tmp_path / "strict.jsonl", **reaching)
     assert (code, out) == (10, "")
-    assert "the same command tries again what failed, and nothing else" in err
+    assert "with --strict no file is written; the same command reads what is missing" in err
     assert not (tmp_path / "strict.jsonl").exists()
 
 

@@ -259,6 +259,70 @@ async def test_with_strict_a_failure_keeps_the_file_away_until_it_is_mended(tmp_
     assert (outcome.failures, len(lines(out))) == ([], 2)
 
 
+async def test_with_strict_a_record_that_cannot_be_read_is_looked_at_again(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": [{"id": "odd"}], "p/b": backups(1)})
+    async with serving(company), company.server.client() as nf:
+        for _ in range(2):
+            assert len((await export(str(out), Scope(views=[nf]), strict=True)).failures) == 1
+        company.addons["p/a"] = backups(1)
+        company.server.requests.clear()
+        outcome = await export(str(out), Scope(views=[nf]), strict=True)
+    assert company.asked == ["projects/p/addons/a/backups"]
+    assert (outcome.failures, [line["backup"]["id"] for line in lines(out)]) == ([], ["b0", "b0"])
+
+
+async def test_what_an_interrupted_export_of_something_else_has_read_is_not_written(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": backups(250)}, refused={"projects/p/addons/a/backups@c200": refusal(401)})
+    failed = Selection(statuses=["failed"])
+    async with serving(company), company.server.client() as nf:
+        with pytest.raises(AuthenticationError):
+            await export(str(out), Scope(views=[nf]))
+        company.refused.clear()
+        outcome = await export(str(out), Scope(views=[nf], selection=failed))
+    assert (outcome.backups, lines(out)) == (0, [])
+
+
+@pytest.mark.parametrize("mistake", [{"projects": ["bad/id"]}, {"concurrency": 0}, {"views": []}])
+async def test_a_mistake_does_not_cost_what_an_interrupted_export_has_read(tmp_path: Path, mistake: Any) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": backups(150)}, refused={"projects/p/addons/a/backups@c100": refusal(401)})
+    async with serving(company), company.server.client() as nf:
+        with pytest.raises(AuthenticationError):
+            await export(str(out), Scope(views=[nf]))
+        with pytest.raises(ConfigurationError):
+            await export(str(out), Scope(**{"views": [nf], **mistake}))
+        company.refused.clear()
+        assert (await export(str(out), Scope(views=[nf]))).resumed
+
+
+async def test_a_state_whose_file_was_written_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": backups(1)})
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", lambda *_, **__: None)  # as if it had been killed before
+        async with serving(company), company.server.client() as nf:
+            await export(str(out), Scope(views=[nf]))
+    assert state_of(out).exists()
+    company.addons["p/a"] = backups(2)
+    async with serving(company), company.server.client() as nf:
+        await export(str(out), Scope(views=[nf]))
+    assert len(lines(out)) == 2
+    assert list(tmp_path.iterdir()) == [out]
+
+
+async def test_what_parquet_cannot_hold_does_not_stop_an_export(tmp_path: Path) -> None:
+    destinations = [{"destinationId": "\ud800", "retentionTime": 2**70}]
+    company = Company({"p/a": backups(1, config={"additionalDestinations": destinations})})
+    async with serving(company), company.server.client() as nf:
+        await export(str(tmp_path / "out.parquet"), Scope(views=[nf]))
+    (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert row["additional_destinations"] == [{"destination_id": "\\ud800", "type": None, "retention_time": None}]
+
+
 @pytest.mark.parametrize("before", [None, "the last inventory\n"])
 async def test_a_failed_export_leaves_what_was_there_and_nothing_else(
     nf: Northflank, tmp_path: Path, before: str | None

@@ -21,6 +21,7 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.inventory import Inventory, Selection
+from northflank_async.inventory.store import parse_database, shown
 from northflank_async.inventory.stored_backup import StoredBackup
 from northflank_async.simulator import Simulator
 from tests.clocks import until
@@ -278,23 +279,6 @@ async def test_what_cannot_be_read_is_named_and_the_rest_is_complete(database: s
     assert shown[4].startswith("q/a: data")
 
 
-async def test_what_failed_is_tried_again_by_the_next_sync_after_a_strict_one_and_nothing_else(database: str) -> None:
-    company = Company(
-        {"p/a": backups(1), "p/b": backups(150)}, refused={"projects/p/addons/b/backups@c100": refusal(404)}
-    )
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
-        outcome = await inventory.sync(nf, strict=True)
-        assert [type(failure.error).__name__ for failure in outcome.failures] == ["NorthflankError"]
-        company.refused.clear()
-        company.server.requests.clear()
-        outcome = await inventory.sync(nf, strict=True)
-        assert (outcome.failures, outcome.resumed, outcome.backups) == ([], True, 151)
-        assert company.asked == ["projects/p/addons/b/backups@c100"]
-        company.server.requests.clear()
-        outcome = await inventory.sync(nf)
-    assert (outcome.resumed, len(company.asked)) == (False, 5)
-
-
 async def test_backups_of_an_addon_that_failed_are_not_gone(database: str) -> None:
     company = Company({"p/a": backups(1), "p/b": backups(1)})
     async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
@@ -311,6 +295,15 @@ async def test_if_no_project_at_all_can_be_read_the_error_is_raised(database: st
             await inventory.sync(nf, projects=["nope"])
         outcome = await inventory.sync(nf, projects=["nope", "p"])
     assert len(outcome.failures) == 1
+
+
+async def test_after_a_sync_that_could_read_no_project_the_next_one_looks_for_projects_anew(database: str) -> None:
+    company = Company({"p/a": backups(1)}, refused={"projects/p/addons": refusal(404)})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        with pytest.raises(NotFound):
+            await inventory.sync(nf)
+        company.addons = {"q/a": backups(1)}
+        assert (await inventory.sync(nf)).backups == 1
 
 
 async def test_an_api_that_is_down_ends_the_sync_and_the_next_one_goes_on(database: str) -> None:
@@ -368,17 +361,17 @@ async def test_two_cannot_write_at_once_but_anyone_can_read(database: str, monke
         Simulator(latency=0.2) as sim,
         Northflank(sim.token, base_url=sim.url) as nf,
         Inventory(database) as inventory,
-        Inventory(database) as other,
     ):
         task = asyncio.create_task(inventory.sync(nf, concurrency=4))
         await until(lambda: len(sim.requests) > 12)
-        assert len(await stored(other)) > 0
-        with pytest.raises(BlockingIOError, match="another export is writing to it"):
-            await other.sync(nf)
-        assert not task.done()
-        task.cancel()
-        await asyncio.wait([task])
-        assert (await other.sync(nf)).resumed
+        async with Inventory(database) as other:
+            assert len(await stored(other)) > 0
+            with pytest.raises(BlockingIOError, match="another export is writing to it"):
+                await other.sync(nf)
+            assert not task.done()
+            task.cancel()
+            await asyncio.wait([task])
+            assert (await other.sync(nf)).resumed
 
 
 async def test_reading_can_be_left_at_any_moment(nf: Northflank, database: str) -> None:
@@ -403,6 +396,7 @@ async def test_an_inventory_is_used_inside_its_block(nf: Northflank, tmp_path: P
         ("mysql://user:secret-password@host/db", "not mysql"),
         ("postgresql://user:secret-password@host:99999/db", "port"),
         ("postgresql://user:secret-password@host:port/db", "cannot be read"),
+        ("postgresql://user@host/db?password=secret-password&unknown=1", "not known: unknown"),
     ],
 )
 def test_a_target_that_is_no_database_is_refused_without_showing_its_password(target: str, says: str) -> None:
@@ -417,6 +411,44 @@ async def test_the_password_is_not_shown_where_the_server_cannot_be_reached(unus
     with pytest.raises(OSError, match=r"Connect call failed") as caught:
         await inventory.__aenter__()
     assert "secret-password" not in f"{inventory!r} {caught.value} {caught.value!r}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://user@host/db?password=secret-password", "postgresql://user:/secret-password@host/db",
+     "postgres://user:secret-password@host/db?sslmode=require&channel_binding=prefer&connect_timeout=10"],
+)  # fmt: skip
+def test_a_url_as_others_write_it_is_taken_and_its_password_never_shown(url: str) -> None:
+    parsed = parse_database(url)
+    assert parsed.drivername == "postgresql+asyncpg"
+    assert set(parsed.query) <= {"password", "ssl"}
+    assert "secret-password" not in f"{shown(parsed)} {Inventory(url)!r}"
+    assert shown(parsed).startswith("postgresql://user")
+
+
+async def test_views_of_two_clients_are_not_one_inventory(sim: Simulator, nf: Northflank, tmp_path: Path) -> None:
+    async with Northflank("another-token", base_url=sim.url) as other, Inventory(tmp_path / "x.db") as inventory:
+        with pytest.raises(ConfigurationError, match="of one client"):
+            await inventory.sync(nf, other)
+
+
+async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
+    nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("northflank_async.inventory.run._PATIENCE", 0.01)
+    began = asyncio.Event()
+
+    async def endless(*_: object) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("northflank_async.inventory.run.Run._keep", endless)
+    async with Inventory(tmp_path / "x.db") as inventory:
+        task = asyncio.create_task(inventory.sync(nf))
+        await began.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
 
 async def test_a_file_that_is_no_database_is_an_os_error_that_names_it(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 from attrs import evolve
-from yarl import URL
 
 from northflank_async.cli.failure import ExitCode
 from northflank_async.cli.reading import STANDARD_OUTPUT, Reading, Time, end_with, reading_options
+from northflank_async.errors import ConfigurationError
 from northflank_async.inventory import Outcome, Selection
 from northflank_async.inventory.extras import extra
 from northflank_async.inventory.outcome import OnStart
@@ -52,7 +52,11 @@ def export_command(
     shown = _without_password(target)
     outcome = reading.run(work, target=shown, if_stopped=if_stopped)
     if strict:
-        end_with(outcome.failures, ExitCode.STRICT, "the same command tries again what failed, and nothing else")
+        end_with(
+            outcome.failures,
+            ExitCode.STRICT,
+            "with --strict no file is written; the same command reads what is missing",
+        )
     done, resumed = outcome.progress, ", going on with what was there" if outcome.resumed else ""
     click.echo(
         f"{outcome.backups} backups of {done.addons} addons in {done.projects} projects:"
@@ -66,7 +70,8 @@ def _without_password(target: str) -> str:
     if "://" not in target:
         return target
     try:
-        url = URL(target)
-    except ValueError:
-        return "the database"
-    return str(url.with_password("***") if url.password else url)
+        with extra():
+            from northflank_async.inventory.store import parse_database, shown
+        return shown(parse_database(target))
+    except ConfigurationError:
+        return "the database"  # what is wrong with it is said by the export itself

@@ -8,9 +8,9 @@ from northflank_async.inventory.inventory import Inventory
 from northflank_async.inventory.outcome import OnStart, Outcome
 from northflank_async.inventory.run import Run
 from northflank_async.inventory.scope import Scope
-from northflank_async.inventory.store import Store, parse_database
+from northflank_async.inventory.store import Store, lock_file, parse_database
 from northflank_async.inventory.sync import sync
-from northflank_async.inventory.whole_file import check_writable, whole_file
+from northflank_async.inventory.whole_file import check_writable, discard_parts, whole_file
 
 DATABASE_FILE = ".db"
 
@@ -24,7 +24,7 @@ async def export(target: str, scope: Scope, *, strict: bool = False, on_start: O
     Args:
         target: the file, or the database's URL.
         scope: what to read.
-        strict: with failures, no file is written, and the next export tries again what failed.
+        strict: with failures, no file is written, and the next export reads what is missing.
         on_start: called once, with a function that tells at any time how far it is.
 
     Raises:
@@ -35,7 +35,7 @@ async def export(target: str, scope: Scope, *, strict: bool = False, on_start: O
     path = Path(target)
     if "://" in target or path.suffix.lower() == DATABASE_FILE:
         async with Inventory(target) as inventory:
-            return await inventory.sync_scope(scope, strict=strict, on_start=on_start)
+            return await inventory.sync_scope(scope, on_start=on_start)
     if path.suffix.lower() not in FORMATS:
         endings = ", ".join([*FORMATS, DATABASE_FILE])
         raise ConfigurationError(f"the ending says what to write ({endings}, or postgresql://…), unlike {target!r}")
@@ -46,22 +46,27 @@ async def export(target: str, scope: Scope, *, strict: bool = False, on_start: O
 
 async def _export_file(path: Path, write: Write, scope: Scope, *, strict: bool, on_start: OnStart | None) -> Outcome:
     state = state_of(path)
-    done = False
-    try:
-        async with Store.open(parse_database(state)) as store, store.writing() as connection:
-            run = Run(connection, scope.selection)
-            try:
-                outcome = await sync(run, scope, on_start)
-                if not (strict and outcome.failures):
-                    with whole_file(path) as file:
-                        await write(file, store.backups(run_id=run.id, restores=scope.restores), scope.restores)
-                    done = True
-            finally:
-                done = done or not run.counts.get("pages")  # nothing to go on with
-    finally:
-        if done:
-            for name in (state.name, f"{state.name}-wal", f"{state.name}-shm", f"{state.name}.lock"):
-                state.with_name(name).unlink(missing_ok=True)
+    with lock_file(str(state)):
+        keep = True
+        try:
+            async with Store.open(parse_database(state)) as store, store.writing(locked=True) as connection:
+                run = Run(connection, scope.selection, alone=True)
+                try:
+                    outcome = await sync(run, scope, on_start)
+                    if strict and outcome.failures:
+                        await run.reopen()
+                    else:
+                        discard_parts(path)
+                        with whole_file(path) as file:
+                            await write(file, store.backups(restores=scope.restores), scope.restores)
+                        await run.finish()
+                        keep = False
+                finally:
+                    keep = keep and not run.is_empty
+        finally:
+            if not keep:
+                for name in (state.name, f"{state.name}-wal", f"{state.name}-shm", f"{state.name}.lock"):
+                    state.with_name(name).unlink(missing_ok=True)
     return outcome
 
 

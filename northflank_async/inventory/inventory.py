@@ -10,7 +10,7 @@ from northflank_async.inventory.outcome import OnStart, Outcome
 from northflank_async.inventory.run import Run
 from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.store import Store, parse_database
+from northflank_async.inventory.store import Store, parse_database, shown
 from northflank_async.inventory.stored_backup import StoredBackup
 from northflank_async.inventory.sync import sync
 from northflank_async.inventory.whole_file import whole_file
@@ -38,7 +38,7 @@ class Inventory:
         self._exit = AsyncExitStack()
 
     def __repr__(self) -> str:
-        return f"<Inventory {self._url.render_as_string()}>"
+        return f"<Inventory {shown(self._url)}>"
 
     async def __aenter__(self) -> Self:
         self._open = await self._exit.enter_async_context(Store.open(self._url))
@@ -56,7 +56,6 @@ class Inventory:
         projects: Iterable[str] | None = None,
         selection: Selection | None = None,
         restores: bool = False,
-        strict: bool = False,
         concurrency: int = 16,
         on_start: OnStart | None = None,
     ) -> Outcome:
@@ -69,7 +68,6 @@ class Inventory:
             projects: ids, in each of the views; all projects if left out.
             selection: which backups are wanted; others are not added.
             restores: read the restores as well.
-            strict: with failures, the sync is not over: the next one tries again what failed, and nothing else.
             concurrency: requests in flight, 1 to 100.
             on_start: called once, with a function that tells at any time how far it is.
 
@@ -87,15 +85,14 @@ class Inventory:
             restores=restores,
             concurrency=concurrency,
         )
-        return await self.sync_scope(scope, strict=strict, on_start=on_start)
+        return await self.sync_scope(scope, on_start=on_start)
 
-    async def sync_scope(self, scope: Scope, *, strict: bool = False, on_start: OnStart | None = None) -> Outcome:
+    async def sync_scope(self, scope: Scope, *, on_start: OnStart | None = None) -> Outcome:
         """Sync what the scope says, as `sync` does."""
         async with self._store.writing() as connection:
             run = Run(connection, scope.selection)
             outcome = await sync(run, scope, on_start)
-            if not (strict and outcome.failures):
-                await run.finish()
+            await run.finish()
         return outcome
 
     async def backups(self, *, gone: bool = False, restores: bool = False) -> AsyncIterator[StoredBackup]:

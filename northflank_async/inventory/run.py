@@ -37,6 +37,8 @@ _COUNTS = ("projects", "addons", "addons_done", "backups", "pages")
 _PARENTS: dict[Table, Table] = {addons: projects, backups: addons, restores: addons}
 _BELOW: dict[Kind, tuple[Table, ...]] = {Kind.PROJECTS: (addons, backups, restores), Kind.ADDONS: (backups, restores)}
 _LISTING_KEY = [column.name for column in listings.primary_key]
+_PATIENCE = 10.0
+"""Seconds, that a cancelled run gives its last transaction."""
 _FORGOTTEN = 0
 """The run of what has to be seen anew."""
 
@@ -51,15 +53,22 @@ class _Page:
 
 
 class Run:
-    """A pass, begun or gone on with. It takes what a walk finds."""
+    """A pass, begun or gone on with. It takes what a walk finds.
 
-    def __init__(self, connection: AsyncConnection, selection: Selection) -> None:
+    Args:
+        connection: of the store's only writer.
+        selection: which backups are wanted.
+        alone: the store is for this pass alone: a new one leaves nothing of those before it.
+    """
+
+    def __init__(self, connection: AsyncConnection, selection: Selection, *, alone: bool = False) -> None:
         self.id = _FORGOTTEN
         self.resumed = False
         self.branches: list[Branch] = []
         self.counts: dict[str, int] = {}
         self._connection = connection
         self._selection = selection
+        self._alone = alone
         self._dialect = connection.dialect.name
         self._turn = asyncio.Lock()
         self._waiting: list[_Page] = []
@@ -90,6 +99,15 @@ class Run:
         """End the run: the next one begins at the beginning."""
         await self._transaction(self._finish)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has begun, and there is nothing to go on with."""
+        return self.id != _FORGOTTEN and not self.counts.get("pages")
+
+    async def reopen(self) -> None:
+        """Have the next pass read anew what had an item that could not be read; what failed itself is open still."""
+        await self._transaction(self._reopen)
+
     async def failures(self) -> list[Failure]:
         """What could not be read, since the run began."""
         return await self._transaction(self._failures)
@@ -100,12 +118,18 @@ class Run:
         return await self._transaction(lambda: self._connection.scalar(query)) or 0
 
     async def _transaction(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do it in one transaction, to its end even if whoever waits for it is cancelled: the page is paid for."""
+        """Do it in one transaction, to its end even if whoever waits for it is cancelled: the page is paid for.
+
+        A database that does not answer, and a second cancellation, put an end to that.
+        """
         task = asyncio.create_task(self._committed(work))
         try:
             return await asyncio.shield(task)
         finally:
-            while not task.done():
+            if not task.done():  # cancelled
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task], timeout=_PATIENCE)
+                task.cancel()
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([task])
 
@@ -135,8 +159,8 @@ class Run:
             rows = await self._connection.execute(begun_first)
             self.branches = [_branch(views[row.team_id], row) for row in rows]
             return
-        await self._connection.execute(delete(listings))
-        await self._connection.execute(delete(failures))
+        for table in (listings, failures, *(FOUND.values() if self._alone else ())):
+            await self._connection.execute(delete(table))
         result = await self._connection.execute(insert(runs).values(scope=scope, started_at=datetime.now(UTC)))
         (self.id,) = result.inserted_primary_key or (_FORGOTTEN,)
         self.branches = roots
@@ -227,13 +251,24 @@ class Run:
             await self._connection.execute(statement, rows)
 
     async def _begin_again(self, branch: Branch) -> None:
-        key = [_its(_listing_key(branch))]
-        if branch.kind in (Kind.BACKUPS, Kind.RESTORES):  # what is below the others was begun, and stays
-            table = FOUND[branch.kind]
-            forget = update(table).where(_is_its(table, _key(branch))).values(run_id=_FORGOTTEN)
-            await self._execute(forget, [_its(_key(branch))])
-        await self._execute(delete(failures).where(_is_its(failures, _LISTING_KEY)), key)
+        await self._forget(branch.kind, _key(branch))
+        await self._execute(delete(failures).where(_is_its(failures, _LISTING_KEY)), [_its(_listing_key(branch))])
         await self._move([branch])
+
+    async def _reopen(self) -> None:
+        key = [failures.c[name] for name in _LISTING_KEY]
+        found = await self._connection.execute(select(*key).where(failures.c.item_id.is_not(None)).distinct())
+        rows = [{**row, "cursor": None, "page": None} for row in found.mappings()]
+        for row in rows:
+            await self._forget(Kind(row["kind"]), {name: row[name] for name in ("team_id", "project_id", "addon_id")})
+        await self._connection.execute(delete(failures))
+        await self._execute(_insert(listings, self._dialect).on_conflict_do_nothing(), rows)
+
+    async def _forget(self, kind: Kind, key: dict[str, str]) -> None:
+        """Have a listing's items seen anew; what is below projects and addons was begun, and stays."""
+        if kind in (Kind.BACKUPS, Kind.RESTORES):
+            table = FOUND[kind]
+            await self._execute(update(table).where(_is_its(table, key)).values(run_id=_FORGOTTEN), [_its(key)])
 
     async def _log(self, found: list[tuple[Branch, Failure]]) -> None:
         rows = [

@@ -68,12 +68,12 @@ class Scan(AsyncIterator[Found]):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait([self._task])
         self._ended = True
         self._found.clear()
         self._pages.put_nowait(None)  # for whoever still reads
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     async def __anext__(self) -> Found:
         if self._task is None:

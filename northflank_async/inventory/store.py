@@ -18,8 +18,13 @@ from northflank_async.inventory.extras import extra
 from northflank_async.inventory.stored_backup import StoredBackup, StoredRestore
 from northflank_async.inventory.tables import addons, backups, metadata, restores
 
-_LOCK = 0x6E6F727468
+_LOCK, _CREATION_LOCK = 0x6E6F727468, 0x6E6F727469
 """PostgreSQL's advisory locks are numbers; any will do."""
+_COMMAND_TIMEOUT = 60.0
+"""Seconds, for one statement."""
+_IGNORED = ("channel_binding", "connect_timeout", "application_name")
+"""What other drivers take in a URL, and asyncpg does not."""
+_KNOWN = ("host", "port", "user", "password", "passfile", "ssl", "sslmode")
 _LOCK_TIMEOUT = 5
 """Seconds, in which the server notices that a writer was killed."""
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -48,9 +53,20 @@ def parse_database(target: str | Path) -> URL:
     if not 0 <= (url.port or 0) <= 65535:
         raise ConfigurationError(f"no port has the number {url.port}")
     url = url.set(drivername="postgresql+asyncpg")
+    url = url.difference_update_query(_IGNORED)
+    if unknown := sorted(set(url.query) - set(_KNOWN)):
+        raise ConfigurationError(f"the database's URL has an option that is not known: {unknown[0]}")
     if "sslmode" in url.query:  # as all the world writes it; asyncpg says ssl
         url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
     return url
+
+
+def shown(url: URL) -> str:
+    """What to call a database: its file, or its URL without a password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    secret = {name: "***" for name in ("password", "passfile") if name in url.query}
+    return url.set(drivername="postgresql").update_query_dict(secret).render_as_string()
 
 
 class Store:
@@ -74,15 +90,18 @@ class Store:
             with _os_errors(url):
                 async with engine.begin() as connection:
                     if connection.dialect.name == "postgresql":  # where two that create a table at once fail
-                        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})
                     await connection.run_sync(metadata.create_all)
             yield cls(engine)
         finally:
             await engine.dispose()
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, *, locked: bool = False) -> AsyncIterator[AsyncConnection]:
         """A connection of the only writer. The lock goes with the process, however that ends.
+
+        Args:
+            locked: the caller has the lock, of `lock_file`.
 
         Raises:
             BlockingIOError: there is another one.
@@ -90,21 +109,23 @@ class Store:
         """
         with _os_errors(self._engine.url):
             async with self._engine.connect() as connection:
-                lock = _lock_file if connection.dialect.name == "sqlite" else _lock_database
-                async with lock(connection):
+                if locked:
                     yield connection
+                elif connection.dialect.name == "sqlite":
+                    with lock_file(str(self._engine.url.database)):
+                        yield connection
+                else:
+                    async with _lock_database(connection):
+                        yield connection
 
-    async def backups(
-        self, *, run_id: int | None = None, gone: bool = False, restores: bool = False
-    ) -> AsyncIterator[list[StoredBackup]]:
+    async def backups(self, *, gone: bool = False, restores: bool = False) -> AsyncIterator[list[StoredBackup]]:
         """The backups, some at a time, by team, project, addon and id. Nothing is open while they are looked at.
 
         Args:
-            run_id: only those that this run has seen.
             gone: those that are gone as well.
             restores: with the restores of each.
         """
-        query = _backups_query(run_id, gone)
+        query = _backups_query(gone)
         rows = await self._rows(query.limit(ROWS))
         while rows:
             found = await self._restores(rows) if restores else {}
@@ -126,6 +147,7 @@ class Store:
         query = (
             select(restores)
             .where(addon >= first, addon <= last, restores.c.gone_since.is_(None))
+            .where(restores.c.backup_id.in_([row["id"] for row in rows]))
             .order_by(restores.c.restore_timestamp.desc().nulls_last(), restores.c.id)
         )
         found: dict[tuple[str, ...], list[StoredRestore]] = {}
@@ -142,7 +164,7 @@ def _stored_backup(row: RowMapping, found: Mapping[tuple[str, ...], list[StoredR
     return StoredBackup(**{**columns, "team_id": row["team_id"] or None}, restores=tuple(found.get(key, ())))
 
 
-def _backups_query(run_id: int | None, gone: bool) -> Select[Any]:
+def _backups_query(gone: bool) -> Select[Any]:
     c = backups.c
     of_its_addon = and_(c.team_id == addons.c.team_id, c.project_id == addons.c.project_id, c.addon_id == addons.c.id)
     query = (
@@ -154,8 +176,6 @@ def _backups_query(run_id: int | None, gone: bool) -> Select[Any]:
         .select_from(backups.outerjoin(addons, of_its_addon))
         .order_by(*backups.primary_key)
     )
-    if run_id is not None:
-        query = query.where(c.run_id == run_id)
     return query if gone else query.where(c.gone_since.is_(None))
 
 
@@ -176,17 +196,21 @@ def _sqlite(url: URL) -> AsyncEngine:
 
 
 def _postgresql(url: URL) -> AsyncEngine:
-    return create_async_engine(url, json_serializer=dump)
+    return create_async_engine(url, json_serializer=dump, connect_args={"command_timeout": _COMMAND_TIMEOUT})
 
 
-@asynccontextmanager
-async def _lock_file(connection: AsyncConnection) -> AsyncIterator[None]:
-    url = connection.engine.url
-    lock = FileLock(f"{url.database}.lock", blocking=False)
+@contextmanager
+def lock_file(path: str) -> Iterator[None]:
+    """Be the only one that writes to a file. What is locked is another one, `.lock`, beside it.
+
+    Raises:
+        BlockingIOError: there is another one.
+    """
+    lock = FileLock(f"{path}.lock", blocking=False)
     try:
         lock.acquire()
     except Timeout:
-        raise _in_use(url) from None
+        raise _in_use(path) from None
     try:
         yield
     finally:
@@ -204,7 +228,7 @@ async def _lock_database(connection: AsyncConnection) -> AsyncIterator[None]:
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
-        raise _in_use(connection.engine.url) from None
+        raise _in_use(shown(connection.engine.url)) from None
     try:
         yield
     finally:
@@ -219,13 +243,8 @@ def _os_errors(url: URL) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
-        raise OSError(errno.EIO, str(reason), _shown(url)) from error
+        raise OSError(errno.EIO, str(reason), shown(url)) from error
 
 
-def _in_use(url: URL) -> OSError:
-    return BlockingIOError(errno.EWOULDBLOCK, "another export is writing to it", _shown(url))
-
-
-def _shown(url: URL) -> str:
-    """What to call the database: the file, or the URL without its password."""
-    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
+def _in_use(target: str) -> OSError:
+    return BlockingIOError(errno.EWOULDBLOCK, "another export is writing to it", target)

@@ -34,6 +34,7 @@ class _Lines:
         self.failures: list[Failure] = []
         self._file = file
         self._selection = selection
+        self._turn = asyncio.Lock()
 
     async def visit(self, visit: Visit) -> list[Branch]:
         self.failures += visit.failures
@@ -42,7 +43,8 @@ class _Lines:
             wanted = [raw for raw, backup in visit.items if self._selection.wants(backup)] + visit.unreadable
             addon_type = None if addon.spec is None else addon.spec.type
             where = (branch.view.team_id, branch.project.id, addon.id, addon_type)
-            await asyncio.to_thread(self._write, b"".join(line(*where, dump(raw)) for raw in wanted))
+            async with self._turn:
+                await asyncio.to_thread(self._write, b"".join(line(*where, dump(raw)) for raw in wanted))
             self.count += len(wanted)
         return visit.children
 

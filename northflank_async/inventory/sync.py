@@ -1,5 +1,6 @@
 """From the API into a store."""
 
+from northflank_async.errors import NorthflankError
 from northflank_async.inventory.outcome import OnStart, Outcome
 from northflank_async.inventory.run import Run
 from northflank_async.inventory.scope import Scope
@@ -12,8 +13,7 @@ async def sync(run: Run, scope: Scope, on_start: OnStart | None = None) -> Outco
     Raises:
         NorthflankError: the API cannot be read at all, or not any more.
     """
-    branches = scope.roots()
-    await run.begin(scope.name(branches), branches)
+    await run.begin(scope.name, scope.roots())
     walk = Walk(
         run.branches,
         visitor=run,
@@ -24,7 +24,12 @@ async def sync(run: Run, scope: Scope, on_start: OnStart | None = None) -> Outco
     )
     if on_start:
         on_start(lambda: walk.progress)
-    await walk.run()
+    try:
+        await walk.run()
+    except NorthflankError:
+        if walk.ended:  # all that there is has been read: the next run is another one
+            await run.finish()
+        raise
     return Outcome(
         progress=walk.progress,
         backups=await run.stored(),

@@ -232,9 +232,11 @@ def roots(views: Sequence[Account], projects: Iterable[str] | None) -> list[Bran
     Raises:
         ConfigurationError: there is no view, or an id cannot be part of a URL.
     """
-    distinct = list({(view.host, view.team_id): view for view in views}.values())
+    distinct = list({view.team_id: view for view in views}.values())
     if not distinct:
         raise ConfigurationError("there is nothing to read: pass a client, or one of its teams")
+    if len({view.budget for view in views}) > 1:
+        raise ConfigurationError("all views must be of one client")
     if projects is None:
         return [Branch(view=view, kind=Kind.PROJECTS) for view in distinct]
     if isinstance(projects, str) or not isinstance(projects, Iterable):
@@ -287,31 +289,32 @@ class Walk:
         self._changed = asyncio.Event()
         self._levels: list[deque[Branch]] = [deque() for _ in range(max(_DEPTHS.values()) + 1)]
         self._open(branches)
-        self._budgets = {branch.view.budget for level in self._levels for branch in level}
+        self._budget = next((branch.view.budget for level in self._levels for branch in level), None)
         self._spent_before = self._spent()
         self._working = 0
+        self.ended = False
         self._failed_in_a_row = 0
         self._first_failure: NorthflankError | None = None
 
     @property
     def progress(self) -> Progress:
         """How far it is now."""
-        waits = [budget.waits_for for budget in self._budgets]
-        longest = max((wait for wait in waits if wait is not None), default=None)
+        wait = self._budget.waits_for if self._budget else None
         return Progress(
             projects=self.counts["projects"],
             addons=self.counts["addons"],
             addons_done=self.counts["addons_done"],
             backups=self.counts["backups"],
             requests=self._spent() - self._spent_before,
-            waiting_until=None if longest is None else datetime.now(UTC) + timedelta(seconds=longest),
+            waiting_until=None if wait is None else datetime.now(UTC) + timedelta(seconds=wait),
         )
 
     async def run(self) -> None:
         """Walk until there is nothing left to ask for.
 
         Raises:
-            NorthflankError: something after which nothing else can be read either, or no project could be read.
+            NorthflankError: something after which nothing else can be read either; or, when all else has been read
+                (`ended`), what kept every project from being read.
         """
         errors: tuple[Exception, ...] = ()
         try:
@@ -321,6 +324,7 @@ class Walk:
                     await self._changed.wait()
         except ExceptionGroup as group:
             errors = group.exceptions
+        self.ended = not errors
         if self._first_failure and not self.counts["projects"]:
             errors = (*errors, self._first_failure)
         if errors:
@@ -415,7 +419,7 @@ class Walk:
         return []
 
     def _spent(self) -> int:
-        return sum(budget.spent for budget in self._budgets)
+        return self._budget.spent if self._budget else 0
 
 
 def _record(kind: Kind, raw: Any, place: str) -> Any:

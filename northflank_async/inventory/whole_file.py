@@ -1,6 +1,9 @@
 import errno
+import glob
 import os
+import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,22 +29,38 @@ def check_writable(path: Path) -> None:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under its name when the block ends, and not at all if it fails.
 
-    Only one process at a time may write it: what a killed one has left behind is written over.
-
     Raises:
         OSError: it cannot be written there.
     """
     check_writable(path)
     target = Path(os.path.realpath(path))  # a link keeps pointing where it points
-    part = target.with_name(f".{target.name}.part")
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
             shutil.copymode(target, part)
         part.replace(target)
+        _sync_folder(target.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def discard_parts(path: Path) -> None:
+    """Remove what killed processes have left of a file that nobody else writes."""
+    target = Path(os.path.realpath(path))
+    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """See that a file's name, too, is there after a power cut."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

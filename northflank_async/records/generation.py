@@ -30,7 +30,7 @@ def record_factory(cls: type[Any], converter: Converter) -> Hook:
     source = _Source(converter)
     names = attrs.fields_dict(cls)
     lines = [line for name, field in names.items() for line in source.field(name, field)]
-    stores = [f"made.{name} = {name}" for name in names]
+    stores = [f"made.{name} = {_variable(name)}" for name in names]
     made = [f"made = new({source.bind(_open_class(cls))})", *stores, f"made.__class__ = {source.bind(cls)}"]
     body = "\n    ".join(["get = raw.get", *lines, *made, "return made"])
     code = f"def structure_{cls.__name__}(raw, _):\n    {body}\n"
@@ -46,6 +46,11 @@ def _open_class(cls: type[Any]) -> type[Any]:
         (cls,),
         {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__},
     )
+
+
+def _variable(name: str) -> str:
+    """A field's variable, which is no other of the hook's names."""
+    return f"{name}_"
 
 
 class _Source:
@@ -66,16 +71,16 @@ class _Source:
         return name
 
     def field(self, name: str, field: "attrs.Attribute[Any]") -> list[str]:
-        """The lines that leave a field's value in a variable of its name."""
-        key = camel_case(name)
+        """The lines that leave a field's value in its variable."""
+        key, value = camel_case(name), _variable(name)
         if name == "size":
-            text = f"{name}.__class__ is str and {name}.isascii() and {name}.isdigit()"
-            slow = f"{self.bind(structure_size)}({name}, int)"
-            return [f"{name} = get({key!r})", f"{name} = int({name}) if {text} else {slow}"]
+            text = f"{value}.__class__ is str and {value}.isascii() and {value}.isdigit()"
+            slow = f"{self.bind(structure_size)}({value}, int)"
+            return [f"{value} = get({key!r})", f"{value} = int({value}) if {text} else {slow}"]
         if field.default is attrs.NOTHING:
-            return [f"{name} = raw[{key!r}]", *self._value(name, field.type)]
-        lines = self._value(name, other_arm(field.type) if is_optional(field.type) else field.type)
-        return [f"{name} = get({key!r})", f"if {name} is not None:", *(f"    {line}" for line in lines)]
+            return [f"{value} = raw[{key!r}]", *self._value(value, field.type)]
+        lines = self._value(value, other_arm(field.type) if is_optional(field.type) else field.type)
+        return [f"{value} = get({key!r})", f"if {value} is not None:", *(f"    {line}" for line in lines)]
 
     def _value(self, value: str, kind: Any) -> list[str]:
         """The lines that check the JSON in a variable, and replace it by what it becomes."""

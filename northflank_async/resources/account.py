@@ -23,9 +23,9 @@ class Account(Resource):
         return self._transport.budget
 
     @property
-    def host(self) -> str:
-        """The API's host."""
-        return self._transport.host
+    def base_url(self) -> str:
+        """Where the API is."""
+        return self._transport.base_url
 
     @property
     def rate_limit(self) -> RateLimit | None:

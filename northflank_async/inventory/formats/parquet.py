@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from attrs import asdict
 
+from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.formats import Batches
 from northflank_async.inventory.stored_backup import StoredBackup
 
@@ -69,4 +70,16 @@ def _write_group(writer: pq.ParquetWriter, group: list[pa.RecordBatch]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    return [asdict(item) for item in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value  # as the store has it
+    return [{name: _plain(field) for name, field in asdict(item).items() if name != "data"} for item in value]
+
+
+def _plain(value: Any) -> Any:
+    """What fits: of the destinations' texts and numbers nobody has made sure so far."""
+    match value:
+        case str():
+            return storable(value)
+        case int() if not -(2**63) <= value < 2**63:
+            return None
+    return value
