@@ -7,7 +7,8 @@ from northflank_async.inventory.outcome import Outcome
 from northflank_async.inventory.plan import Plan, plan
 from northflank_async.inventory.scan import Found, Scan
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.walk import Failure, Progress
+from northflank_async.inventory.tree import Failure
+from northflank_async.inventory.walk import Progress
 
 if TYPE_CHECKING:
     from northflank_async.inventory.inventory import Inventory as Inventory

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from attrs import frozen
 
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.walk import Branch, Failure, Kind, Visit, Walk, roots
+from northflank_async.inventory.tree import Branch, Failure, Kind, Visit, roots
+from northflank_async.inventory.walk import Walk
 from northflank_async.resources import Account
 
 

@@ -2,40 +2,35 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, TypeVar
 
 from attrs import Factory, define
-from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, delete, exists, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from northflank_async.errors import NorthflankError
 from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.selection import Selection
+from northflank_async.inventory.statements import add, is_its, its, mark_gone, refresh, upsert
 from northflank_async.inventory.tables import (
     FOUND,
-    addons,
     backups,
     columns,
     failures,
     listings,
     projects,
-    restores,
     runs,
 )
-from northflank_async.inventory.walk import Branch, Failure, Kind, Visit
+from northflank_async.inventory.tree import Branch, Failure, Kind, Visit
 from northflank_async.records import Addon, Project, unstructure
 from northflank_async.resources import Account
 
 T = TypeVar("T")
 
 _COUNTS = ("projects", "addons", "addons_done", "backups", "pages")
-_PARENTS: dict[Table, Table] = {addons: projects, backups: addons, restores: addons}
-_BELOW: dict[Kind, tuple[Table, ...]] = {Kind.PROJECTS: (addons, backups, restores), Kind.ADDONS: (backups, restores)}
 _LISTING_KEY = [column.name for column in listings.primary_key]
 _PATIENCE = 10.0
 """Seconds, that a cancelled run gives its last transaction."""
@@ -188,9 +183,9 @@ class Run:
             return []
         table = FOUND[visit.branch.kind]
         ids = [storable(record.id) for _, record in visit.items]
-        where = _is_its(table, _key(visit.branch))
+        where = is_its(table, _key(visit.branch))
         query = select(table.c.id).where(where, table.c.run_id == self.id, table.c.id.in_(ids))
-        seen = set((await self._connection.execute(query, _its(_key(visit.branch)))).scalars())
+        seen = set((await self._connection.execute(query, its(_key(visit.branch)))).scalars())
         unopened = {
             (child.kind, name): child
             for child in visit.children
@@ -209,7 +204,7 @@ class Run:
             for visit in visits
             if visit.branch.kind is Kind.ADDONS
         ]
-        await self._execute(_upsert(projects, self._dialect, keep=("name", "data", "first_seen")), rows)
+        await self._execute(upsert(projects, self._dialect, keep=("name", "data", "first_seen")), rows)
 
     async def _keep_items(self, kind: Kind, visits: list[Visit], now: datetime) -> None:
         wanted: list[dict[str, Any]] = []
@@ -222,28 +217,26 @@ class Run:
             for raw in visit.unreadable:
                 if isinstance(raw, dict) and isinstance(raw.get("id"), str):
                     wanted.append({**every, **columns(kind, None, raw)})
-        await self._execute(_upsert(FOUND[kind], self._dialect), wanted)
+        await self._execute(upsert(FOUND[kind], self._dialect), wanted)
         key = [column.name for column in FOUND[kind].primary_key]
-        await self._execute(_update(FOUND[kind]), [{**row, **_its(row, key)} for row in others])
+        await self._execute(refresh(FOUND[kind]), [{**row, **its(row, key)} for row in others])
 
     async def _open(self, branches: Iterable[Branch]) -> None:
         rows = [{**_listing_key(branch), "cursor": branch.cursor, "page": branch.page} for branch in branches]
-        await self._execute(_insert(listings, self._dialect).on_conflict_do_nothing(), rows)
+        await self._execute(add(listings, self._dialect), rows)
 
     async def _move(self, branches: Iterable[Branch]) -> None:
-        rows = [{**_its(_listing_key(branch)), "cursor": branch.cursor, "page": branch.page} for branch in branches]
+        rows = [{**its(_listing_key(branch)), "cursor": branch.cursor, "page": branch.page} for branch in branches]
         moved: dict[str, Any] = {"cursor": bindparam("cursor"), "page": bindparam("page")}
-        await self._execute(update(listings).where(_is_its(listings, _LISTING_KEY)).values(moved), rows)
+        await self._execute(update(listings).where(is_its(listings, _LISTING_KEY)).values(moved), rows)
 
     async def _end(self, branches: list[Branch], now: datetime) -> None:
         """What a listing that was read to its end does not have is gone, with all that belonged to it."""
-        keys = [_its(_listing_key(branch)) for branch in branches]
-        await self._execute(delete(listings).where(_is_its(listings, _LISTING_KEY)), keys)
+        keys = [its(_listing_key(branch)) for branch in branches]
+        await self._execute(delete(listings).where(is_its(listings, _LISTING_KEY)), keys)
         for kind in Kind:
-            rows = [
-                {**_its(_key(branch)), "now": now, "its_run": self.id} for branch in branches if branch.kind is kind
-            ]
-            for gone in _mark_gone(kind):
+            rows = [{**its(_key(branch)), "now": now, "its_run": self.id} for branch in branches if branch.kind is kind]
+            for gone in mark_gone(kind):
                 await self._execute(gone, rows)
 
     async def _execute(self, statement: Any, rows: list[dict[str, Any]]) -> None:
@@ -252,7 +245,7 @@ class Run:
 
     async def _begin_again(self, branch: Branch) -> None:
         await self._forget(branch.kind, _key(branch))
-        await self._execute(delete(failures).where(_is_its(failures, _LISTING_KEY)), [_its(_listing_key(branch))])
+        await self._execute(delete(failures).where(is_its(failures, _LISTING_KEY)), [its(_listing_key(branch))])
         await self._move([branch])
 
     async def _reopen(self) -> None:
@@ -262,13 +255,13 @@ class Run:
         for row in rows:
             await self._forget(Kind(row["kind"]), {name: row[name] for name in ("team_id", "project_id", "addon_id")})
         await self._connection.execute(delete(failures))
-        await self._execute(_insert(listings, self._dialect).on_conflict_do_nothing(), rows)
+        await self._execute(add(listings, self._dialect), rows)
 
     async def _forget(self, kind: Kind, key: dict[str, str]) -> None:
         """Have a listing's items seen anew; what is below projects and addons was begun, and stays."""
         if kind in (Kind.BACKUPS, Kind.RESTORES):
             table = FOUND[kind]
-            await self._execute(update(table).where(_is_its(table, key)).values(run_id=_FORGOTTEN), [_its(key)])
+            await self._execute(update(table).where(is_its(table, key)).values(run_id=_FORGOTTEN), [its(key)])
 
     async def _log(self, found: list[tuple[Branch, Failure]]) -> None:
         rows = [
@@ -306,68 +299,6 @@ def _key(branch: Branch) -> dict[str, str]:
 
 def _listing_key(branch: Branch) -> dict[str, str]:
     return {"project_id": "", "addon_id": "", **_key(branch), "kind": str(branch.kind)}
-
-
-def _its(row: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:
-    """Values to find a row by, whose names are not those of values to set."""
-    return {f"its_{name}": row[name] for name in names or row}
-
-
-def _is_its(table: Table, names: Iterable[str]) -> ColumnElement[bool]:
-    """Whether a row is the one to be found."""
-    return and_(*(table.c[name] == bindparam(f"its_{name}") for name in names))
-
-
-@cache
-def _mark_gone(kind: Kind) -> list[Update]:
-    """What marks the rows that a listing of this kind had and has no more, and then all that belonged to them."""
-    table = FOUND[kind]
-    where = [column.name for column in table.primary_key if column.name != "id"]
-    unseen = update(table).where(
-        _is_its(table, where), table.c.gone_since.is_(None), table.c.run_id != bindparam("its_run")
-    )
-    below = [
-        update(child).where(
-            _is_its(child, where),
-            child.c.gone_since.is_(None),
-            exists().where(_belongs(child), _PARENTS[child].c.gone_since.is_not(None)),
-        )
-        for child in _BELOW.get(kind, ())
-    ]
-    return [statement.values(gone_since=bindparam("now")) for statement in (unseen, *below)]
-
-
-def _belongs(child: Table) -> ColumnElement[bool]:
-    """Whether a row is below its parent's."""
-    parent = _PARENTS[child]
-    names = [column.name for column in child.primary_key if column.name != "id"]
-    own = [column.name for column in parent.primary_key]
-    return and_(*(child.c[name] == parent.c[key] for name, key in zip(names, own, strict=True)))
-
-
-def _insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-
-
-@cache
-def _upsert(table: Table, dialect: str, keep: tuple[str, ...] = ("first_seen",)) -> Any:
-    statement = _insert(table, dialect)
-    new = {
-        column.name: statement.excluded[column.name]
-        for column in table.columns
-        if not column.primary_key and column.name not in keep
-    }
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
-
-
-@cache
-def _update(table: Table) -> Any:
-    """What keeps a row up to date that is there, and makes none."""
-    key = [column.name for column in table.primary_key]
-    new: dict[str, Any] = {
-        column.name: bindparam(column.name) for column in table.columns if column.name not in (*key, "first_seen")
-    }
-    return update(table).where(_is_its(table, key)).values(new)
 
 
 def _branch(view: Account, row: Any) -> Branch:

@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.walk import Branch, Failure, Kind, Progress, Visit, Walk, check_concurrency, roots
+from northflank_async.inventory.tree import Branch, Failure, Kind, Visit, roots
+from northflank_async.inventory.walk import Progress, Walk, check_concurrency
 from northflank_async.records import Addon, Backup, Project
 from northflank_async.resources import Account
 

@@ -5,7 +5,8 @@ from datetime import UTC
 from attrs import Factory, field, frozen
 
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.walk import Branch, Kind, check_concurrency, roots
+from northflank_async.inventory.tree import Branch, Kind, roots
+from northflank_async.inventory.walk import check_concurrency
 from northflank_async.resources import Account
 
 

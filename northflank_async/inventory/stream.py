@@ -8,7 +8,8 @@ from northflank_async.inventory.formats.json_lines import line
 from northflank_async.inventory.outcome import OnStart, Outcome
 from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.walk import Branch, Failure, Kind, Visit, Walk
+from northflank_async.inventory.tree import Branch, Failure, Kind, Visit
+from northflank_async.inventory.walk import Walk
 
 
 async def stream(file: BinaryIO, scope: Scope, *, on_start: OnStart | None = None) -> Outcome:

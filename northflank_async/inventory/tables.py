@@ -7,7 +7,7 @@ from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Integer, Met
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from northflank_async.inventory.encoding import storable
-from northflank_async.inventory.walk import Kind
+from northflank_async.inventory.tree import Kind
 from northflank_async.records import Addon, Backup, BackupConfig, BackupSource, Project, Restore
 
 Row: TypeAlias = dict[str, Any]
