@@ -109,7 +109,7 @@ async def test_what_could_not_be_read_is_named_and_has_an_exit_code(tmp_path: Pa
         assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 30
         code, out, err = await run("export", "--strict", tmp_path / "strict.jsonl", **reaching)
     assert (code, out) == (10, "")
-    assert "with --strict no file is written; the same command reads what is missing" in err
+    assert "no file is written: the same command reads what is missing" in err
     assert not (tmp_path / "strict.jsonl").exists()
 
 
@@ -164,6 +164,21 @@ async def test_since_is_a_date_or_a_time_in_utc_or_with_its_zone(since: str, exp
     async with serving(Company({"p/a": made})) as company:
         code, out, _ = await run("export", "-", "--since", since, NF_API_TOKEN="token", NF_HOST=company.server.url)
     assert (code, len(out.splitlines())) == (0, expected)
+
+
+async def test_a_wait_for_the_hour_is_a_line_where_there_is_no_terminal() -> None:
+    async with Simulator(rate_limit=20) as sim:
+        process = await start("export", "-", **reaching(sim))
+        assert process.stderr
+        assert b"northflank-async: no requests left of 20: waiting 3600 s" in await process.stderr.readline()
+        process.terminate()
+        await process.communicate()
+
+
+async def test_a_status_that_nobody_has_documented_is_said_to_be_so(sim: Simulator) -> None:
+    code, _, err = await run("export", "-", "--project", "billing", "--status", "FAILED", **reaching(sim))
+    assert code == 0
+    assert "'FAILED' is no documented status: scheduled, in-progress, completed" in err
 
 
 async def test_a_plan_says_what_an_export_will_take(sim: Simulator) -> None:
@@ -258,6 +273,6 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> N
     (tmp_path / "click.py").write_text("raise ModuleNotFoundError('No module named click', name='click')")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parent.parent}"}
     done = subprocess.run([*COMMAND, "--version"], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "pip install 'northflank-async[cli]'" in done.stderr
     assert done.stderr.count("\n") == 1

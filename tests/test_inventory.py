@@ -475,3 +475,12 @@ async def test_a_database_that_breaks_in_the_middle_ends_the_sync_with_an_os_err
         async with Inventory(tmp_path / "x.db") as inventory:
             await inventory.sync(nf)
     assert await nf.projects()
+
+
+async def test_a_database_is_not_brought_up_to_date_from_another_host(nf: Northflank, tmp_path: Path) -> None:
+    async with Inventory(tmp_path / "x.db") as inventory:
+        await inventory.sync(nf)
+        async with Northflank("another-token", base_url="https://localhost:1", attempts=1) as other:
+            with pytest.raises(ConfigurationError, match=r"that of 127\.0\.0\.1, and would be all gone at localhost"):
+                await inventory.sync(other)
+        assert len(await stored(inventory)) == 3000

@@ -10,7 +10,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("click", "rich"):
             raise
-        sys.exit(
-            "northflank-async: click and rich are missing: pip install 'northflank-async[cli]' ('.[cli]' in a checkout)"
-        )
+        print("northflank-async: click and rich are missing: pip install 'northflank-async[cli]'", file=sys.stderr)
+        sys.exit(3)  # as the other commands end where something is not installed
     program()

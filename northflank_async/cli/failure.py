@@ -40,13 +40,13 @@ def fail(message: str, exit_code: ExitCode) -> NoReturn:
     sys.exit(exit_code)
 
 
-def fail_request(error: NorthflankError) -> NoReturn:
-    """Say what to do about a request that failed."""
+def fail_request(error: NorthflankError, if_stopped: str) -> NoReturn:
+    """Say what to do about a request that failed, and what becomes of those that did not."""
     match error:
         case ConfigurationError():
             fail(f"{error}", ExitCode.CONFIGURATION)
         case AuthenticationError():
-            fail(f"the token is not accepted: check it, and the host it is for. {error}", ExitCode.ACCESS)
+            fail(f"the token is not accepted: check it, and the host it is for; {if_stopped}. {error}", ExitCode.ACCESS)
         case PermissionDenied():
             fail(f"the token's role does not allow this: it needs Addons > General > Read. {error}", ExitCode.ACCESS)
         case NotFound():
@@ -54,8 +54,8 @@ def fail_request(error: NorthflankError) -> NoReturn:
         case DecodeError() | PaginationError():
             fail(f"the API's answer is not as documented: {error}", ExitCode.BAD_ANSWER)
         case TransportError():
-            fail(f"check the network and the base URL, or try again later: {error}", ExitCode.NO_ANSWER)
-    fail(f"the API refuses or fails; try again later: {error}", ExitCode.NO_ANSWER)
+            fail(f"check the network and the base URL, or try again later; {if_stopped}: {error}", ExitCode.NO_ANSWER)
+    fail(f"the API refuses or fails; try again later; {if_stopped}: {error}", ExitCode.NO_ANSWER)
 
 
 def fail_file(target: str, error: OSError) -> NoReturn:

@@ -30,7 +30,7 @@ def plan_command(reading: Reading) -> None:
             concurrency=scope.concurrency,
         )
 
-    found = reading.run(work, target="", if_stopped="nothing was written")
+    found = reading.run(work, target="", if_stopped="nothing is lost")
     seconds = max(0, round((found.done_at - datetime.now(UTC)).total_seconds()))
     click.echo(f"projects   {found.projects}")
     click.echo(f"addons     {found.addons}")
@@ -38,8 +38,10 @@ def plan_command(reading: Reading) -> None:
     if found.remaining is not None:
         limit = "" if found.limit is None else f" of {found.limit}"
         click.echo(f"left       {found.remaining}{limit} in this hour")
-    click.echo(f"done at    {found.done_at.astimezone():%Y-%m-%d %H:%M:%S}, {_duration(seconds)} from now")
-    end_with(found.failures, ExitCode.FAILURES, "the plan is without it")
+    click.echo(
+        f"done at    {found.done_at.astimezone():%Y-%m-%d %H:%M:%S}, {_duration(seconds)} from now, at the earliest"
+    )
+    end_with(found.failures, ExitCode.FAILURES, "the plan leaves it out")
 
 
 def _duration(seconds: int) -> str:

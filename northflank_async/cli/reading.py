@@ -22,6 +22,7 @@ from northflank_async.errors import NorthflankError
 from northflank_async.inventory import Failure, Selection
 from northflank_async.inventory.outcome import OnStart
 from northflank_async.inventory.scope import Scope
+from northflank_async.inventory.walk import MOST_CONNECTIONS
 from northflank_async.simulator import Simulator
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ class Reading:
         try:
             return asyncio.run(self._run(work, console))
         except NorthflankError as error:
-            fail_request(error)
+            fail_request(error, if_stopped)
         except OSError as error:
             if target == STANDARD_OUTPUT and isinstance(error, BrokenPipeError):  # whoever was reading has had enough
                 sys.stderr.close()
@@ -100,7 +101,13 @@ _OPTIONS = (
     click.option("--team", "teams", metavar="ID", multiple=True, help="This team's routes; repeatable."),
     click.option("--addon-type", "addon_types", metavar="TYPE", multiple=True, help="Only such addons; repeatable."),
     click.option("--restores", is_flag=True, help="The restores as well."),
-    click.option("--concurrency", default=16, show_default=True, help="Requests in flight."),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, MOST_CONNECTIONS),
+        default=16,
+        show_default=True,
+        help="Requests in flight.",
+    ),
     click.option("--simulate", is_flag=True, help="Read a simulator's inventory; no token is needed."),
 )
 
@@ -138,7 +145,8 @@ def end_with(failures: list[Failure], exit_code: ExitCode, message: str) -> None
     if not failures:
         return
     for failure in failures[:_SHOWN]:
-        click.echo(f"northflank-async: could not be read: {failure}", err=True)
+        what = "could not be read" if failure.item_id else "could not be read to its end"
+        click.echo(f"northflank-async: {what}: {failure}", err=True)
     more = f", {_SHOWN} of them above" if len(failures) > _SHOWN else ""
     fail(f"{len(failures)} could not be read{more}; {message}", exit_code)
 
@@ -154,8 +162,13 @@ async def _open_client(simulate: bool) -> AsyncIterator[Northflank]:
 
 
 def _log_to(console: Console) -> None:
-    """Show on a terminal, and only there, what a command waits for."""
+    """Show what a command waits for; on a terminal also what it tries again."""
+    log = logging.getLogger("northflank_async")
+    log.setLevel(logging.INFO)
     if console.is_terminal:
-        log = logging.getLogger("northflank_async")
         log.addHandler(RichHandler(console=console, show_path=False))
-        log.setLevel(logging.INFO)
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("northflank-async: %(message)s"))
+        handler.addFilter(lambda record: record.levelno == logging.INFO)
+        log.addHandler(handler)

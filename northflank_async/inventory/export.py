@@ -46,7 +46,7 @@ async def export(target: str, scope: Scope, *, strict: bool = False, on_start: O
 
 async def _export_file(path: Path, write: Write, scope: Scope, *, strict: bool, on_start: OnStart | None) -> Outcome:
     state = state_of(path)
-    with lock_file(str(state)):
+    with lock_file(str(state), str(path)):
         keep = True
         try:
             async with Store.open(parse_database(state)) as store, store.writing(locked=True) as connection:

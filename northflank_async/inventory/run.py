@@ -1,6 +1,7 @@
 """One pass over the API as the store keeps it: each page, with where its listing goes on, is one transaction."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
@@ -10,8 +11,9 @@ from typing import Any, TypeVar
 from attrs import Factory, define
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from yarl import URL
 
-from northflank_async.errors import NorthflankError
+from northflank_async.errors import ConfigurationError, NorthflankError
 from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.selection import Selection
 from northflank_async.inventory.statements import add, is_its, its, mark_gone, refresh, upsert
@@ -127,6 +129,8 @@ class Run:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([task])
+            if task.done() and not task.cancelled():
+                task.exception()  # it has been seen, even if another one is raised
 
     async def _committed(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async with self._turn, self._connection.begin():
@@ -145,6 +149,8 @@ class Run:
 
     async def _begin(self, scope: str, roots: list[Branch]) -> None:
         last = (await self._connection.execute(select(runs).order_by(runs.c.id.desc()).limit(1))).first()
+        if last and not self._alone:
+            _check_same_host(last.scope, scope)
         if last and last.finished_at is None and last.scope == scope:
             self.id, self.resumed = last.id, True
             self.counts = {count: getattr(last, count) for count in _COUNTS}
@@ -289,6 +295,13 @@ class Run:
 
     def _seen(self, now: datetime) -> dict[str, Any]:
         return {"first_seen": now, "last_seen": now, "gone_since": None, "run_id": self.id}
+
+
+def _check_same_host(last: str, scope: str) -> None:
+    """What another API does not have is not gone from this one."""
+    before, now = (URL(json.loads(name)["baseUrl"]).host for name in (last, scope))
+    if before != now:
+        raise ConfigurationError(f"the inventory is that of {before}, and would be all gone at {now}: use another one")
 
 
 def _key(branch: Branch) -> dict[str, str]:

@@ -112,7 +112,8 @@ class Store:
                 if locked:
                     yield connection
                 elif connection.dialect.name == "sqlite":
-                    with lock_file(str(self._engine.url.database)):
+                    path = str(self._engine.url.database)
+                    with lock_file(path, path):
                         yield connection
                 else:
                     async with _lock_database(connection):
@@ -200,8 +201,8 @@ def _postgresql(url: URL) -> AsyncEngine:
 
 
 @contextmanager
-def lock_file(path: str) -> Iterator[None]:
-    """Be the only one that writes to a file. What is locked is another one, `.lock`, beside it.
+def lock_file(path: str, target: str) -> Iterator[None]:
+    """Be the only one that writes to a file, for a target. What is locked is another file beside it, `.lock`.
 
     Raises:
         BlockingIOError: there is another one.
@@ -210,7 +211,7 @@ def lock_file(path: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise _in_use(path) from None
+        raise _in_use(target) from None
     try:
         yield
     finally:
