@@ -7,7 +7,7 @@ import click
 from attrs import evolve
 
 from northflank_async.cli.failure import ExitCode
-from northflank_async.cli.reading import STANDARD_OUTPUT, Reading, Time, end_with, reading_options
+from northflank_async.cli.reading import STANDARD_OUTPUT, Reading, end_with, parse_time, reading_options
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory import Outcome, Selection
 from northflank_async.inventory.extras import extra
@@ -22,7 +22,12 @@ _STRICT_END = "no file is written: the same command reads what is missing, and w
 @click.command("export")
 @click.argument("target")
 @reading_options
-@click.option("--since", type=Time(), help="Only backups made since then: a date or a time, in UTC or with its zone.")
+@click.option(
+    "--since",
+    type=parse_time,
+    metavar="TIME",
+    help="Only backups made since then: a date or a time, in UTC or with its zone.",
+)
 @click.option(
     "--status",
     "statuses",

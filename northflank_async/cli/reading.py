@@ -33,18 +33,13 @@ _SHOWN = 20
 """Failures that are named; the rest is counted."""
 
 
-class Time(click.ParamType[datetime]):
-    """A date or a time, in UTC where it has no zone."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read it."""
-        try:
-            time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time such as 2026-11-01 or 2026-11-01T09:30:00+01:00", param, ctx)
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
+def parse_time(text: str) -> datetime:
+    """Read a date or a time, in UTC where it has no zone."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time such as 2026-11-01 or 2026-11-01T09:30:00+01:00") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @frozen(kw_only=True)
