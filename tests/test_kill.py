@@ -65,7 +65,8 @@ async def export(target: str, sim: Simulator, moment: Callable[[], Awaitable[Non
 async def export_until_done(target: str, ask: Ask | None, sim: Simulator, random: Random) -> int:
     """Kill and start again until a run comes to its end; how often it was killed.
 
-    One that was killed when its database was complete had come to its end: another one would be the next update.
+    One that was killed when its file had appeared, or its database was complete, had come to its end: another one
+    would be the next export, with all its requests.
     """
     kills = 0
 
@@ -78,6 +79,10 @@ async def export_until_done(target: str, ask: Ask | None, sim: Simulator, random
 
     while await export(target, sim, moment) != 0:
         kills += 1
+        if ask is None and Path(target).exists():
+            async with Simulator(**INVENTORY) as another:
+                assert await export(target, another) == 0
+            break
         if ask and ask(target, FINISHED) in (["(1,)"], ["1"]):
             break
     return kills
