@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from benchmarks.process import positive, server_process
+from benchmarks.process import Run, positive, server_process
 from benchmarks.server import PER_PAGE
 from northflank_async import Northflank
 
@@ -62,13 +62,6 @@ class Work(NamedTuple):
         """Seconds that nobody gets below."""
         rounds = max(self.pages, -(-self.all_pages // self.concurrency))
         return self.latency * (2 + rounds)
-
-
-class Run(NamedTuple):
-    """One way of reading, once: seconds on the clock, and seconds of this process's processor time."""
-
-    clock: float
-    processor: float
 
 
 def main() -> None:

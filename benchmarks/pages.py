@@ -18,19 +18,16 @@ import argparse
 import asyncio
 import gc
 import platform
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from statistics import median
-from typing import NamedTuple
 
 import aiohttp
 import httpx
 from northflank import AsyncApiClient
 
+from benchmarks.process import Run, positive, server_process
 from northflank_async import Northflank
 
 TOKEN = "simulator-token"
@@ -50,13 +47,6 @@ Reader = Callable[[], Awaitable[int]]
 """Reads all backups and says how many there were."""
 
 
-class Run(NamedTuple):
-    """One way of reading, once: seconds on the clock, and seconds of this process's processor time."""
-
-    clock: float
-    processor: float
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description="Pages and records a second, against the official Python SDK.",
@@ -65,33 +55,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=positive, default=5, help="rounds that count, after one to warm up")
     parser.add_argument("--backups", type=positive, default=10_000, help="average of an addon; the one read has more")
     arguments = parser.parse_args()
-    with simulator(arguments.backups) as url:
+    options = {"projects": 1, "addons": 1, "backups": arguments.backups, "token": TOKEN, "rate-limit": 10**9}
+    with server_process("northflank_async.cli", "simulate", **options) as url:
         records, runs = asyncio.run(measure(url, arguments.rounds))
     report(records, runs)
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-@contextmanager
-def simulator(backups: int) -> Iterator[str]:
-    """Run a simulator in another process, as it must not share this one's processor time."""
-    options = {"projects": 1, "addons": 1, "backups": backups, "token": TOKEN, "rate-limit": 10**9}
-    command = [sys.executable, "-m", "northflank_async.cli", "simulate"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            if not url:
-                raise SystemExit("the simulator did not start")
-            yield url
-        finally:
-            process.terminate()
 
 
 async def measure(url: str, rounds: int) -> tuple[int, dict[str, list[Run]]]:

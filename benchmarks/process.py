@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 
 @contextmanager
@@ -23,6 +24,13 @@ def server_process(module: str, *arguments: str, **options: object) -> Iterator[
             yield url
         finally:
             process.terminate()
+
+
+class Run(NamedTuple):
+    """One way of reading, once: seconds on the clock, and seconds of this process's processor time."""
+
+    clock: float
+    processor: float
 
 
 def positive(text: str) -> int:

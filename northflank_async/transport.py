@@ -58,8 +58,7 @@ class Transport:
         trace_configs: Sequence[aiohttp.TraceConfig],
     ) -> None:
         self.budget = budget
-        self.base_url = str(base_url)
-        self._base_url = base_url
+        self.base_url = base_url
         self._token = token
         self._is_secret = len(token) >= _SHORTEST_SECRET
         self._session = session
@@ -85,7 +84,7 @@ class Transport:
         Raises:
             NorthflankError: with the request, the number of attempts and the time that went into them.
         """
-        request = build_request(self._base_url, self._token, method, path, params, json)
+        request = build_request(self.base_url, self._token, method, path, params, json)
         started = self.budget.time()
         handled = sys.exception()
         retries = _Retries(request, self._attempts, self.budget.waits)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
-from attrs import Factory, define
+from attrs import Factory, define, field
 
 from tests.scripted import Scripted, envelope, scripted
 
@@ -23,7 +23,7 @@ class Company:
     types: dict[str, str] = Factory(dict)
     cursors: str = "c"
     """What cursors begin with: others are not accepted."""
-    server: Scripted = None  # type: ignore[assignment]
+    server: Scripted = field(init=False)
 
     @property
     def asked(self) -> list[str]:

@@ -26,7 +26,6 @@ from northflank_async.inventory.walk import MOST_CONNECTIONS
 from northflank_async.simulator import Simulator
 
 T = TypeVar("T")
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 STANDARD_OUTPUT = "-"
 _SHOWN = 20
@@ -107,11 +106,11 @@ _OPTIONS = (
 )
 
 
-def reading_options(command: Command) -> Command:
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say what is to be read, as its argument `reading`."""
 
     @functools.wraps(command)
-    def wrapped(
+    def with_reading(
         projects: tuple[str, ...],
         teams: tuple[str, ...],
         addon_types: tuple[str, ...],
@@ -130,9 +129,10 @@ def reading_options(command: Command) -> Command:
         )
         return command(reading=reading, **others)
 
+    wrapped: Callable[..., Any] = with_reading
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
-    return wrapped  # type: ignore[return-value]
+    return wrapped
 
 
 def end_with(failures: list[Failure], exit_code: ExitCode, message: str) -> None:

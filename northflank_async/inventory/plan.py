@@ -5,7 +5,7 @@ from attrs import frozen
 
 from northflank_async.inventory.selection import Selection
 from northflank_async.inventory.tree import Branch, Failure, Kind, Visit, roots
-from northflank_async.inventory.walk import Walk
+from northflank_async.inventory.walk import Collector, Walk
 from northflank_async.resources import Account
 
 
@@ -68,12 +68,12 @@ async def plan(
     )
 
 
-class _Found:
+class _Found(Collector):
     """Counts the addons that are wanted."""
 
     def __init__(self, selection: Selection) -> None:
+        super().__init__()
         self.addons = 0
-        self.failures: list[Failure] = []
         self._selection = selection
 
     async def visit(self, visit: Visit) -> list[Branch]:
@@ -81,9 +81,3 @@ class _Found:
         if visit.branch.kind is Kind.ADDONS:
             self.addons += sum(self._selection.wants_addon(addon) for _, addon in visit.items)
         return visit.children
-
-    async def fail(self, branch: Branch, failure: Failure) -> None:
-        self.failures.append(failure)
-
-    async def begin_again(self, branch: Branch) -> None:
-        raise AssertionError(branch)

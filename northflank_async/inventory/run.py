@@ -18,7 +18,9 @@ from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.selection import Selection
 from northflank_async.inventory.statements import add, is_its, its, mark_gone, refresh, upsert
 from northflank_async.inventory.tables import (
+    COUNTS,
     FOUND,
+    LISTING_KEY,
     backups,
     columns,
     failures,
@@ -32,8 +34,6 @@ from northflank_async.resources import Account
 
 T = TypeVar("T")
 
-_COUNTS = ("projects", "addons", "addons_done", "backups", "pages")
-_LISTING_KEY = [column.name for column in listings.primary_key]
 _PATIENCE = 10.0
 """Seconds, that a cancelled run gives its last transaction."""
 _FORGOTTEN = 0
@@ -153,7 +153,7 @@ class Run:
             _check_same_host(last.scope, scope)
         if last and last.finished_at is None and last.scope == scope:
             self.id, self.resumed = last.id, True
-            self.counts = {count: getattr(last, count) for count in _COUNTS}
+            self.counts = {count: getattr(last, count) for count in COUNTS}
             await self._connection.execute(delete(failures).where(failures.c.item_id.is_(None)))  # they are tried again
             views = {branch.view.team_id or "": branch.view for branch in roots}
             begun_first = select(listings).order_by(listings.c.cursor.is_(None), *listings.primary_key)
@@ -234,12 +234,12 @@ class Run:
     async def _move(self, branches: Iterable[Branch]) -> None:
         rows = [{**its(_listing_key(branch)), "cursor": branch.cursor, "page": branch.page} for branch in branches]
         moved: dict[str, Any] = {"cursor": bindparam("cursor"), "page": bindparam("page")}
-        await self._execute(update(listings).where(is_its(listings, _LISTING_KEY)).values(moved), rows)
+        await self._execute(update(listings).where(is_its(listings, LISTING_KEY)).values(moved), rows)
 
     async def _end(self, branches: list[Branch], now: datetime) -> None:
         """What a listing that was read to its end does not have is gone, with all that belonged to it."""
         keys = [its(_listing_key(branch)) for branch in branches]
-        await self._execute(delete(listings).where(is_its(listings, _LISTING_KEY)), keys)
+        await self._execute(delete(listings).where(is_its(listings, LISTING_KEY)), keys)
         for kind in Kind:
             rows = [{**its(_key(branch)), "now": now, "its_run": self.id} for branch in branches if branch.kind is kind]
             for gone in mark_gone(kind):
@@ -251,11 +251,11 @@ class Run:
 
     async def _begin_again(self, branch: Branch) -> None:
         await self._forget(branch.kind, _key(branch))
-        await self._execute(delete(failures).where(is_its(failures, _LISTING_KEY)), [its(_listing_key(branch))])
+        await self._execute(delete(failures).where(is_its(failures, LISTING_KEY)), [its(_listing_key(branch))])
         await self._move([branch])
 
     async def _reopen(self) -> None:
-        key = [failures.c[name] for name in _LISTING_KEY]
+        key = [failures.c[name] for name in LISTING_KEY]
         found = await self._connection.execute(select(*key).where(failures.c.item_id.is_not(None)).distinct())
         rows = [{**row, "cursor": None, "page": None} for row in found.mappings()]
         for row in rows:

@@ -5,8 +5,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.tree import Branch, Failure, Kind, Visit, roots
-from northflank_async.inventory.walk import Progress, Walk, check_concurrency
+from northflank_async.inventory.tree import Branch, Kind, Visit, roots
+from northflank_async.inventory.walk import Collector, Progress, Walk, check_concurrency
 from northflank_async.records import Addon, Backup, Project
 from northflank_async.resources import Account
 
@@ -20,7 +20,7 @@ class Found(NamedTuple):
     backup: Backup
 
 
-class Scan(AsyncIterator[Found]):
+class Scan(Collector, AsyncIterator[Found]):
     """Every backup of many projects, read with many requests at once, in the order in which they come.
 
         async with nf.scan() as scan:
@@ -45,7 +45,7 @@ class Scan(AsyncIterator[Found]):
 
     def __init__(self, *views: Account, projects: Iterable[str] | None = None, concurrency: int = 16) -> None:
         check_concurrency(concurrency)
-        self.failures: list[Failure] = []
+        super().__init__()
         self._walk = Walk(roots(views, projects), visitor=self, concurrency=concurrency)
         self._pages: asyncio.Queue[Visit | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(concurrency)
@@ -94,14 +94,6 @@ class Scan(AsyncIterator[Found]):
             return []
         self.failures += visit.failures
         return visit.children
-
-    async def fail(self, branch: Branch, failure: Failure) -> None:
-        """Name what cannot be read."""
-        self.failures.append(failure)
-
-    async def begin_again(self, branch: Branch) -> None:
-        """No scan begins with a saved cursor."""
-        raise AssertionError(branch)
 
     async def _run(self) -> None:
         try:

@@ -8,8 +8,8 @@ from northflank_async.inventory.formats.json_lines import line
 from northflank_async.inventory.outcome import OnStart, Outcome
 from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.tree import Branch, Failure, Kind, Visit
-from northflank_async.inventory.walk import Walk
+from northflank_async.inventory.tree import Branch, Kind, Visit
+from northflank_async.inventory.walk import Collector, Walk
 
 
 async def stream(file: BinaryIO, scope: Scope, *, on_start: OnStart | None = None) -> Outcome:
@@ -27,12 +27,12 @@ async def stream(file: BinaryIO, scope: Scope, *, on_start: OnStart | None = Non
     return Outcome(progress=walk.progress, backups=lines.count, failures=lines.failures)
 
 
-class _Lines:
+class _Lines(Collector):
     """Writes each page as it comes."""
 
     def __init__(self, file: BinaryIO, selection: Selection) -> None:
+        super().__init__()
         self.count = 0
-        self.failures: list[Failure] = []
         self._file = file
         self._selection = selection
         self._turn = asyncio.Lock()
@@ -48,12 +48,6 @@ class _Lines:
                 await asyncio.to_thread(self._write, b"".join(line(*where, dump(raw)) for raw in wanted))
             self.count += len(wanted)
         return visit.children
-
-    async def fail(self, branch: Branch, failure: Failure) -> None:
-        self.failures.append(failure)
-
-    async def begin_again(self, branch: Branch) -> None:
-        raise AssertionError(branch)
 
     def _write(self, lines: bytes) -> None:
         """In a thread: a reader that takes its time must not keep the requests from being answered in theirs."""

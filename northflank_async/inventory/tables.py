@@ -87,6 +87,10 @@ restores = _table(
     Column("completed_at", Time),
 )
 
+COUNTS = ("projects", "addons", "addons_done", "backups", "pages")
+"""What a run counts, by the names of its progress."""
+LISTING_KEY = ("team_id", "project_id", "addon_id", "kind")
+
 runs = Table(
     "runs",
     metadata,
@@ -94,17 +98,14 @@ runs = Table(
     Column("scope", Text, nullable=False),
     Column("started_at", Time, nullable=False),
     Column("finished_at", Time),
-    *(
-        Column(count, BigInteger, nullable=False, server_default="0")
-        for count in ("projects", "addons", "addons_done", "backups", "pages")
-    ),
+    *(Column(count, BigInteger, nullable=False, server_default="0") for count in COUNTS),
 )
 """Each pass over the API; the last one without `finished_at` goes on."""
 
 listings = Table(
     "listings",
     metadata,
-    *(Column(key, Text, primary_key=True) for key in ("team_id", "project_id", "addon_id", "kind")),
+    *(Column(key, Text, primary_key=True) for key in LISTING_KEY),
     Column("cursor", Text),
     Column("page", Integer),
 )
@@ -114,7 +115,7 @@ failures = Table(
     "failures",
     metadata,
     Column("id", Integer, primary_key=True),
-    *(Column(key, Text, nullable=False) for key in ("team_id", "project_id", "addon_id", "kind")),
+    *(Column(key, Text, nullable=False) for key in LISTING_KEY),
     Column("item_id", Text),
     Column("error", Text, nullable=False),
 )

@@ -140,7 +140,7 @@ class Visit:
         """What to say of that."""
         return [failure for _, failure in self._read[1]]
 
-    @property
+    @cached_property
     def children(self) -> list[Branch]:
         """The listings that the page leads to."""
         if self.branch.kind in LEAVES:

@@ -56,6 +56,21 @@ class Visitor(Protocol):
         """Take that the branch's saved cursor is not accepted any more: its pages come from the first on."""
 
 
+class Collector:
+    """The part that is the same for whoever begins at the roots and keeps nothing for another walk."""
+
+    def __init__(self) -> None:
+        self.failures: list[Failure] = []
+
+    async def fail(self, branch: Branch, failure: Failure) -> None:
+        """Name what cannot be read."""
+        self.failures.append(failure)
+
+    async def begin_again(self, branch: Branch) -> None:
+        """No branch begins with a saved cursor."""
+        raise AssertionError(branch)
+
+
 class Wants(Protocol):
     """Which addons are asked for their listings."""
 

@@ -25,7 +25,7 @@ class Account(Resource):
     @property
     def base_url(self) -> str:
         """Where the API is."""
-        return self._transport.base_url
+        return str(self._transport.base_url)
 
     @property
     def rate_limit(self) -> RateLimit | None:
