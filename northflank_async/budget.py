@@ -5,9 +5,9 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Literal, Protocol, Self
 
 from attrs import define, frozen
 
@@ -41,8 +41,7 @@ class Clock(Protocol):
 class _MonotonicClock:
     """The default: it tells the time outside of an event loop, too."""
 
-    def time(self) -> float:
-        return time.monotonic()
+    time = staticmethod(time.monotonic)
 
     def call_at(self, when: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(when - self.time(), callback)
@@ -94,6 +93,8 @@ class Budget:
         """Seconds that everybody has waited for resets."""
         self._reserve = reserve
         self._clock: Clock = clock or _MonotonicClock()
+        self.time = self._clock.time
+        """The clock's time, in seconds."""
         self._window: _Window | None = None
         self._metered: bool | None = None  # whether the server tells numbers at all, once that is known
         self._asking = False  # the one request that goes out alone to learn the numbers
@@ -129,25 +130,14 @@ class Budget:
         later_windows = math.ceil(missing / (window.limit - self._reserve)) - 1
         return window.reset_at - self.time() + later_windows * _WINDOW
 
-    def time(self) -> float:
-        """The clock's time, in seconds."""
-        return self._clock.time()
-
-    @asynccontextmanager
-    async def admit(self) -> AsyncIterator["Admission"]:
-        """Wait until one request can be paid for, first come first served.
+    def admit(self) -> "Admission":
+        """One request's place: entering it (`async with`) waits until that can be paid for, first come first served.
 
         Raises:
             RateLimited: there is none left in this window, and `on_rate_limit` is `"raise"`.
             ConfigurationError: `reserve` leaves nothing of a window.
         """
-        async with self._turn:  # only the first in line watches; the others wait for their turn
-            await self._until_affordable()
-            admission = self._send()
-        try:
-            yield admission
-        finally:
-            admission.close()
+        return Admission(self)
 
     async def _until_affordable(self) -> None:
         while not self._affordable():
@@ -197,17 +187,11 @@ class Budget:
             self._lost.clear()
         return self._window
 
-    def _send(self) -> "Admission":
-        asking = self._window is None and self._metered is not False
-        self._asking = self._asking or asking
-        self._in_flight += 1
-        self.spent += 1
-        return Admission(self, self._window, self.time(), asking)
-
     def _learn(self, told: RateLimitHeaders, sent_at: float) -> None:
         self._metered = True
         self._pauses = 0
-        self._lost = [known_at for known_at in self._lost if known_at > sent_at]
+        if self._lost:
+            self._lost = [known_at for known_at in self._lost if known_at > sent_at]
         reset_at = self.time() + told.reset_after
         if self._window is None:
             self._window = _Window(limit=told.limit, remaining=told.remaining, reset_at=reset_at)
@@ -226,13 +210,35 @@ class Budget:
 class Admission:
     """One request's place in the budget, until the server has told its count or the request has ended."""
 
-    def __init__(self, budget: Budget, window: _Window | None, sent_at: float, asking: bool) -> None:
+    def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._window = window
-        self._sent_at = sent_at
-        self._asking = asking
-        self._open = True
         self._answered = False
+
+    async def __aenter__(self) -> Self:
+        budget = self._budget
+        async with budget._turn:  # only the first in line watches; the others wait for their turn
+            if not budget._affordable():
+                await budget._until_affordable()
+            self._window = budget._window
+            self._sent_at = budget.time()
+            self._asking = self._window is None and budget._metered is not False
+            self._open = True
+            budget._asking = budget._asking or self._asking
+            budget._in_flight += 1
+            budget.spent += 1
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The request has ended. One that told nothing may have been counted all the same."""
+        if self._open:
+            if self._budget._metered is not False:
+                self._budget._lost.append(self._budget.time() + (0 if self._answered else _GRACE))
+            self._end()
 
     def told(self, status: int, headers: Mapping[str, str]) -> None:
         """The server has answered: take over what it says of the window."""
@@ -252,13 +258,6 @@ class Admission:
         """The connection was never made: nothing was spent."""
         self._budget.spent -= 1
         self._end()
-
-    def close(self) -> None:
-        """The request has ended. One that told nothing may have been counted all the same."""
-        if self._open:
-            if self._budget._metered is not False:
-                self._budget._lost.append(self._budget.time() + (0 if self._answered else _GRACE))
-            self._end()
 
     def _end(self) -> None:
         self._open = False

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import unquote
 
+import orjson
 from attrs import field, frozen
 from yarl import URL
 
@@ -41,7 +41,8 @@ MAX_WAIT = 86_400.0
 
 _RETRIED_STATUSES = {500, 502, 503, 504}
 _SAFE_METHODS = {"GET", "HEAD"}
-_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+/?")
+_DOT_SEGMENT = r"(?:\.|%2[Ee]){1,2}(?:/|$)"
+_PATH = re.compile(rf"(?:/(?!{_DOT_SEGMENT})(?:[A-Za-z0-9._~!$&'()*+,;=:@-]++|%[0-9A-Fa-f]{{2}})++)++/?")
 _FORBIDDEN_IN_ID = re.compile(r"[/?#\s\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _ERRORS: dict[int, type[ApiError]] = {
@@ -87,8 +88,8 @@ class Response:
 class Envelope:
     """An answer's body: `data`, and `pagination` as it was sent, if it was."""
 
-    data: Any
-    pagination: Any
+    data: Any = field(repr=False)
+    pagination: Any = field(repr=False)
     response: Response
 
 
@@ -194,10 +195,9 @@ def build_request(
 def _check_path(path: str) -> None:
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise ConfigurationError(
-            f"not a path like /v1/projects: {path!r} (percent-encode what is special; the query goes into params)"
+            f"not a path like /v1/projects: {path!r} (without . or .. as a segment; percent-encode what is special; "
+            "the query goes into params)"
         )
-    if any(unquote(part) in (".", "..") for part in path.split("/")):
-        raise ConfigurationError(f"a path must not hold . or .. as a segment: {path!r}")
 
 
 def _query_texts(name: str, value: Any) -> list[str]:
@@ -206,14 +206,14 @@ def _query_texts(name: str, value: Any) -> list[str]:
     match value:
         case None:
             return []
+        case str() if _is_unicode(value):
+            return [value]
         case bool():
             return ["true" if value else "false"]
         case int():
             return [str(value)]
         case float() if math.isfinite(value):
             return [str(value)]
-        case str() if _is_unicode(value):
-            return [value]
         case datetime():
             return [value.isoformat()]
         case list() | tuple():
@@ -241,7 +241,7 @@ def _is_int(value: Any) -> bool:
 
 def _is_unicode(text: str) -> bool:
     """Whether the text can be encoded: half a surrogate pair cannot."""
-    return not any("\ud800" <= char <= "\udfff" for char in text)
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 # In: what is answered
@@ -365,6 +365,13 @@ def retry_delay(error: Exception, method: str) -> bool | float:
 
 
 def _parse_json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError:  # or it is only unusual, such as half a surrogate pair
+        return _parse_unusual_json(body)
+
+
+def _parse_unusual_json(body: bytes) -> Any:
     try:
         return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:

@@ -33,6 +33,8 @@ _log = logging.getLogger("northflank_async")
 
 T = TypeVar("T")
 
+_NO_TIMEOUT = aiohttp.ClientTimeout()
+"""Of aiohttp's own: an attempt's goes over all that it does."""
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 30.0
 _SHORTEST_SECRET = 8
@@ -106,6 +108,18 @@ class Transport:
             self._drop_frames(error, handled)
             raise
 
+    def read_later(self, read: Callable[[], T], response: Response) -> T:
+        """Read more of an answer that `send` has given back: an error is that request's all the same."""
+        handled = sys.exception()
+        try:
+            return read()
+        except NorthflankError as error:
+            error.method, error.url = response.method, response.url
+            if self._is_secret:
+                error.redact(self._token)
+            self._drop_frames(error, handled)
+            raise
+
     async def close(self) -> None:
         """Close the session, unless it is the caller's. Requests under way end with a `TransportError`."""
         self._closed = True
@@ -154,21 +168,25 @@ class Transport:
                 outcome = outcome if isinstance(outcome, int) else error
                 raise
             finally:
-                window = self.budget.rate_limit
-                _log.debug(
-                    "%s %s -> %s in %.0f ms (attempt %d, %s requests left)",
-                    request.method,
-                    request.url.raw_path_qs,
-                    outcome,
-                    (self.budget.time() - started) * 1000,
-                    retries.attempt,
-                    window.remaining if window else "unknown",
-                )
+                if _log.isEnabledFor(logging.DEBUG):
+                    self._log_attempt(request, outcome, started, retries.attempt)
+
+    def _log_attempt(self, request: Request, outcome: object, started: float, attempt: int) -> None:
+        window = self.budget.rate_limit
+        _log.debug(
+            "%s %s -> %s in %.0f ms (attempt %d, %s requests left)",
+            request.method,
+            request.url.raw_path_qs,
+            outcome,
+            (self.budget.time() - started) * 1000,
+            attempt,
+            window.remaining if window else "unknown",
+        )
 
     async def _exchange(self, request: Request, admission: Admission) -> tuple[Response, bytes]:
         session = self._open_session()
         response: Response | None = None
-        body = bytearray()
+        body = b""
         try:
             async with (
                 asyncio.timeout(self._timeout),
@@ -180,7 +198,7 @@ class Transport:
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=True,
-                    timeout=aiohttp.ClientTimeout(),
+                    timeout=_NO_TIMEOUT,
                     middlewares=(_send_once, *session._middlewares),  # there is no public name for them
                 ) as answer,
             ):
@@ -188,7 +206,7 @@ class Transport:
                 response = Response(
                     status=answer.status, headers=answer.headers, url=request.url, method=request.method
                 )
-                await self._read_body(answer, body)
+                body = await self._read_body(answer)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             if response is None or is_success(response.status):  # a refusal counts, whatever has become of its body
                 raise self._lost(error, admission) from error
@@ -196,15 +214,19 @@ class Transport:
             raise ConfigurationError(
                 f"the session cannot send this ({error}): has it an auth of its own, or ~/.netrc an entry?"
             ) from error
-        return response, bytes(body)
+        return response, body
 
-    async def _read_body(self, answer: aiohttp.ClientResponse, body: bytearray) -> None:
-        async for chunk in answer.content.iter_any():
-            body += chunk
-            if len(body) > self._max_response_bytes:
+    async def _read_body(self, answer: aiohttp.ClientResponse) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await answer.content.readany():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._max_response_bytes:
                 if is_success(answer.status):
                     raise DecodeError(f"the answer is larger than {self._max_response_bytes} bytes")
-                return
+                break
+        return b"".join(chunks)
 
     def _lost(self, error: Exception, admission: Admission) -> TransportError:
         """What to say of an exchange without an answer, or with half of one."""
