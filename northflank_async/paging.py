@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
@@ -30,10 +31,19 @@ class Page(Generic[T]):
     and `response` has the `status`, `headers`, `url` and `method` of the exchange.
     """
 
-    items: tuple[T, ...] = field(repr=lambda items: f"<{len(items)} items>")
     pagination: Pagination
     data: Any = field(repr=False)
     response: Response
+    _read_items: Callable[[], Sequence[T]] = field(repr=False, eq=False)
+
+    @cached_property
+    def items(self) -> tuple[T, ...]:
+        """The records, made of `data` when they are first looked at.
+
+        Raises:
+            DecodeError: one of them is not as documented; `place` says which.
+        """
+        return tuple(self._read_items())
 
 
 @frozen(kw_only=True)
@@ -51,7 +61,9 @@ class Listing(Generic[T]):
         """Ask for one page; an error carries where it begins."""
         params = {**self.params, "per_page": self.per_page, "page": page, "cursor": cursor}
         try:
-            return await self.transport.send("GET", self.path, self._read, params=params)
+            return await self.transport.send(
+                "GET", self.path, lambda envelope: self._read(envelope, cursor, page), params=params
+            )
         except NorthflankError as error:
             self.located(error, cursor, page)
             raise
@@ -61,23 +73,27 @@ class Listing(Generic[T]):
         error.cursor, error.page = cursor, page
         return error
 
-    def _read(self, envelope: Envelope) -> Page[T]:
+    def raw_items(self, data: Any) -> list[Any]:
+        """A page's items as the API sent them."""
+        return self._raw_items(data)[0]
+
+    def _read(self, envelope: Envelope, cursor: str | None, page: int | None) -> Page[T]:
         raw, place = self._raw_items(envelope.data)
         pagination = read_pagination(envelope.pagination, len(raw))
         if pagination.cursor and self.transport.holds_token(pagination.cursor):
             raise DecodeError("it holds the token, which does not belong in a URL", place="pagination.cursor")
-        return Page(
-            items=tuple(self.decode(raw, place)),
-            pagination=pagination,
-            data=envelope.data,
-            response=envelope.response,
-        )
 
-    def identity(self, page: Page[T]) -> tuple[str, ...] | None:
-        """The ids of a page's items, where they have ids: no two pages have the same."""
-        raw, _ = self._raw_items(page.data)
-        ids = tuple([str(item["id"]) for item in raw if isinstance(item, dict) and "id" in item])
-        return ids if ids and len(ids) == len(raw) else None
+        def decode() -> Sequence[T]:
+            return self.decode(raw, place)
+
+        def read_items() -> Sequence[T]:
+            try:
+                return self.transport.read_later(decode, envelope.response)
+            except NorthflankError as error:
+                self.located(error, cursor, page)
+                raise
+
+        return Page(pagination=pagination, data=envelope.data, response=envelope.response, read_items=read_items)
 
     def _raw_items(self, data: Any) -> tuple[list[Any], str]:
         raw, place = data, "data"
@@ -115,7 +131,7 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
         return f"<Paginator {self._listing.path}>"
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _Items(self.pages())
+        return _Items(self._readable_pages())
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
         return self._listing.page(self._cursor, self._page).__await__()
@@ -125,14 +141,17 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
         return Paginator(evolve(self._listing, decode=as_sent), page=self._page, cursor=self._cursor)
 
     def pages(self) -> "Pages[T]":
-        """The pages, from the first."""
+        """The pages, from the first; their records are not made before they are looked at."""
         return Pages(self._listing, self._cursor, self._page)
+
+    def _readable_pages(self) -> "Pages[T]":
+        return Pages(self._listing, self._cursor, self._page, readable=True)
 
     async def all(self) -> list[T]:
         """All items of all pages. If a page fails, the error's `items` are those of the pages before it."""
         items: list[T] = []
         try:
-            async for page in self.pages():
+            async for page in self._readable_pages():
                 items += page.items
         except NorthflankError as error:
             error.items = items
@@ -146,14 +165,15 @@ class Pages(AsyncIterator[Page[T]]):
     `cursor` and `page` are where the next page begins, as the listing takes them; after the last page, `ended`.
     """
 
-    def __init__(self, listing: Listing[T], cursor: str | None, page: int | None) -> None:
+    def __init__(self, listing: Listing[T], cursor: str | None, page: int | None, *, readable: bool = False) -> None:
         self.cursor = cursor
         self.page = page
         self.ended = False
         self._listing = listing
+        self._readable = readable  # whether a page whose records cannot be made is one that failed
         self._number = (page or 1) if cursor is None else None  # of the page asked for, where it is known
         self._cursors = {cursor}
-        self._identities: set[int] = set()
+        self._ends: set[int] = set()
         self._idle_pages = 0
         self._dead_end: str | None = None
         self._turn = asyncio.Lock()
@@ -164,28 +184,32 @@ class Pages(AsyncIterator[Page[T]]):
                 raise StopAsyncIteration
             if self._dead_end is None:
                 page = await self._listing.page(self.cursor, self.page)
-                repeated = self._is_repeated(page)
-                if not repeated or len(page.items) < self._listing.per_page:
-                    self._advance(page, idle=repeated or not page.items)
+                if self._readable:
+                    _ = page.items
+                raw = self._listing.raw_items(page.data)
+                repeated = self._is_repeated(raw)
+                if not repeated or len(raw) < self._listing.per_page:
+                    self._advance(page.pagination, idle=repeated or not raw)
                     return page
                 self._dead_end = "a full page was sent a second time: the API ignores where a page is to begin"
             raise self._listing.located(PaginationError(self._dead_end), self.cursor, self.page)
 
-    def _is_repeated(self, page: Page[T]) -> bool:
-        identity = self._listing.identity(page)
-        if identity is None:
+    def _is_repeated(self, raw: list[Any]) -> bool:
+        """Whether a page before had the same first and last id, which no other page has; items may have no ids."""
+        try:
+            ends = hash((raw[0]["id"], raw[-1]["id"], len(raw)))
+        except (TypeError, KeyError, IndexError):
             return False
-        key = hash(identity)
-        repeated = key in self._identities
-        self._identities.add(key)
+        repeated = ends in self._ends
+        self._ends.add(ends)
         return repeated
 
-    def _advance(self, page: Page[T], *, idle: bool) -> None:
-        self.cursor = page.pagination.cursor
+    def _advance(self, pagination: Pagination, *, idle: bool) -> None:
+        self.cursor = pagination.cursor
         self._number = self._number and self._number + 1
         self.page = None
         self._idle_pages = self._idle_pages + 1 if idle else 0
-        if not page.pagination.has_next_page:
+        if not pagination.has_next_page:
             self.ended = True
         elif self._idle_pages >= _MOST_IDLE_PAGES:
             self._dead_end = f"{self._idle_pages} pages in a row had nothing new, and say that there is more"

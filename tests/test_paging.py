@@ -375,9 +375,42 @@ async def test_an_array_that_is_null_is_empty() -> None:
 async def test_data_of_another_shape_is_named_by_its_place(data: Any, place: str) -> None:
     async with scripted(lambda _: envelope(data)) as server, server.client() as nf:
         with pytest.raises(DecodeError) as caught:
-            await addon(nf).backups()
+            await addon(nf).backups().all()
         assert caught.value.place == place
         assert len(server.requests) == 1
+
+
+async def test_the_records_of_a_page_are_made_when_they_are_looked_at() -> None:
+    def answer(request: web.Request) -> web.Response:
+        return envelope({"backups": [{"id": "b"}]}, hasNextPage=False, count=1)
+
+    async with scripted(answer) as server, server.client() as nf:
+        async for page in addon(nf).backups(cursor="c+/=").pages():
+            assert page.data == {"backups": [{"id": "b"}]}
+            with pytest.raises(DecodeError) as caught:
+                _ = page.items
+        error = caught.value
+        assert (error.place, error.cursor, error.page) == ("data.backups[0].status", "c+/=", None)
+        assert (error.method, error.url) == ("GET", page.response.url)
+
+
+async def test_the_items_of_a_page_are_the_same_whenever_they_are_looked_at(nf: Northflank) -> None:
+    page = await addon(nf).backups()
+    assert page.items is page.items
+
+
+async def test_a_page_whose_records_cannot_be_made_is_not_left_out_by_asking_on() -> None:
+    good = [False]
+
+    def answer(request: web.Request) -> web.Response:
+        return envelope({"backups": [backup(1) if good[0] else {"id": "b"}]}, hasNextPage=False, count=1)
+
+    async with scripted(answer) as server, server.client() as nf:
+        items = aiter(addon(nf).backups())
+        with pytest.raises(DecodeError):
+            await anext(items)
+        good[0] = True
+        assert (await anext(items)).id == backup(1)["id"]
 
 
 async def test_any_endpoint_can_be_listed_as_plain_json_with_its_items_below_data(nf: Northflank) -> None:
