@@ -1,18 +1,20 @@
 import os
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import aiohttp
 
 from northflank_async.budget import Budget, Clock
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.plan import Plan, plan
-from northflank_async.inventory.scan import Scan
-from northflank_async.inventory.selection import Selection
 from northflank_async.protocol import Secret, parse_base_url, parse_token
 from northflank_async.resources import Account
 from northflank_async.transport import Transport
+
+if TYPE_CHECKING:  # who asks for one backup need not wait for what goes over all
+    from northflank_async.inventory.plan import Plan
+    from northflank_async.inventory.scan import Scan
+    from northflank_async.inventory.selection import Selection
 
 DEFAULT_BASE_URL = "https://api.northflank.com"
 TOKEN_VARIABLES = ("NORTHFLANK_API_TOKEN", "NF_API_TOKEN")
@@ -22,7 +24,7 @@ BASE_URL_VARIABLES = ("NORTHFLANK_API_BASE_URL", "NF_API_HOST", "NF_HOST")
 class View(Account):
     """The account's own routes, or a team's, with what goes over many addons at once."""
 
-    def scan(self, projects: Iterable[str] | None = None, concurrency: int = 16) -> Scan:
+    def scan(self, projects: Iterable[str] | None = None, concurrency: int = 16) -> "Scan":
         """Read every backup of many projects at once: `async with nf.scan() as scan`, `async for found in scan`.
 
         Args:
@@ -34,16 +36,18 @@ class View(Account):
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backups
         """
+        from northflank_async.inventory.scan import Scan
+
         return Scan(self, projects=projects, concurrency=concurrency)
 
     async def plan(
         self,
         projects: Iterable[str] | None = None,
         *,
-        selection: Selection | None = None,
+        selection: "Selection | None" = None,
         restores: bool = False,
         concurrency: int = 16,
-    ) -> Plan:
+    ) -> "Plan":
         """Find out what an export will take, from one pass over projects and addons.
 
         Args:
@@ -58,6 +62,8 @@ class View(Account):
 
         https://northflank.com/docs/v1/api/project/addons/list-addons
         """
+        from northflank_async.inventory.plan import plan
+
         return await plan(self, projects=projects, selection=selection, restores=restores, concurrency=concurrency)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
-import stamina
 from yarl import URL
 
 from northflank_async.budget import Admission, Budget
@@ -139,6 +138,8 @@ class Transport:
             return await self._attempt(request, read, retries)  # most succeed, and need nothing of what follows
         except NorthflankError as error:
             failed: NorthflankError | None = error
+        import stamina  # most processes never need it, and it takes a while
+
         async for attempt in stamina.retry_context(
             on=retries.decide,
             attempts=self._attempts,
