@@ -409,7 +409,6 @@ async def test_a_stream_names_what_cannot_be_read_and_writes_the_rest(tmp_path: 
     ("missing", "target", "extra"),
     [
         ("sqlalchemy", "x.db", "sql"),
-        ("aiosqlite", "x.db", "sql"),
         ("filelock", "x.csv", "sql"),
         ("asyncpg", "postgresql://u@127.0.0.1:1/x", "postgres"),
         ("pyarrow", "x.parquet", "parquet"),
@@ -426,7 +425,7 @@ async def test_without_an_extra_its_use_says_in_one_line_what_to_install(
 
 
 async def test_the_library_alone_scans_and_plans(tmp_path: Path) -> None:
-    for missing in ("sqlalchemy", "aiosqlite", "filelock", "pyarrow", "click", "rich"):
+    for missing in ("sqlalchemy", "filelock", "pyarrow", "click", "rich"):
         (tmp_path / f"{missing}.py").write_text("raise ModuleNotFoundError")
     program = """
 import asyncio

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -436,19 +437,21 @@ async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("northflank_async.inventory.run._PATIENCE", 0.01)
-    began = asyncio.Event()
+    began, goes_on = threading.Event(), threading.Event()
 
-    async def endless(*_: object) -> None:
+    def endless(*_: object) -> None:
         began.set()
-        await asyncio.Event().wait()
+        goes_on.wait()
 
     monkeypatch.setattr("northflank_async.inventory.run.Run._keep", endless)
     async with Inventory(tmp_path / "x.db") as inventory:
         task = asyncio.create_task(inventory.sync(nf))
-        await began.wait()
+        await asyncio.to_thread(began.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert not goes_on.is_set()
+    goes_on.set()
 
 
 async def test_a_file_that_is_no_database_is_an_os_error_that_names_it(tmp_path: Path) -> None:

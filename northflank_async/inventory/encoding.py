@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+import orjson
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def storable(text: str) -> str:
@@ -15,5 +17,7 @@ def storable(text: str) -> str:
 
 def dump(value: Any) -> str:
     """JSON in one line; half a surrogate pair, which UTF-8 cannot encode, comes out as JSON's own escape."""
-    text = _encode(value)
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # of what is unusual, such as that, or a number of more than 64 bits
+        return _encode(value).encode("utf-8", "backslashreplace").decode()

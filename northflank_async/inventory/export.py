@@ -49,8 +49,8 @@ async def _export_file(path: Path, write: Write, scope: Scope, *, strict: bool, 
     with lock_file(str(state), str(path)):
         keep = True
         try:
-            async with Store.open(parse_database(state)) as store, store.writing(locked=True) as connection:
-                run = Run(connection, scope.selection, alone=True)
+            async with Store.open(parse_database(state)) as store, store.writing(locked=True) as database:
+                run = Run(database, scope.selection, alone=True)
                 try:
                     outcome = await sync(run, scope, on_start)
                     if strict and outcome.failures:

@@ -89,8 +89,8 @@ class Inventory:
 
     async def sync_scope(self, scope: Scope, *, on_start: OnStart | None = None) -> Outcome:
         """Sync what the scope says, as `sync` does."""
-        async with self._store.writing() as connection:
-            run = Run(connection, scope.selection)
+        async with self._store.writing() as database:
+            run = Run(database, scope.selection)
             outcome = await sync(run, scope, on_start)
             await run.finish()
         return outcome

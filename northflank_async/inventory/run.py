@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from attrs import Factory, define
-from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from yarl import URL
 
 from northflank_async.errors import ConfigurationError, NorthflankError
+from northflank_async.inventory.database import Database
 from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.statements import add, is_its, its, mark_gone, refresh, upsert
+from northflank_async.inventory.statements import add, execute_prepared, is_its, its, mark_gone, refresh, upsert
 from northflank_async.inventory.tables import (
     COUNTS,
     FOUND,
@@ -46,51 +46,49 @@ class _Page:
 
     visit: Visit
     opened: list[Branch] = Factory(list)
-    error: Exception | None = None
 
 
 class Run:
     """A pass, begun or gone on with. It takes what a walk finds.
 
     Args:
-        connection: of the store's only writer.
+        database: with nobody else who writes to it.
         selection: which backups are wanted.
         alone: the store is for this pass alone: a new one leaves nothing of those before it.
     """
 
-    def __init__(self, connection: AsyncConnection, selection: Selection, *, alone: bool = False) -> None:
+    def __init__(self, database: Database, selection: Selection, *, alone: bool = False) -> None:
         self.id = _FORGOTTEN
         self.resumed = False
         self.branches: list[Branch] = []
         self.counts: dict[str, int] = {}
-        self._connection = connection
+        self._database = database
         self._selection = selection
         self._alone = alone
-        self._dialect = connection.dialect.name
         self._turn = asyncio.Lock()
         self._waiting: list[_Page] = []
+        self._keeper: asyncio.Task[None] | None = None  # of the pages that wait
 
     async def begin(self, scope: str, roots: Iterable[Branch]) -> None:
         """Go on with the last run, if it was of the same scope and has not ended; else begin another one."""
-        await self._transaction(lambda: self._begin(scope, list(roots)))
+        await self._transaction(lambda connection: self._begin(connection, scope, list(roots)))
 
     async def visit(self, visit: Visit) -> list[Branch]:
         """Keep a page, in one transaction with those that wait for the same."""
         page = _Page(visit)
         self._waiting.append(page)
-        await self._transaction(self._keep_waiting)
-        if page.error:
-            raise page.error
+        self._keeper = self._keeper or asyncio.create_task(self._keep_waiting())
+        await _to_its_end(self._keeper)
         self.counts["pages"] = self.counts.get("pages", 0) + 1
         return page.opened
 
     async def fail(self, branch: Branch, failure: Failure) -> None:
         """Keep that a listing cannot be read; where it stands is kept as it is."""
-        await self._transaction(lambda: self._log([(branch, failure)]))
+        await self._transaction(lambda connection: self._log(connection, [(branch, failure)]))
 
     async def begin_again(self, branch: Branch) -> None:
         """Forget what was seen of a listing, as it is read anew."""
-        await self._transaction(lambda: self._begin_again(branch))
+        await self._transaction(lambda connection: self._begin_again(connection, branch))
 
     async def finish(self) -> None:
         """End the run: the next one begins at the beginning."""
@@ -112,78 +110,57 @@ class Run:
     async def stored(self) -> int:
         """The number of backups that are there, of those that the run has seen."""
         query = select(func.count()).where(backups.c.run_id == self.id, backups.c.gone_since.is_(None))
-        return await self._transaction(lambda: self._connection.scalar(query)) or 0
+        return await self._transaction(lambda connection: connection.scalar(query)) or 0
 
-    async def _transaction(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do it in one transaction, to its end even if whoever waits for it is cancelled: the page is paid for.
+    async def _transaction(self, work: Callable[[Connection], T]) -> T:
+        return await _to_its_end(self._in_turn(work))
 
-        A database that does not answer, and a second cancellation, put an end to that.
-        """
-        task = asyncio.create_task(self._committed(work))
-        try:
-            return await asyncio.shield(task)
-        finally:
-            if not task.done():  # cancelled
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([task], timeout=_PATIENCE)
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([task])
-            if task.done() and not task.cancelled():
-                task.exception()  # it has been seen, even if another one is raised
-
-    async def _committed(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        async with self._turn, self._connection.begin():
-            return await work()
+    async def _in_turn(self, work: Callable[[Connection], T]) -> T:
+        async with self._turn:
+            return await self._database.run(work)
 
     async def _keep_waiting(self) -> None:
-        pages, self._waiting = self._waiting, []
-        if not pages:
-            return  # another one's transaction had this page, too
-        try:
-            await self._keep(pages)
-        except Exception as error:
-            for page in pages:
-                page.error = error
-            raise
+        async with self._turn:
+            pages, self._waiting, self._keeper = self._waiting, [], None  # who comes later waits for the next one
+            await self._database.run(lambda connection: self._keep(connection, pages))
 
-    async def _begin(self, scope: str, roots: list[Branch]) -> None:
-        last = (await self._connection.execute(select(runs).order_by(runs.c.id.desc()).limit(1))).first()
+    def _begin(self, connection: Connection, scope: str, roots: list[Branch]) -> None:
+        last = (connection.execute(select(runs).order_by(runs.c.id.desc()).limit(1))).first()
         if last and not self._alone:
             _check_same_host(last.scope, scope)
         if last and last.finished_at is None and last.scope == scope:
             self.id, self.resumed = last.id, True
             self.counts = {count: getattr(last, count) for count in COUNTS}
-            await self._connection.execute(delete(failures).where(failures.c.item_id.is_(None)))  # they are tried again
+            connection.execute(delete(failures).where(failures.c.item_id.is_(None)))  # they are tried again
             views = {branch.view.team_id or "": branch.view for branch in roots}
             begun_first = select(listings).order_by(listings.c.cursor.is_(None), *listings.primary_key)
-            rows = await self._connection.execute(begun_first)
+            rows = connection.execute(begun_first)
             self.branches = [_branch(views[row.team_id], row) for row in rows]
             return
         for table in (listings, failures, *(FOUND.values() if self._alone else ())):
-            await self._connection.execute(delete(table))
-        result = await self._connection.execute(insert(runs).values(scope=scope, started_at=datetime.now(UTC)))
+            connection.execute(delete(table))
+        result = connection.execute(insert(runs).values(scope=scope, started_at=datetime.now(UTC)))
         (self.id,) = result.inserted_primary_key or (_FORGOTTEN,)
         self.branches = roots
-        await self._open(roots)
+        self._open(connection, roots)
 
-    async def _keep(self, pages: list["_Page"]) -> None:
+    def _keep(self, connection: Connection, pages: list["_Page"]) -> None:
         now = datetime.now(UTC)
         for page in pages:
-            page.opened = await self._unopened(page.visit)
+            page.opened = self._unopened(connection, page.visit)
         visits = [page.visit for page in pages]
-        await self._keep_projects(visits, now)
+        self._keep_projects(connection, visits, now)
         for kind in Kind:
-            await self._keep_items(kind, [visit for visit in visits if visit.branch.kind is kind], now)
-        await self._open([branch for page in pages for branch in page.opened])
-        await self._move([visit.branch for visit in visits if not visit.branch.ended])
-        await self._end([visit.branch for visit in visits if visit.branch.ended], now)
-        await self._log([(visit.branch, failure) for visit in visits for failure in visit.failures])
+            self._keep_items(connection, kind, [visit for visit in visits if visit.branch.kind is kind], now)
+        self._open(connection, [branch for page in pages for branch in page.opened])
+        self._move(connection, [visit.branch for visit in visits if not visit.branch.ended])
+        self._end(connection, [visit.branch for visit in visits if visit.branch.ended], now)
+        self._log(connection, [(visit.branch, failure) for visit in visits for failure in visit.failures])
         counts = sum((page.visit.counts(page.opened) for page in pages), Counter[str]())
         values = {name: runs.c[name] + number for name, number in counts.items()}
-        await self._connection.execute(update(runs).where(runs.c.id == self.id).values(values))
+        connection.execute(update(runs).where(runs.c.id == self.id).values(values))
 
-    async def _unopened(self, visit: Visit) -> list[Branch]:
+    def _unopened(self, connection: Connection, visit: Visit) -> list[Branch]:
         """The page's children, less those that an earlier page of this run has led to."""
         if not visit.children:
             return []
@@ -191,7 +168,7 @@ class Run:
         ids = [storable(record.id) for _, record in visit.items]
         where = is_its(table, _key(visit.branch))
         query = select(table.c.id).where(where, table.c.run_id == self.id, table.c.id.in_(ids))
-        seen = set((await self._connection.execute(query, its(_key(visit.branch)))).scalars())
+        seen = set((connection.execute(query, its(_key(visit.branch)))).scalars())
         unopened = {
             (child.kind, name): child
             for child in visit.children
@@ -199,7 +176,7 @@ class Run:
         }
         return list(unopened.values())
 
-    async def _keep_projects(self, visits: list[Visit], now: datetime) -> None:
+    def _keep_projects(self, connection: Connection, visits: list[Visit], now: datetime) -> None:
         """A project that was asked for by its id is known by nothing but its addons."""
         rows = [
             {
@@ -210,9 +187,9 @@ class Run:
             for visit in visits
             if visit.branch.kind is Kind.ADDONS
         ]
-        await self._execute(upsert(projects, self._dialect, keep=("name", "data", "first_seen")), rows)
+        self._execute(connection, upsert(projects, connection.dialect.name, keep=("name", "data", "first_seen")), rows)
 
-    async def _keep_items(self, kind: Kind, visits: list[Visit], now: datetime) -> None:
+    def _keep_items(self, connection: Connection, kind: Kind, visits: list[Visit], now: datetime) -> None:
         wanted: list[dict[str, Any]] = []
         others: list[dict[str, Any]] = []
         for visit in visits:
@@ -223,61 +200,63 @@ class Run:
             for raw in visit.unreadable:
                 if isinstance(raw, dict) and isinstance(raw.get("id"), str):
                     wanted.append({**every, **columns(kind, None, raw)})
-        await self._execute(upsert(FOUND[kind], self._dialect), wanted)
         key = [column.name for column in FOUND[kind].primary_key]
-        await self._execute(refresh(FOUND[kind]), [{**row, **its(row, key)} for row in others])
+        execute_prepared(connection, upsert(FOUND[kind], connection.dialect.name), wanted)
+        execute_prepared(connection, refresh(FOUND[kind]), [{**row, **its(row, key)} for row in others])
 
-    async def _open(self, branches: Iterable[Branch]) -> None:
+    def _open(self, connection: Connection, branches: Iterable[Branch]) -> None:
         rows = [{**_listing_key(branch), "cursor": branch.cursor, "page": branch.page} for branch in branches]
-        await self._execute(add(listings, self._dialect), rows)
+        self._execute(connection, add(listings, connection.dialect.name), rows)
 
-    async def _move(self, branches: Iterable[Branch]) -> None:
+    def _move(self, connection: Connection, branches: Iterable[Branch]) -> None:
         rows = [{**its(_listing_key(branch)), "cursor": branch.cursor, "page": branch.page} for branch in branches]
         moved: dict[str, Any] = {"cursor": bindparam("cursor"), "page": bindparam("page")}
-        await self._execute(update(listings).where(is_its(listings, LISTING_KEY)).values(moved), rows)
+        self._execute(connection, update(listings).where(is_its(listings, LISTING_KEY)).values(moved), rows)
 
-    async def _end(self, branches: list[Branch], now: datetime) -> None:
+    def _end(self, connection: Connection, branches: list[Branch], now: datetime) -> None:
         """What a listing that was read to its end does not have is gone, with all that belonged to it."""
         keys = [its(_listing_key(branch)) for branch in branches]
-        await self._execute(delete(listings).where(is_its(listings, LISTING_KEY)), keys)
+        self._execute(connection, delete(listings).where(is_its(listings, LISTING_KEY)), keys)
         for kind in Kind:
             rows = [{**its(_key(branch)), "now": now, "its_run": self.id} for branch in branches if branch.kind is kind]
             for gone in mark_gone(kind):
-                await self._execute(gone, rows)
+                self._execute(connection, gone, rows)
 
-    async def _execute(self, statement: Any, rows: list[dict[str, Any]]) -> None:
+    def _execute(self, connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
         if rows:
-            await self._connection.execute(statement, rows)
+            connection.execute(statement, rows)
 
-    async def _begin_again(self, branch: Branch) -> None:
-        await self._forget(branch.kind, _key(branch))
-        await self._execute(delete(failures).where(is_its(failures, LISTING_KEY)), [its(_listing_key(branch))])
-        await self._move([branch])
+    def _begin_again(self, connection: Connection, branch: Branch) -> None:
+        self._forget(connection, branch.kind, _key(branch))
+        self._execute(connection, delete(failures).where(is_its(failures, LISTING_KEY)), [its(_listing_key(branch))])
+        self._move(connection, [branch])
 
-    async def _reopen(self) -> None:
+    def _reopen(self, connection: Connection) -> None:
         key = [failures.c[name] for name in LISTING_KEY]
-        found = await self._connection.execute(select(*key).where(failures.c.item_id.is_not(None)).distinct())
+        found = connection.execute(select(*key).where(failures.c.item_id.is_not(None)).distinct())
         rows = [{**row, "cursor": None, "page": None} for row in found.mappings()]
         for row in rows:
-            await self._forget(Kind(row["kind"]), {name: row[name] for name in ("team_id", "project_id", "addon_id")})
-        await self._connection.execute(delete(failures))
-        await self._execute(add(listings, self._dialect), rows)
+            self._forget(
+                connection, Kind(row["kind"]), {name: row[name] for name in ("team_id", "project_id", "addon_id")}
+            )
+        connection.execute(delete(failures))
+        self._execute(connection, add(listings, connection.dialect.name), rows)
 
-    async def _forget(self, kind: Kind, key: dict[str, str]) -> None:
+    def _forget(self, connection: Connection, kind: Kind, key: dict[str, str]) -> None:
         """Have a listing's items seen anew; what is below projects and addons was begun, and stays."""
         if kind in (Kind.BACKUPS, Kind.RESTORES):
             table = FOUND[kind]
-            await self._execute(update(table).where(is_its(table, key)).values(run_id=_FORGOTTEN), [its(key)])
+            self._execute(connection, update(table).where(is_its(table, key)).values(run_id=_FORGOTTEN), [its(key)])
 
-    async def _log(self, found: list[tuple[Branch, Failure]]) -> None:
+    def _log(self, connection: Connection, found: list[tuple[Branch, Failure]]) -> None:
         rows = [
             {**_listing_key(branch), "item_id": failure.item_id, "error": storable(str(failure.error))}
             for branch, failure in found
         ]
-        await self._execute(insert(failures), rows)
+        self._execute(connection, insert(failures), rows)
 
-    async def _failures(self) -> list[Failure]:
-        rows = await self._connection.execute(select(failures).order_by(failures.c.id))
+    def _failures(self, connection: Connection) -> list[Failure]:
+        rows = connection.execute(select(failures).order_by(failures.c.id))
         return [
             Failure(
                 team_id=row.team_id or None,
@@ -289,12 +268,31 @@ class Run:
             for row in rows
         ]
 
-    async def _finish(self) -> None:
-        await self._connection.execute(delete(listings))
-        await self._connection.execute(update(runs).where(runs.c.id == self.id).values(finished_at=datetime.now(UTC)))
+    def _finish(self, connection: Connection) -> None:
+        connection.execute(delete(listings))
+        connection.execute(update(runs).where(runs.c.id == self.id).values(finished_at=datetime.now(UTC)))
 
     def _seen(self, now: datetime) -> dict[str, Any]:
         return {"first_seen": now, "last_seen": now, "gone_since": None, "run_id": self.id}
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
+    """Do it even if whoever waits for it is cancelled: the page is paid for.
+
+    A database that does not answer, and a second cancellation, put an end to that.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        if not task.done():  # cancelled
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task], timeout=_PATIENCE)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if task.done() and not task.cancelled():
+            task.exception()  # it has been seen, even if another one is raised
 
 
 def _check_same_host(last: str, scope: str) -> None:

@@ -1,5 +1,6 @@
 """The database that an inventory is kept in."""
 
+import asyncio
 import errno
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -8,11 +9,27 @@ from typing import Any
 
 from attrs import fields_dict
 from filelock import FileLock, Timeout
-from sqlalchemy import URL, RowMapping, Select, Text, and_, cast, event, make_url, select, text, tuple_
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    cast,
+    create_engine,
+    event,
+    make_url,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from northflank_async.errors import ConfigurationError
+from northflank_async.inventory.database import Database, FileDatabase, ServerDatabase
 from northflank_async.inventory.encoding import dump
 from northflank_async.inventory.extras import extra
 from northflank_async.inventory.stored_backup import StoredBackup, StoredRestore
@@ -43,7 +60,7 @@ def parse_database(target: str | Path) -> URL:
         ConfigurationError: a URL of another kind.
     """
     if isinstance(target, Path) or "://" not in target:
-        return URL.create("sqlite+aiosqlite", database=str(target))
+        return URL.create("sqlite", database=str(target))
     try:
         url = make_url(target)
     except (ArgumentError, ValueError):
@@ -72,7 +89,7 @@ def shown(url: URL) -> str:
 class Store:
     """An open database with the tables in it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine | AsyncEngine) -> None:
         self._engine = engine
 
     @classmethod
@@ -86,19 +103,18 @@ class Store:
         """
         with extra():
             engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
+        store = cls(engine)
         try:
             with _os_errors(url):
-                async with engine.begin() as connection:
-                    if connection.dialect.name == "postgresql":  # where two that create a table at once fail
-                        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})
-                    await connection.run_sync(metadata.create_all)
-            yield cls(engine)
+                async with store._connect() as database:
+                    await database.run(_create_tables)
+            yield store
         finally:
-            await engine.dispose()
+            await _dispose(engine)
 
     @asynccontextmanager
-    async def writing(self, *, locked: bool = False) -> AsyncIterator[AsyncConnection]:
-        """A connection of the only writer. The lock goes with the process, however that ends.
+    async def writing(self, *, locked: bool = False) -> AsyncIterator[Database]:
+        """The database, for its only writer. The lock goes with the process, however that ends.
 
         Args:
             locked: the caller has the lock, of `lock_file`.
@@ -108,16 +124,24 @@ class Store:
             OSError: inside the block, the database cannot be read or written.
         """
         with _os_errors(self._engine.url):
-            async with self._engine.connect() as connection:
+            async with self._connect() as database:
                 if locked:
-                    yield connection
-                elif connection.dialect.name == "sqlite":
+                    yield database
+                elif isinstance(database, ServerDatabase):
+                    async with _lock_database(database.connection):
+                        yield database
+                else:
                     path = str(self._engine.url.database)
                     with lock_file(path, path):
-                        yield connection
-                else:
-                    async with _lock_database(connection):
-                        yield connection
+                        yield database
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[FileDatabase | ServerDatabase]:
+        if isinstance(self._engine, Engine):
+            yield FileDatabase(self._engine)
+        else:
+            async with self._engine.connect() as connection:
+                yield ServerDatabase(connection)
 
     async def backups(self, *, gone: bool = False, restores: bool = False) -> AsyncIterator[list[StoredBackup]]:
         """The backups, some at a time, by team, project, addon and id. Nothing is open while they are looked at.
@@ -136,10 +160,8 @@ class Store:
 
     async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
         with _os_errors(self._engine.url):
-            async with self._engine.connect() as connection:
-                result = await connection.execute(query)
-            rows: Sequence[RowMapping] = result.mappings().all()
-            return rows
+            async with self._connect() as database:
+                return await database.run(lambda connection: connection.execute(query).mappings().all())
 
     async def _restores(self, rows: Sequence[RowMapping]) -> dict[tuple[str, ...], list[StoredRestore]]:
         """The restores of all addons from the first row's to the last one's, each with its backup."""
@@ -180,12 +202,18 @@ def _backups_query(gone: bool) -> Select[Any]:
     return query if gone else query.where(c.gone_since.is_(None))
 
 
-def _sqlite(url: URL) -> AsyncEngine:
+def _create_tables(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # where two that create a table at once fail
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})
+    metadata.create_all(connection)
+
+
+def _sqlite(url: URL) -> Engine:
     if not Path(url.database or "").absolute().parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", url.database)
-    engine = create_async_engine(url, json_serializer=dump)
+    engine = create_engine(url, json_serializer=dump, connect_args={"check_same_thread": False})
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer, nor the other way round
@@ -198,6 +226,13 @@ def _sqlite(url: URL) -> AsyncEngine:
 
 def _postgresql(url: URL) -> AsyncEngine:
     return create_async_engine(url, json_serializer=dump, connect_args={"command_timeout": _COMMAND_TIMEOUT})
+
+
+async def _dispose(engine: Engine | AsyncEngine) -> None:
+    if isinstance(engine, Engine):
+        await asyncio.to_thread(engine.dispose)  # the last one to close a database writes its log into it
+    else:
+        await engine.dispose()
 
 
 @contextmanager

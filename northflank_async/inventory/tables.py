@@ -8,13 +8,12 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.tree import Kind
-from northflank_async.records import Addon, Backup, BackupConfig, BackupSource, Project, Restore
+from northflank_async.records import Addon, Backup, BackupConfig, Project, Restore
 
 Row: TypeAlias = dict[str, Any]
 
 _LARGEST_INTEGER = 2**63 - 1
 _NO_CONFIG = BackupConfig()
-_NO_SOURCE = BackupSource()
 
 
 class Time(TypeDecorator[datetime]):
@@ -131,40 +130,40 @@ FOUND: dict[Kind, Table] = {
 
 def columns(kind: Kind, record: Any, raw: Any) -> Row:
     """What a record's row holds besides where and when it was found; of one that cannot be read, its id."""
+    row: Row = {**_EMPTY[kind], "id": storable(raw["id"]), "data": raw}
     match record:
-        case Project():
-            values: Row = {"name": record.name}
-        case Addon():
-            values = {"name": record.name, "type": record.spec and record.spec.type, "status": record.status}
         case Backup():
-            values = _backup_columns(record)
+            _add_backup(row, record)
         case Restore():
-            values = {
-                "backup_id": record.backup_id,
-                "status": record.status,
-                "restore_timestamp": record.restore_timestamp,
-                "completed_at": record.completed_at,
-            }
-        case _:
-            values = {}
-    texts = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
-    return {**_EMPTY[kind], "id": storable(raw["id"]), **texts, "data": raw}
+            row["backup_id"] = _storable(record.backup_id)
+            row["status"] = storable(record.status)
+            row["restore_timestamp"] = record.restore_timestamp
+            row["completed_at"] = record.completed_at
+        case Addon():
+            row["name"] = _storable(record.name)
+            row["type"] = _storable(record.spec.type) if record.spec else None
+            row["status"] = _storable(record.status)
+        case Project():
+            row["name"] = _storable(record.name)
+    return row
 
 
-def _backup_columns(backup: Backup) -> Row:
+def _add_backup(row: Row, backup: Backup) -> None:
     config = backup.config or _NO_CONFIG
-    return {
-        "name": backup.name,
-        "uid": backup.uid,
-        "status": backup.status,
-        "created_at": backup.created_at,
-        "completed_at": backup.completed_at,
-        "source_type": (config.source or _NO_SOURCE).type,
-        "size": config.size if config.size is None or -_LARGEST_INTEGER <= config.size <= _LARGEST_INTEGER else None,
-        "compression_type": config.compression_type,
-        "addon_version": config.addon_version,
-        "custom_destination_id": backup.custom_destination_id,
-    }
+    row["name"] = _storable(backup.name)
+    row["uid"] = _storable(backup.uid)
+    row["status"] = storable(backup.status)
+    row["created_at"] = backup.created_at
+    row["completed_at"] = backup.completed_at
+    row["source_type"] = _storable(config.source.type) if config.source else None
+    row["size"] = config.size if -_LARGEST_INTEGER <= (config.size or 0) <= _LARGEST_INTEGER else None
+    row["compression_type"] = _storable(config.compression_type)
+    row["addon_version"] = _storable(config.addon_version)
+    row["custom_destination_id"] = _storable(backup.custom_destination_id)
+
+
+def _storable(text: str | None) -> str | None:
+    return None if text is None else storable(text)
 
 
 _SEEN = ("data", "first_seen", "last_seen", "gone_since", "run_id")

@@ -29,5 +29,5 @@ def line(
     """The line of a backup, which is JSON already. The team is named where there is one."""
     where = {"team": team_id, "project": project_id, "addon": addon_id, "addonType": addon_type}
     head = dump({name: value for name, value in where.items() if name != "team" or value is not None})
-    tail = "" if restores is None else f', "restores": {dump(list(restores))}'
-    return f'{head[:-1]}, "backup": {backup}{tail}}}\n'.encode("utf-8", "backslashreplace")
+    tail = "" if restores is None else f',"restores":{dump(list(restores))}'
+    return f'{head[:-1]},"backup":{backup}{tail}}}\n'.encode("utf-8", "backslashreplace")
