@@ -16,13 +16,15 @@ check: .venv/development.done
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/development.done
-	$(BIN)/python -m benchmarks.pages
-	$(BIN)/python -m benchmarks.concurrency
-	$(BIN)/python -m benchmarks.scale
+bench: .venv/development.done benchmarks/node_modules
+	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache benchmarks/node_modules
+
+# Without it, the table says that the JavaScript client is missing.
+benchmarks/node_modules: benchmarks/package.json
+	-npm install --prefix benchmarks --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .venv/cli.done: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
