@@ -19,7 +19,7 @@ TARGETS = {
 
 
 def measure(settings: Settings) -> list[Row]:
-    projects, addons = (2, 2) if settings.quick else (PROJECTS, ADDONS)
+    projects, addons = (1, 2) if settings.quick else (PROJECTS, ADDONS)
     records = projects * addons * PAGES * PER_PAGE
     with server(projects=projects, addons=addons, backups=PAGES * PER_PAGE, latency=0) as running:
         contestants = {

@@ -14,7 +14,8 @@ from benchmarks.settings import Settings
 
 GROUP = "paginator"
 ROUNDS = 7
-PAGES, FEW_PAGES = 500, 20  # few for what takes long for each
+PAGES, FEW_PAGES = 200, 4  # few for what takes long for each
+TURNS = 5
 
 BODY, FLOOR = "aiohttp, bodies thrown away", "aiohttp + orjson (the floor)"
 TYPED, DATA = "this client, typed records", "this client, page.data"
@@ -60,7 +61,7 @@ def _sample(measure: Measure) -> Sample:
 
 
 def _python(name: str, url: str, pages: int, addon: int = 0) -> Contestant:
-    return python("paginator", name, url, addon, pages, records=pages * PER_PAGE)
+    return python(GROUP, name, url, addon, pages, TURNS, records=pages * PER_PAGE * TURNS)
 
 
 def _javascript(connections: str, url: str, pages: int) -> Contestant:
@@ -71,5 +72,5 @@ def _javascript(connections: str, url: str, pages: int) -> Contestant:
     if not (folder / "node_modules" / "@northflank" / "js-client").is_dir():
         return Contestant(missing="@northflank/js-client is not there; `make bench` installs it, where there is npm")
     script = str(folder / "contestants" / "javascript_client.mjs")
-    command = [node, script, connections, url, project_id(0), addon_id(0), str(PER_PAGE)]
-    return Contestant(command, records=pages * PER_PAGE)
+    command = [node, script, connections, url, project_id(0), addon_id(0), str(PER_PAGE), str(TURNS)]
+    return Contestant(command, records=pages * PER_PAGE * TURNS)

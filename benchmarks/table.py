@@ -18,7 +18,7 @@ from benchmarks.rows import DIFFERENCE, Comparison, Row, Spread
 TITLES = ("", "median (smallest–largest)", "", "compared (smallest–largest)", "target")
 PACKAGES = ("northflank-async", "aiohttp", "attrs", "cattrs", "httpx", "northflank", "orjson", "pyarrow", "sqlalchemy")
 
-_WIDTH = 180
+_WIDTH = 220
 """Columns where there is no terminal."""
 
 

@@ -1,12 +1,12 @@
 // All backups of one addon with the official JavaScript client, as `paginator.py` reads them.
 //
-//     node benchmarks/contestants/javascript_client.mjs as-it-comes|kept-alive URL PROJECT ADDON PER_PAGE
+//     node benchmarks/contestants/javascript_client.mjs as-it-comes|kept-alive URL PROJECT ADDON PER_PAGE TURNS
 
 import http from 'node:http';
 
 import { ApiClient, ApiClientInMemoryContextProvider } from '@northflank/js-client';
 
-const [connections, url, projectId, addonId, perPage] = process.argv.slice(2);
+const [connections, url, projectId, addonId, perPage, turns] = process.argv.slice(2);
 
 const provider = new ApiClientInMemoryContextProvider();
 await provider.addContext({ name: 'benchmark', token: 'benchmark-token', host: url });
@@ -25,7 +25,8 @@ async function read() {
 await read(); // warms up
 const clock = performance.now();
 const before = process.cpuUsage();
-const records = await read();
+let records = 0;
+for (let turn = 0; turn < Number(turns); turn++) records += await read();
 const seconds = (performance.now() - clock) / 1000;
 const { user, system } = process.cpuUsage(before);
 const peak = process.resourceUsage().maxRSS * 1024;

@@ -1,8 +1,9 @@
 """All backups of one addon, page after page, on one connection.
 
-    python -m benchmarks.contestants.paginator NAME URL ADDON PAGES
+    python -m benchmarks.contestants.paginator NAME URL ADDON PAGES TURNS
 
-Each imports what it needs and nothing of the others, reads everything once to warm up, and once to be measured.
+Each imports what it needs and nothing of the others, and reads everything once to warm up, and in so many turns to be
+measured.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ class Listing(NamedTuple):
     url: str
     addon: int
     pages: int
+    turns: int
 
 
 async def body(listing: Listing) -> None:
@@ -38,7 +40,7 @@ async def body(listing: Listing) -> None:
                     await response.read()
             return listing.pages * PER_PAGE
 
-        await report(read, warm_up=read)
+        await report(read, warm_up=read, turns=listing.turns)
 
 
 async def floor(listing: Listing) -> None:
@@ -61,7 +63,7 @@ async def floor(listing: Listing) -> None:
                 url = f"{path}&cursor={pagination['cursor']}" if pagination["hasNextPage"] else ""
             return count
 
-        await report(read, warm_up=read)
+        await report(read, warm_up=read, turns=listing.turns)
 
 
 async def typed(listing: Listing) -> None:
@@ -77,7 +79,7 @@ async def typed(listing: Listing) -> None:
                 count += 1
             return count
 
-        await report(read, warm_up=read)
+        await report(read, warm_up=read, turns=listing.turns)
 
 
 async def data(listing: Listing) -> None:
@@ -94,7 +96,7 @@ async def data(listing: Listing) -> None:
                     count += 1
             return count
 
-        await report(read, warm_up=read)
+        await report(read, warm_up=read, turns=listing.turns)
 
 
 async def sdk(listing: Listing) -> None:
@@ -120,7 +122,7 @@ async def _sdk(client, listing: Listing) -> None:  # type: ignore[no-untyped-def
         )
         return len(found.data["backups"])
 
-    await report(read, warm_up=read)
+    await report(read, warm_up=read, turns=listing.turns)
 
 
 CONTESTANTS: dict[str, Callable[[Listing], Awaitable[None]]] = {
@@ -128,8 +130,8 @@ CONTESTANTS: dict[str, Callable[[Listing], Awaitable[None]]] = {
 }
 
 
-async def main(name: str, url: str, addon: str, pages: str) -> None:
-    await CONTESTANTS[name](Listing(url, int(addon), int(pages)))
+async def main(name: str, url: str, *numbers: str) -> None:
+    await CONTESTANTS[name](Listing(url, *map(int, numbers)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,130 @@
+"""The benchmarks work. What they measure is looked at by people, never here."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from benchmarks.answers import answers, backup
+from benchmarks.rows import DIFFERENCE, Row, Sample, interleave, row
+from benchmarks.table import to_json, to_markdown
+from benchmarks.targets import TARGETS
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("group", ["paginator", "structuring", "scanning", "inventory", "memory", "startup"])
+def test_a_group_measures_every_contestant_and_comes_to_its_targets(group: str, tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", group, "--quick", "--json", results],
+        cwd=ROOT, env={**os.environ, "PATH": ""}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = json.loads(results.read_text(encoding="utf-8"))["rows"]
+    for found in rows:
+        assert found["name"] in done.stdout
+        assert found["missing"] == ("there is no node" if "JavaScript" in found["name"] else None)
+        assert found["missing"] or found["value"]["median"] > 0
+    assert targets_of(rows) == {key for key in TARGETS if key[0] == group and "JavaScript" not in key[2]}
+
+
+def targets_of(rows: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    return {
+        (found["group"], found["name"], comparison["to"])
+        for found in rows
+        for comparison in found["comparisons"]
+        if comparison["target"]
+    }
+
+
+def test_an_unknown_group_is_named_before_anything_is_measured() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "pagination"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "python -m benchmarks: error: there is no group pagination; there are paginator, structuring, scanning,"
+        " inventory, memory, startup"
+    )
+
+
+def test_a_ready_made_backup_has_every_field_that_the_listing_documents() -> None:
+    facts = json.loads((ROOT / "tests/facts/list-addon-backups.json").read_text(encoding="utf-8"))
+    schema = facts["response_body"]["properties"]["data"]["properties"]["backups"]["items"]
+    for age in range(40):
+        jsonschema.validate(backup(age), schema, format_checker=jsonschema.FormatChecker())
+        assert fields_of(backup(age)) == documented_fields(schema)
+    assert len(documented_fields(schema)) == 17
+
+
+def fields_of(value: Any, place: str = "") -> set[str]:
+    if isinstance(value, list):
+        return {name for item in value for name in fields_of(item, place)}
+    if not isinstance(value, dict):
+        return set()
+    return {f"{place}.{name}" for name in value}.union(
+        *(fields_of(item, f"{place}.{name}") for name, item in value.items())
+    )
+
+
+def documented_fields(schema: dict[str, Any], place: str = "") -> set[str]:
+    properties = schema.get("items", schema).get("properties", {})
+    return {f"{place}.{name}" for name in properties}.union(
+        *(documented_fields(item, f"{place}.{name}") for name, item in properties.items())
+    )
+
+
+def test_there_is_an_answer_for_each_page_and_one_for_an_addon_without_backups() -> None:
+    found = [(target.path.rpartition("/v1/")[2], target.cursor.lstrip("0")) for target, _ in answers(1, 2, [0, 150])]
+    assert found == [
+        ("projects", ""),
+        ("projects/project-0/addons", ""),
+        ("projects/project-0/addons/addon-0/backups", ""),
+        ("projects/project-0/addons/addon-1/backups", ""),
+        ("projects/project-0/addons/addon-1/backups", "1"),
+    ]
+
+
+def test_the_contestants_take_turns_and_each_is_first_once() -> None:
+    order: list[str] = []
+    results = interleave("any", {name: lambda name=name: order.append(name) for name in "abc"}, 3)  # type: ignore[misc]
+    assert "".join(order) == "abcbcacab"
+    assert {name: len(runs) for name, runs in results.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def compared(*, typed: list[float], sdk: list[float]) -> Row:
+    name, other = "this client, typed records", "Python SDK, one httpx client"
+    samples = {name: [Sample(value) for value in typed], other: [Sample(value) for value in sdk]}
+    return row("paginator", name, "records/s", samples, [other, "one that has not taken part"])
+
+
+def test_a_comparison_is_made_within_each_round() -> None:
+    table = to_markdown([compared(typed=[200, 3000, 160], sdk=[100, 1000, 100])])
+    assert table.splitlines()[2:4] == [
+        "| **paginator** |  |  |  |  |",
+        "| this client, typed records | 200 (160–3,000) records/s |  "
+        "| 2 (1.60–3) × Python SDK, one httpx client | at least 1.5: met |",
+    ]
+
+
+def test_a_missed_target_is_said() -> None:
+    missed = compared(typed=[149], sdk=[100])
+    assert "| 1.49 × Python SDK, one httpx client | at least 1.5: missed |" in to_markdown([missed])
+    assert json.loads(to_json([missed]))["rows"][0]["comparisons"][0]["target"]["met"] is False
+
+
+def test_memory_is_compared_by_how_much_more_it_is() -> None:
+    samples = {"scan, small": [Sample(40)], "scan, large": [Sample(61)]}
+    table = to_markdown([row("memory", "scan, large", "MB", samples, ["scan, small"], kind=DIFFERENCE)])
+    assert "| +21.0 MB to scan, small | at most 20: missed |" in table
+
+
+def test_who_is_missing_is_said_with_the_reason() -> None:
+    assert "| node client | missing: there is no node |" in to_markdown(
+        [Row("any", "node client", "s", missing="there is no node")]
+    )
