@@ -14,7 +14,7 @@ Reader = Callable[[], Awaitable[int]]
 
 
 async def report(read: Reader, warm_up: Reader | None = None, turns: int = 1) -> None:
-    """Read so many times, and print the records, the seconds, the processor seconds, and the bytes of memory at the peak.
+    """Read so many times; print the records, the seconds, the processor seconds, and the bytes of memory at the peak.
 
     The peak is that of the process, with Python and all packages, and with the warming up.
     """
