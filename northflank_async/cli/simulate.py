@@ -18,6 +18,7 @@ from northflank_async.simulator import Faults, Simulator
 @click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
 @click.option("--rate-limit", default=1000, show_default=True, help="Requests a window.")
 @click.option("--window", default=3600.0, show_default=True, help="Seconds until the requests are there again.")
+@click.option("--speed", default=1.0, show_default=True, help="Simulated seconds for each second.")
 @click.option("--faults", metavar="NAME=RATE,…", help="Faults to inject, such as errors=0.05,drops=0.02,seed=7.")
 def simulate_command(
     port: int,
@@ -29,6 +30,7 @@ def simulate_command(
     latency: float,
     rate_limit: int,
     window: float,
+    speed: float,
     faults: str | None,
 ) -> None:
     """Serve a simulated Northflank until it is interrupted.
@@ -36,7 +38,8 @@ def simulate_command(
     The first line of the output is its URL; the others set the environment so that clients reach it.
 
     Faults are rates from 0 to 1 of: errors (5xx), html (a proxy's page), drops (no answer), truncations (half an
-    answer), bursts (429 without a word of the limit), slow (over slow_seconds); and jitter, in seconds.
+    answer), bursts (429 without a word of the limit), slow (over slow_seconds), runs (backups and restores that fail);
+    and jitter, in seconds.
     """
     try:
         simulator = Simulator(
@@ -49,6 +52,7 @@ def simulate_command(
             latency=latency,
             rate_limit=rate_limit,
             window=window,
+            speed=speed,
             faults=Faults.parse(faults) if faults else None,
         )
     except ValueError as error:

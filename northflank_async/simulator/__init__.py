@@ -1,7 +1,8 @@
 """Northflank in a process: an application with a generated inventory, for demos and for tests."""
 
-from northflank_async.simulator.application import RequestRecord
 from northflank_async.simulator.faults import Faults
+from northflank_async.simulator.gate import RequestRecord
 from northflank_async.simulator.server import Simulator
+from northflank_async.simulator.storage import Downloads
 
-__all__ = ["Faults", "RequestRecord", "Simulator"]
+__all__ = ["Downloads", "Faults", "RequestRecord", "Simulator"]

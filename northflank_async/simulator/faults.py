@@ -35,6 +35,7 @@ class Faults:
     - `truncations`: rate of answers whose body ends early, after which the connection is closed.
     - `bursts`: rate of 429 without rate limit headers; each also hits up to two requests that come next.
     - `slow`: rate of bodies sent in small pieces, over `slow_seconds` seconds.
+    - `runs`: rate, of its own, of backups and restores that are started and end as failed.
     """
 
     seed: int = 0
@@ -46,10 +47,11 @@ class Faults:
     bursts: float = 0.0
     slow: float = 0.0
     slow_seconds: float = 1.0
+    runs: float = 0.0
 
     def __attrs_post_init__(self) -> None:
         rates = {name: getattr(self, name) for name in RATES}
-        for name, rate in rates.items():
+        for name, rate in {**rates, "runs": self.runs}.items():
             if not 0.0 <= rate <= 1.0:
                 raise ValueError(f"{name} is a rate from 0.0 to 1.0, not {rate}")
         # Rates that are meant to make 1.0 can come out a little above it.

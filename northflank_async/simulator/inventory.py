@@ -76,6 +76,14 @@ class Listing:
         """Up to `size` items from `offset` on; none past the end."""
         return [self.item(index) for index in range(offset, min(offset + size, self.length))]
 
+    def place(self, offset: int) -> int:
+        """The offset itself: what is computed stays where it is."""
+        return offset
+
+    def offset(self, place: int) -> int:
+        """The place itself."""
+        return place
+
 
 @attrs.frozen(kw_only=True)
 class Inventory:
@@ -134,18 +142,18 @@ class Project:
         return {
             **self.listed(),
             "deployment": {"region": self.region},
-            "createdAt": _iso(began),
+            "createdAt": iso(began),
             "services": [self._app("api", "serviceType", "combined"), self._app("worker", "serviceType", "deployment")],
             "customRegistry": {"enabled": False},
             "jobs": [self._app("cleanup", "jobType", "cron")] if self.index % 2 == 0 else [],
-            "addons": [_without(addon.listed(), "status", "tags") for addon in addons],
+            "addons": [without(addon.listed(), "status", "tags") for addon in addons],
             "cluster": self.cluster(),
         }
 
     def cluster(self) -> Json:
         """The cluster that the project runs in."""
         name = f"nf-{self.region}"
-        dice = _dice(self.inventory.seed, "cluster", self.index).hex()
+        dice = dice_of(self.inventory.seed, "cluster", self.index).hex()
         balancer = f"lb.{dice[:24]}.northflank.com"
         return {"id": name, "name": name, "namespace": f"ns-{dice[24:36]}", "loadBalancers": [balancer]}
 
@@ -171,7 +179,7 @@ class Addon:
         self.status, self.newest_status = STATES[self.number % len(STATES)]
         self.backup_count = _backup_count(inventory.backup_average, self.number)
         self.first_restored = 5 if self.number else 0
-        dice = _dice(self.seed, "addon", self.number)
+        dice = dice_of(self.seed, "addon", self.number)
         # Megabytes to some hundred gigabytes, but file stores have terabytes.
         magnitude = 10**12 if self.type == "minio" else 10 ** (6 + dice[0] % 6)
         self.size = magnitude * (10 + dice[1] % 40) // 10
@@ -215,10 +223,10 @@ class Addon:
 
     def details(self) -> Json:
         """What the single GET says of it."""
-        pending = [{"type": "backup", "createdAt": _iso(self.newest)}] if self.status == "backup" else []
+        pending = [{"type": "backup", "createdAt": iso(self.newest)}] if self.status == "backup" else []
         return {
             **self.listed(),
-            "createdAt": _iso(self.created),
+            "createdAt": iso(self.created),
             "spec": {"type": self.type, "config": self._config(), "pendingActions": pending},
             "cluster": self.project.cluster(),
         }
@@ -247,10 +255,14 @@ class Addon:
             "region": self.project.region,
         }
 
-    def _restore(self, index: int) -> Json:
+    def restored(self, index: int) -> "tuple[Backup, int]":
+        """The backup of the restore at that index, and the restore's number among the backup's."""
         four_backups, rest = divmod(index, len(RESTORE_OF))
         nth, restore = RESTORE_OF[rest]
-        backup = Backup(self, self.first_restored + RESTORED_EVERY * (4 * four_backups + nth))
+        return Backup(self, self.first_restored + RESTORED_EVERY * (4 * four_backups + nth)), restore
+
+    def _restore(self, index: int) -> Json:
+        backup, restore = self.restored(index)
         return {**backup.restore(restore), "backupId": backup.id}
 
 
@@ -261,7 +273,7 @@ class Backup:
         self.addon = addon
         self.age = age
         self.number = addon.backup_count - age
-        self.dice = dice = _dice(addon.seed, "backup", addon.number, age)
+        self.dice = dice = dice_of(addon.seed, "backup", addon.number, age)
         self.is_example = addon.number == 0 and age == 0
         self.created = addon.newest - age * addon.period + SECOND + int.from_bytes(dice[16:18], "big") % (8 * SECOND)
         date = EPOCH + timedelta(milliseconds=self.created)
@@ -306,13 +318,13 @@ class Backup:
         """What the single GET says of it."""
         backup = self._common()
         if self.restore_count:
-            backup["lastRestore"] = _without(self.restore(0), "id")
+            backup["lastRestore"] = without(self.restore(0), "id")
         return backup
 
     def restore(self, index: int) -> Json:
         """One restore of it; 0 is the newest."""
         addon = self.addon
-        dice = _dice(addon.seed, "restore", addon.number, self.age, index)
+        dice = dice_of(addon.seed, "restore", addon.number, self.age, index)
         # Spread over the three days after the backup, or as many as have passed since.
         gap = min(NOW - self.completed, 3 * DAY) // (self.restore_count + 1)
         began = self.completed + gap * (self.restore_count - index)
@@ -320,17 +332,17 @@ class Backup:
             status = NEWEST_RESTORE[addon.number % len(NEWEST_RESTORE)]
         else:
             status = RESTORE_OUTCOMES[dice[12] % len(RESTORE_OUTCOMES)]
-        restore = {"id": dice[:12].hex(), "status": status, "restoreTimestamp": _iso(began)}
+        restore = {"id": dice[:12].hex(), "status": status, "restoreTimestamp": iso(began)}
         if status not in OPEN:
-            restore["completedAt"] = _iso(began + min(30 * SECOND + dice[13] * SECOND, gap - 1))
+            restore["completedAt"] = iso(began + min(30 * SECOND + dice[13] * SECOND, gap - 1))
         return restore
 
     def _common(self) -> Json:
         name = "Example Backup" if self.is_example else f"{self.addon.rhythm} backup {self.number}"
         uid = str(UUID(bytes=self.dice[:16], version=4))
-        backup: Json = {"id": self.id, "name": name, "uid": uid, "status": self.status, "createdAt": _iso(self.created)}
+        backup: Json = {"id": self.id, "name": name, "uid": uid, "status": self.status, "createdAt": iso(self.created)}
         if self.status not in OPEN:
-            backup["completedAt"] = _iso(self.completed)
+            backup["completedAt"] = iso(self.completed)
         # A few failed ones have none; the example addon's all have, so that examples can do without a check.
         if self.addon.number == 0 or self.status != "failed" or self.dice[23] % 4:
             versions = self.addon.versions
@@ -362,19 +374,27 @@ def _destination(destination_id: str, days: int | None = None) -> Json:
     return {"destinationId": destination_id, **retention, "type": "custom"}
 
 
-def _dice(*key: object) -> bytes:
+def dice_of(*key: object) -> bytes:
+    """32 bytes that are random, and the same for each key."""
     return blake2b("/".join(map(str, key)).encode(), digest_size=32).digest()
 
 
-def _iso(time: int) -> str:
+def iso(time: int) -> str:
+    """That time as the API writes it."""
     return (EPOCH + timedelta(milliseconds=time)).isoformat(timespec="milliseconds") + "Z"
+
+
+def milliseconds(text: str) -> int:
+    """The time that the API writes like this."""
+    return (datetime.fromisoformat(text).replace(tzinfo=None) - EPOCH) // timedelta(milliseconds=1)
 
 
 def _title(slug: str) -> str:
     return slug.replace("-", " ").title()
 
 
-def _without(item: Json, *keys: str) -> Json:
+def without(item: Json, *keys: str) -> Json:
+    """The item without these fields."""
     return {key: value for key, value in item.items() if key not in keys}
 
 

@@ -8,9 +8,13 @@ from typing import Self
 
 from aiohttp import web
 
-from northflank_async.simulator.application import RequestRecord, application
+from northflank_async.simulator.account import Account
+from northflank_async.simulator.application import application
 from northflank_async.simulator.faults import FaultDraw, Faults
+from northflank_async.simulator.gate import Gate, RequestRecord
 from northflank_async.simulator.inventory import Inventory
+from northflank_async.simulator.runs import RunDraw, SimulatedTime
+from northflank_async.simulator.storage import PREFIX, Downloads
 from northflank_async.simulator.window import Window
 
 HOST = "127.0.0.1"
@@ -26,7 +30,13 @@ class Simulator:
     - `latency`: seconds before each answer.
     - `rate_limit`: requests in each window of `window` seconds.
     - `faults`: what goes wrong on purpose.
-    - `clock`: seconds, for the window only.
+    - `clock`: seconds, for the window and for the simulated time.
+    - `speed`: seconds of simulated time for each of the clock's.
+    - `downloads`: how downloads go.
+
+    The simulated time begins with the simulator, always at the same date. A backup that is started is scheduled for
+    about two seconds of it and in progress for about ten, and a restore likewise. What the inventory has under way
+    stays so unless it is aborted.
 
     `requests` lists what came in, in the order of arrival.
     """
@@ -45,6 +55,8 @@ class Simulator:
         window: float = 3600.0,
         faults: Faults | None = None,
         clock: Callable[[], float] = time.monotonic,
+        speed: float = 1.0,
+        downloads: Downloads | None = None,
     ) -> None:
         _check("port", port, 0, 65535)
         _check("projects", projects, 0)
@@ -53,6 +65,7 @@ class Simulator:
         _check("latency", latency, 0)
         _check("rate_limit", rate_limit, 0)
         _check("window", window, 0)
+        _check("speed", speed, 0)
         if window == 0:
             raise ValueError("window must be more than 0 seconds")
         if not token:
@@ -61,10 +74,21 @@ class Simulator:
             raise ValueError(f"faults must be Faults(...), not {faults!r}")
         self.token = token
         self.requests: list[RequestRecord] = []
-        self._inventory = Inventory(seed=seed, project_count=projects, addon_count=addons, backup_average=backups)
-        self._latency = latency
-        self._window = Window(limit=rate_limit, seconds=window, clock=clock)
-        self._draw = FaultDraw(faults or Faults())
+        faults = faults or Faults()
+        self._account = Account(
+            Inventory(seed=seed, project_count=projects, addon_count=addons, backup_average=backups),
+            SimulatedTime(clock=clock, speed=speed, began=clock()),
+            RunDraw(seed=faults.seed, rate=faults.runs),
+        )
+        self._gate = Gate(
+            token=token,
+            window=Window(limit=rate_limit, seconds=window, clock=clock),
+            draw=FaultDraw(faults),
+            latency=latency,
+            requests=self.requests,
+            storage=PREFIX,
+        )
+        self._downloads = downloads or Downloads()
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -78,14 +102,7 @@ class Simulator:
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise RuntimeError("the simulator is running already")
-        app = application(
-            self._inventory,
-            token=self.token,
-            window=self._window,
-            draw=self._draw,
-            latency=self._latency,
-            requests=self.requests,
-        )
+        app = application(self._account, self._gate, self._downloads)
         # Closing must not wait for answers that are still under way.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
         await runner.setup()

@@ -85,7 +85,7 @@ async def test_every_team_is_served_the_same_inventory() -> None:
         "/v1/projects/nothing/addons/example-addon",
         f"{BACKUPS}/nothing",
         f"{BACKUPS}/nothing/restores",
-        f"{BACKUPS}/example-backup/logs",
+        f"{BACKUPS}/example-backup/nothing",
         "/v1/projects/billing/addons/example-addon/backups",
     ],
 )
@@ -96,11 +96,11 @@ async def test_what_does_not_exist_is_a_404(path: str) -> None:
     assert is_error(body, 404)
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_other_methods_are_a_405(method: str) -> None:
     async with Simulator() as sim, session(sim) as http, http.request(method, BACKUPS, json={}) as response:
         assert response.status == 405
-        assert response.headers["Allow"] == "GET"
+        assert response.headers["Allow"] == "GET,POST"
         assert is_error(await response.json(), 405)
 
 

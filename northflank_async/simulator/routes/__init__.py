@@ -1,0 +1,1 @@
+"""The handlers of the documented endpoints, by what they are about."""

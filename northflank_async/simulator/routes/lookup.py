@@ -1,0 +1,63 @@
+"""How a handler finds what a request's path and query name."""
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+from aiohttp import web
+
+from northflank_async.simulator import pages
+from northflank_async.simulator.account import Account
+from northflank_async.simulator.answers import Refusal, found
+from northflank_async.simulator.backups import StoredBackup
+from northflank_async.simulator.inventory import Addon, Project
+from northflank_async.simulator.pages import Pages
+
+ADDON = "/projects/{project}/addons/{addon}"
+BACKUP = ADDON + "/backups/{backup}"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Routes = list[tuple[str, str, Handler]]  # method, path, handler
+
+
+@attrs.frozen
+class Lookup:
+    """Finds things, or refuses with a 404."""
+
+    account: Account
+
+    def project(self, request: web.Request) -> Project:
+        """The project of the path."""
+        return self._project(request.match_info["project"])
+
+    def addon(self, request: web.Request) -> Addon:
+        """The addon of the path."""
+        return self._addon(request.match_info["project"], request.match_info["addon"])
+
+    def backup(self, request: web.Request) -> StoredBackup:
+        """The backup of the path."""
+        return self._backup(self.addon(request), request)
+
+    def global_backup(self, request: web.Request) -> StoredBackup:
+        """The backup of the path, which may be one that the addon of the query made."""
+        addon = self.addon(request)
+        source = [request.query.get(name) for name in ("sourceProjectId", "sourceAddonId")]
+        match source:
+            case [str(project_id), str(addon_id)]:
+                addon = self._addon(project_id, addon_id)
+            case [str(), None] | [None, str()]:
+                raise Refusal(400, "sourceProjectId and sourceAddonId are given together or not at all.")
+        return self._backup(addon, request)
+
+    def page(self, request: web.Request, key: str | None, listing: Pages) -> web.Response:
+        """The page of the listing that is asked for."""
+        return pages.page(request, key, listing, self.account.inventory.seed)
+
+    def _backup(self, addon: Addon, request: web.Request) -> StoredBackup:
+        backup_id = request.match_info["backup"]
+        return found(self.account.backups.find(addon, backup_id), "backup", backup_id)
+
+    def _project(self, project_id: str) -> Project:
+        return found(self.account.inventory.project(project_id), "project", project_id)
+
+    def _addon(self, project_id: str, addon_id: str) -> Addon:
+        return found(self._project(project_id).addon(addon_id), "addon", addon_id)

@@ -1,0 +1,66 @@
+"""Restores of backups."""
+
+import attrs
+from aiohttp import web
+
+from northflank_async.simulator import answers, bodies, fields
+from northflank_async.simulator.answers import Refusal, found
+from northflank_async.simulator.logs import LogQuery, container_of, lines
+from northflank_async.simulator.routes.lookup import ADDON, BACKUP, Lookup, Routes
+
+
+@attrs.frozen
+class RestoreRoutes:
+    """The handlers."""
+
+    lookup: Lookup
+
+    def routes(self) -> Routes:
+        """What they serve."""
+        return [
+            ("GET", BACKUP + "/restores", self.list_of_backup),
+            ("GET", ADDON + "/restores", self.list_of_addon),
+            ("POST", BACKUP + "/restore", self.restore),
+            ("POST", BACKUP + "/abort-restore", self.abort),
+            ("GET", BACKUP + "/restores/{restore}/logs", self.logs),
+        ]
+
+    async def list_of_backup(self, request: web.Request) -> web.Response:
+        """GET …/backups/{backup}/restores, where the backup may be one that another addon made."""
+        backup = self.lookup.global_backup(request)
+        return self.lookup.page(request, "restores", self.lookup.account.backups.restores_of(backup))
+
+    async def list_of_addon(self, request: web.Request) -> web.Response:
+        """GET …/addons/{addon}/restores."""
+        return self.lookup.page(request, "restores", self.lookup.account.backups.restores(self.lookup.addon(request)))
+
+    async def restore(self, request: web.Request) -> web.Response:
+        """POST …/restore: a 409 unless the backup is complete."""
+        backup = self.lookup.global_backup(request)
+        backups = self.lookup.account.backups
+        status = backups.status(backup)
+        if status != "completed":
+            raise Refusal(409, f"The backup {backup.id} cannot be restored: it is {status}.")
+        return answers.data({"restoreId": backups.restore(self.lookup.addon(request), backup).id})
+
+    async def abort(self, request: web.Request) -> web.Response:
+        """POST …/abort-restore: a 409 unless the restore runs."""
+        backup = self.lookup.global_backup(request)
+        restore_id = (await fields.read(request, bodies.ABORT_RESTORE))["restoreId"]
+        backups = self.lookup.account.backups
+        run = found(backups.find_restore(backup, restore_id), "restore", restore_id)
+        backups.abort_restore(backup, restore_id, run)
+        return answers.data({})
+
+    async def logs(self, request: web.Request) -> web.Response:
+        """GET …/restores/{restore}/logs: none for a snapshot's."""
+        backup = self.lookup.global_backup(request)
+        restore_id = request.match_info["restore"]
+        account = self.lookup.account
+        run = found(account.backups.find_restore(backup, restore_id), "restore", restore_id)
+        query = LogQuery.parse(request.query)
+        written = []
+        if backup.is_dump:
+            container = container_of(self.lookup.addon(request).id, "restore", restore_id)
+            written = lines(run, f"restore {restore_id}", container, account.time.now())
+        return answers.data(query.select(written))

@@ -1,0 +1,142 @@
+"""The storage service that download links lead to: another host in reality, other paths here."""
+
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from hashlib import blake2b, shake_128
+from itertools import count
+
+import attrs
+from aiohttp import web
+from yarl import URL
+
+from northflank_async.simulator.answers import Refusal
+from northflank_async.simulator.backups import StoredBackup
+from northflank_async.simulator.inventory import HOUR
+from northflank_async.simulator.routes.lookup import Lookup, Routes
+
+PREFIX = "/storage/"
+BACKUP = "{project}/{addon}/{backup}"
+LINK, OBJECT = PREFIX + "links/", PREFIX + "objects/"
+BLOCK = 2**16  # bytes that are made at a time
+
+
+@attrs.frozen(kw_only=True)
+class Downloads:
+    """How downloads go; as they should, if not told otherwise.
+
+    - `size`: bytes of each, instead of the backup's own size.
+    - `cut_after`: the first transfer is cut off after the first number of bytes, the second after the second, and so
+      on; those that come after run through.
+    - `ranges`: False makes a storage that knows no ranges and answers with everything.
+    """
+
+    size: int | None = None
+    cut_after: Sequence[int] = ()
+    ranges: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        if self.size is not None and self.size < 0:
+            raise ValueError(f"size must be at least 0, not {self.size}")
+        if any(number < 0 for number in self.cut_after):
+            raise ValueError(f"cut_after must be numbers of at least 0, not {self.cut_after}")
+
+
+@attrs.frozen
+class Storage:
+    """The service: it needs no token, and refuses a request that carries one.
+
+    A link holds for an hour of simulated time, and redirects to the object.
+    """
+
+    lookup: Lookup
+    downloads: Downloads
+    _transfers: Iterator[int] = attrs.field(factory=count)
+
+    def routes(self) -> Routes:
+        """What it serves, below no version and no team."""
+        paths = ((LINK + BACKUP, self.redirect), (OBJECT + BACKUP, self.send))
+        return [(method, path, handler) for path, handler in paths for method in ("GET", "HEAD")]
+
+    def link(self, request: web.Request, backup: StoredBackup) -> URL:
+        """Where the backup can be downloaded for an hour, on the host that the request came to."""
+        path = f"{LINK}{backup.addon.project.id}/{backup.addon.id}/{backup.id}"
+        return request.url.origin().with_path(path).with_query(self._signed(path, self._now() + HOUR))
+
+    async def redirect(self, request: web.Request) -> web.StreamResponse:
+        """What the link leads to first."""
+        expires = self._check(request)
+        path = OBJECT + request.path.removeprefix(LINK)
+        location = URL.build(path=path, query=self._signed(path, expires))
+        return web.Response(status=302, headers={"Location": str(location)})
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        """The bytes, or the range of them that is asked for."""
+        self._check(request)
+        backup = self.lookup.backup(request)
+        size = backup.size if self.downloads.size is None else self.downloads.size
+        uid = backup.payload["uid"]
+        headers = {"ETag": f'"{blake2b(f"{uid}/{size}".encode(), digest_size=16).hexdigest()}"'}
+        start, stop, status = 0, size, 200
+        if self.downloads.ranges:
+            headers["Accept-Ranges"] = "bytes"
+            start, stop, status = _range(request, headers["ETag"], size)
+        if status == 416:
+            return web.Response(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+        if status == 206:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        headers["Content-Length"] = str(stop - start)
+        content = self._content(request, uid, start, stop) if request.method == "GET" else None
+        return web.Response(status=status, headers=headers, body=content, content_type="application/octet-stream")
+
+    def _content(self, request: web.Request, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        transfer = next(self._transfers)
+        cuts = self.downloads.cut_after
+        cut = start + cuts[transfer] if transfer < len(cuts) else stop
+        return _stream(request, key, start, min(stop, cut), cut < stop)
+
+    def _check(self, request: web.Request) -> int:
+        """When the link expires, if it is good."""
+        if "Authorization" in request.headers:
+            raise Refusal(400, "The storage service takes no token: it must not be sent here.")
+        expires = request.query.get("expires", "")
+        time = int(expires) if re.fullmatch("[0-9]{1,15}", expires) else 0
+        if dict(request.query) != self._signed(request.path, time):
+            raise Refusal(403, "The signature does not match.")
+        if time < self._now():
+            raise Refusal(403, "The link has expired.")
+        return time
+
+    def _signed(self, path: str, expires: int) -> dict[str, str]:
+        key = f"{self.lookup.account.inventory.seed}/{path}/{expires}".encode("utf-8", "surrogateescape")
+        return {"expires": str(expires), "signature": blake2b(key, key=b"storage", digest_size=20).hexdigest()}
+
+    def _now(self) -> int:
+        return self.lookup.account.time.now()
+
+
+def content(key: str, start: int, stop: int) -> Iterator[bytes]:
+    """Those bytes of the object of that key, made a block at a time."""
+    for block in range(start // BLOCK, -(-stop // BLOCK)):
+        made = shake_128(f"{key}/{block}".encode()).digest(BLOCK)
+        yield made[max(0, start - block * BLOCK) : stop - block * BLOCK]
+
+
+async def _stream(request: web.Request, key: str, start: int, stop: int, is_cut: bool) -> AsyncIterator[bytes]:
+    for block in content(key, start, stop):
+        yield block
+    if is_cut and request.transport is not None:
+        request.transport.close()
+
+
+def _range(request: web.Request, etag: str, size: int) -> tuple[int, int, int]:
+    """Where the answer starts and stops, and its status."""
+    condition = request.headers.get("If-Range")
+    asked = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", request.headers.get("Range", ""))
+    if asked is None or not any(asked.groups()) or (condition is not None and condition != etag):
+        return 0, size, 200
+    first, last = asked.groups()
+    if not first:
+        start, stop = max(0, size - int(last)), size
+    else:
+        start, stop = int(first), min(size, int(last) + 1 if last else size)
+    return (start, stop, 206) if start < stop else (0, 0, 416)
