@@ -3,9 +3,11 @@
 import attrs
 
 from northflank_async.simulator.backups import Backups
+from northflank_async.simulator.destinations import Destinations
 from northflank_async.simulator.inventory import Inventory
 from northflank_async.simulator.runs import RunDraw, SimulatedTime
 from northflank_async.simulator.schedules import Schedules
+from northflank_async.simulator.volumes import Volumes
 
 
 @attrs.frozen
@@ -17,6 +19,8 @@ class Account:
     draw: RunDraw
     backups: Backups = attrs.field(init=False)
     schedules: Schedules = attrs.field(init=False)
+    volumes: Volumes = attrs.field(init=False)
+    destinations: Destinations = attrs.field(init=False)
 
     @backups.default
     def _backups(self) -> Backups:
@@ -26,6 +30,10 @@ class Account:
     def _schedules(self) -> Schedules:
         return Schedules(seed=self.inventory.seed, time=self.time)
 
-    def has_destination(self, destination_id: str) -> bool:
-        """Whether there is a backup destination of that id."""
-        return destination_id in ("example-backup-destination", "offsite-bucket", "archive-bucket")
+    @volumes.default
+    def _volumes(self) -> Volumes:
+        return Volumes(time=self.time, draw=self.draw)
+
+    @destinations.default
+    def _destinations(self) -> Destinations:
+        return Destinations(time=self.time, inventory=self.inventory, backups=self.backups)

@@ -5,10 +5,12 @@ from aiohttp import web
 from northflank_async.simulator.account import Account
 from northflank_async.simulator.gate import Gate
 from northflank_async.simulator.routes.backups import BackupRoutes
+from northflank_async.simulator.routes.destinations import DestinationRoutes
 from northflank_async.simulator.routes.lookup import Lookup
 from northflank_async.simulator.routes.projects import ProjectRoutes
 from northflank_async.simulator.routes.restores import RestoreRoutes
 from northflank_async.simulator.routes.schedules import ScheduleRoutes
+from northflank_async.simulator.routes.volumes import VolumeRoutes
 from northflank_async.simulator.storage import Downloads, Storage
 
 SLUG = "[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*"
@@ -24,6 +26,8 @@ def application(account: Account, gate: Gate, downloads: Downloads) -> web.Appli
         *BackupRoutes(lookup, storage).routes(),
         *RestoreRoutes(lookup).routes(),
         *ScheduleRoutes(lookup).routes(),
+        *VolumeRoutes(lookup).routes(),
+        *DestinationRoutes(lookup).routes(),
     ]
     for prefix in ("/v1", f"/v1/teams/{{team:{SLUG}}}"):
         for method, path, handler in routes:

@@ -1,14 +1,15 @@
 """The backups and restores of every addon as they are now: the computed ones, and what was done since."""
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from uuid import UUID
 
 import attrs
 
 from northflank_async.simulator.answers import Refusal
+from northflank_async.simulator.identifiers import free_id
 from northflank_async.simulator.inventory import (
     EPOCH,
     Addon,
@@ -20,7 +21,7 @@ from northflank_async.simulator.inventory import (
     milliseconds,
     without,
 )
-from northflank_async.simulator.overlay import Overlaid, Overlay
+from northflank_async.simulator.overlay import Added, Overlaid, Overlay
 from northflank_async.simulator.runs import NEVER, Run, RunDraw, SimulatedTime, computed_run
 
 STORAGE = ("compressionType", "additionalDestinations")  # what the listing says of the config, and the single GET not
@@ -29,7 +30,7 @@ ELSEWHERE = ("customDestinationId",)  # the same beside the config
 
 @attrs.frozen(kw_only=True, eq=False)
 class StoredBackup:
-    """A backup; `age` is that of a computed one."""
+    """A backup; `age` is that of a computed one, and `serial` counts those that were created, of all addons."""
 
     addon: Addon
     id: str
@@ -39,6 +40,21 @@ class StoredBackup:
     payload: Json
     run: Run
     age: int | None = None
+    serial: int = 0
+
+    @classmethod
+    def computed(cls, backup: Backup) -> "StoredBackup":
+        """What the inventory computes."""
+        return cls(
+            addon=backup.addon,
+            id=backup.id,
+            created=backup.created,
+            source=backup.source,
+            size=backup.size,
+            payload=backup.listed(),
+            run=computed_run(backup.status, backup.created, backup.completed),
+            age=backup.age,
+        )
 
     @property
     def is_dump(self) -> bool:
@@ -81,6 +97,7 @@ class Backups:
     time: SimulatedTime
     draw: RunDraw
     _changes: dict[int, AddonChanges] = attrs.field(factory=dict)
+    _serials: Iterator[int] = attrs.field(factory=count)
 
     def listing(self, addon: Addon) -> Listing | Overlaid[StoredBackup]:
         """All backups of the addon, newest first."""
@@ -90,10 +107,10 @@ class Backups:
         base = Listing(addon.backup_count, lambda age: self._computed(Backup(addon, age), changes))
         return changes.backups.over(base, self.listed)
 
-    def created(self) -> Iterator[StoredBackup]:
-        """What was created since the start and is still there, addon by addon."""
+    def created(self) -> Iterator[Added[StoredBackup]]:
+        """What was created since the start, with what was deleted again, addon by addon."""
         for changes in self._changes.values():
-            yield from changes.backups.items
+            yield from changes.backups.entries
 
     def find(self, addon: Addon, backup_id: str) -> StoredBackup | None:
         """The backup of that id."""
@@ -102,7 +119,7 @@ class Backups:
         if added is not None:
             return added.item
         backup = addon.backup(backup_id)
-        return _stored(backup) if backup is not None and changes.backups.has(backup.age) else None
+        return StoredBackup.computed(backup) if backup is not None and changes.backups.has(backup.age) else None
 
     def run(self, backup: StoredBackup) -> Run:
         """How it goes."""
@@ -142,7 +159,8 @@ class Backups:
         elsewhere = (
             {"customDestinationId": settings["customDestinationId"]} if "customDestinationId" in settings else {}
         )
-        backup_id = self._free_id(addon, name)
+        taken = {entry.item.id for entry in changes.backups.entries}
+        backup_id = free_id(name, lambda free: free in taken or addon.backup(free) is not None)
         backup = StoredBackup(
             addon=addon,
             id=backup_id,
@@ -158,6 +176,7 @@ class Backups:
                 **elsewhere,
             },
             run=self.draw.run(now, "backup", addon.number, serial),
+            serial=next(self._serials),
         )
         changes.backups.add(backup)
         return backup
@@ -240,18 +259,8 @@ class Backups:
             raise Refusal(409, f"The {kind} {run_id} does not run: it is {run.status(now)}.")
         self._change(addon).aborted[run_id] = aborted
 
-    def _free_id(self, addon: Addon, name: str) -> str:
-        """The name as an id that no backup of the addon has or had."""
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
-        taken = {entry.item.id for entry in self._of(addon).backups.entries}
-        number, free = 1, slug
-        while free in taken or addon.backup(free) is not None:
-            number += 1
-            free = f"{slug}-{number}"
-        return free
-
     def _computed(self, backup: Backup, changes: AddonChanges) -> Json:
-        return self.listed(_stored(backup)) if backup.id in changes.aborted else backup.listed()
+        return self.listed(StoredBackup.computed(backup)) if backup.id in changes.aborted else backup.listed()
 
     def _computed_restore(self, item: Json, changes: AddonChanges) -> Json:
         run = changes.aborted.get(item["id"])
@@ -266,20 +275,6 @@ class Backups:
 
     def _change(self, addon: Addon) -> AddonChanges:
         return self._changes.setdefault(addon.number, AddonChanges())
-
-
-def _stored(backup: Backup) -> StoredBackup:
-    run = computed_run(backup.status, backup.created, backup.completed)
-    return StoredBackup(
-        addon=backup.addon,
-        id=backup.id,
-        created=backup.created,
-        source=backup.source,
-        size=backup.size,
-        payload=backup.listed(),
-        run=run,
-        age=backup.age,
-    )
 
 
 def _run_of(restore: Json) -> Run:

@@ -49,6 +49,25 @@ SCHEDULE = fields(
     {"customDestinationId": DESTINATION, "additionalDestinations": PLACES, "compressionType": COMPRESSION},
 )
 
+DESCRIPTION = text(r"[a-zA-Z0-9.,?\s\\/'\"()[\];`%^&*\-_:!]+", 0, 200)
+VOLUME_BACKUP = fields(
+    {"name": text(r"[a-zA-Z]((-|\s)?[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*)?", 3, 39)}, {"description": DESCRIPTION}
+)
+DESTINATION_NAME = text(r"[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*", 3, 100)
+CREDENTIALS = fields(
+    {name: text(least=1) for name in ("accessKey", "secretKey", "bucketName", "region", "endpoint")}, {}
+)
+NEW_DESTINATION = fields(
+    {
+        "name": DESTINATION_NAME,
+        "type": choice("s3"),
+        "prefix": text(r"([a-zA-Z0-9-_]+)\/"),
+        "credentials": CREDENTIALS,
+    },
+    {"description": DESCRIPTION},
+)
+CHANGED_DESTINATION = fields({}, {"name": DESTINATION_NAME, "description": DESCRIPTION, "credentials": CREDENTIALS})
+
 
 def check_kind(settings: Json, exists: Callable[[str], bool]) -> None:
     """Check that a backup's or a schedule's settings go with its type, and that the destinations exist."""

@@ -64,11 +64,6 @@ class Overlay(Generic[Item]):
         if entry is not None:
             entry.gone = True
 
-    @property
-    def items(self) -> list[Item]:
-        """What was added and is still there."""
-        return [entry.item for entry in self.entries if not entry.gone]
-
     def over(self, base: Listing, show: Callable[[Item], Json]) -> "Overlaid[Item]":
         """The listing as it is now."""
         return Overlaid(base, show, self.entries, self.removed)

@@ -17,7 +17,7 @@ from yarl import URL
 
 from northflank_async.simulator import RequestRecord, Simulator
 
-FACTS = [json.loads(path.read_text()) for path in sorted((Path(__file__).parents[1] / "facts").glob("*.json"))]
+FACTS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[1] / "facts").glob("*.json")}
 EXAMPLE = {
     "teamId": "acme",
     "projectId": "default-project",
@@ -54,7 +54,13 @@ def is_error(body: Any, status: int) -> bool:
     return set(body) == {"error"} and body["error"]["status"] == status and bool(body["error"]["message"])
 
 
-@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact["name"])
+EIGHT = [
+    *("list-projects", "get-project", "list-addons", "get-addon", "list-addon-backups", "get-addon-backup"),
+    *("list-addon-restores", "list-addon-backup-restores"),
+]
+
+
+@pytest.mark.parametrize("fact", [FACTS[name] for name in EIGHT], ids=EIGHT)
 @pytest.mark.parametrize("route", [0, 1], ids=["plain", "team"])
 async def test_every_documented_route_answers_by_its_schema(fact: dict[str, Any], route: int) -> None:
     async with Simulator() as sim, session(sim) as http:

@@ -43,7 +43,7 @@ class BackupRoutes:
         """POST …/backups."""
         addon = self.lookup.addon(request)
         settings = await fields.read(request, bodies.BACKUP)
-        bodies.check_kind(settings, self.lookup.account.has_destination)
+        bodies.check_kind(settings, self.lookup.account.destinations.exists)
         source = "sameAddon" if settings.get("backupType") == "dump" else "snapshot"
         backups = self.lookup.account.backups
         return answers.data(backups.details(backups.create(addon, source, settings)))
@@ -52,7 +52,7 @@ class BackupRoutes:
         """POST …/import, whose answer is not documented: it is that of a backup."""
         addon = self.lookup.addon(request)
         settings = await fields.read(request, bodies.IMPORT)
-        bodies.check_destinations(settings, self.lookup.account.has_destination)
+        bodies.check_destinations(settings, self.lookup.account.destinations.exists)
         source = "externalDump" if "importUrl" in settings else "liveInstance"
         backups = self.lookup.account.backups
         return answers.data(backups.details(backups.create(addon, source, settings)))

@@ -32,7 +32,7 @@ class ScheduleRoutes:
         addon = self.lookup.addon(request)
         settings = await fields.read(request, bodies.SCHEDULE)
         bodies.check_schedule(settings)
-        bodies.check_kind(settings, self.lookup.account.has_destination)
+        bodies.check_kind(settings, self.lookup.account.destinations.exists)
         return answers.data({"id": self.lookup.account.schedules.create(addon, settings)["id"]})
 
     async def delete(self, request: web.Request) -> web.Response:

@@ -1,0 +1,159 @@
+"""The account's backup destinations as they are now, and the backups that are in them."""
+
+import attrs
+
+from northflank_async.simulator.backups import Backups, StoredBackup
+from northflank_async.simulator.identifiers import free_id
+from northflank_async.simulator.inventory import (
+    DAY,
+    NOW,
+    Addon,
+    Backup,
+    Inventory,
+    Json,
+    Listing,
+    Project,
+    iso,
+    without,
+)
+from northflank_async.simulator.overlay import Added, Overlaid, Overlay
+from northflank_async.simulator.runs import SimulatedTime
+
+# The ones that computed backups name: id, name, description.
+COMPUTED = (
+    ("example-backup-destination", "Example Backup Destination", "A week of the most important ones"),
+    ("offsite-bucket", "Offsite Bucket", "A month in another region"),
+    ("archive-bucket", "Archive Bucket", "A year, for the auditors"),
+)
+YEAR = 365  # days that a backup is kept where nothing else is said
+NEWEST = 8  # computed backups of each addon that a destination can have
+
+
+@attrs.frozen(kw_only=True)
+class Destinations:
+    """All destinations. Credentials are checked and forgotten: no answer shows them."""
+
+    time: SimulatedTime
+    inventory: Inventory
+    backups: Backups
+    _changes: Overlay[Json] = attrs.field(factory=Overlay)
+    _patches: dict[str, Json] = attrs.field(factory=dict)
+
+    @property
+    def listing(self) -> Overlaid[Json]:
+        """All of them, newest first."""
+        return self._changes.over(Listing(len(COMPUTED), lambda index: self._shown(_computed(index))), self._shown)
+
+    def find(self, destination_id: str) -> Json | None:
+        """The destination of that id."""
+        listing = self.listing
+        return next((item for item in listing.slice(0, listing.length) if item["id"] == destination_id), None)
+
+    def exists(self, destination_id: str) -> bool:
+        """Whether there is one of that id."""
+        return self.find(destination_id) is not None
+
+    def create(self, settings: Json) -> Json:
+        """Add the destination of the request's body."""
+        taken = {entry.item["id"] for entry in self._changes.entries} | {name for name, _, _ in COMPUTED}
+        now = iso(self.time.now())
+        destination = {
+            "id": free_id(settings["name"], taken.__contains__),
+            **without(settings, "credentials"),
+            "createdAt": now,
+            "updatedAt": now,
+        }
+        self._changes.add(destination)
+        return destination
+
+    def patch(self, destination: Json, settings: Json) -> None:
+        """Change what the request's body names."""
+        patch = {**without(settings, "credentials"), "updatedAt": iso(self.time.now())}
+        self._patches[destination["id"]] = {**self._patches.get(destination["id"], {}), **patch}
+
+    def delete(self, destination: Json) -> None:
+        """Delete it; the backups in it stay listed with their addons."""
+        added = self._changes.find(lambda item: item["id"] == destination["id"])
+        if added is not None:
+            added.gone = True
+            return
+        self._changes.remove([[name for name, _, _ in COMPUTED].index(destination["id"])])
+
+    def backups_in(self, destination_id: str) -> Overlaid[StoredBackup]:
+        """All complete backups in the destination, newest first.
+
+        Of what is computed, those of each addon's newest that were not to be deleted before the start.
+        """
+        computed = sorted(self._computed_in(destination_id), key=lambda backup: -backup.created)
+        removed = [index for index, backup in enumerate(computed) if not self._is_stored(backup)]
+        added = [
+            Added(entry.item, 0, (), entry.item.serial, entry.gone or not self._is_stored(entry.item))
+            for entry in self.backups.created()
+            if _retention(entry.item, destination_id) is not None
+        ]
+        added.sort(key=lambda entry: entry.order)
+        base = Listing(len(computed), lambda index: self._stored(computed[index], destination_id))
+        return Overlaid(base, lambda backup: self._stored(backup, destination_id), added, removed)
+
+    def _computed_in(self, destination_id: str) -> list[StoredBackup]:
+        found = []
+        for project in (Project(self.inventory, index) for index in range(self.inventory.project_count)):
+            for addon in (Addon(project, index) for index in range(self.inventory.addon_count)):
+                for age in range(min(NEWEST, addon.backup_count)):
+                    backup = StoredBackup.computed(Backup(addon, age))
+                    days = _retention(backup, destination_id)
+                    if days is not None and backup.created + days * DAY > NOW:
+                        found.append(backup)
+        return found
+
+    def _is_stored(self, backup: StoredBackup) -> bool:
+        known = self.backups.find(backup.addon, backup.id)
+        return known is not None and self.backups.status(known) == "completed"
+
+    def _stored(self, backup: StoredBackup, destination_id: str) -> Json:
+        addon, project = backup.addon.listed(), backup.addon.project.listed()
+        listed = self.backups.listed(backup)
+        days = _retention(backup, destination_id) or YEAR
+        return {
+            **{key: listed[key] for key in ("id", "name", "status")},
+            "project": {"id": project["id"], "name": project["name"]},
+            "addon": {"id": addon["id"], "name": addon["name"]},
+            "config": {
+                "addonVersion": listed["config"]["addonVersion"],
+                "addonType": backup.addon.type,
+                "source": {"type": "global"},
+                "size": listed["config"]["size"],
+            },
+            "schedules": [],
+            "expiredBy": float(backup.created + days * DAY),
+            "createdAt": listed["createdAt"],
+            "completedAt": listed["completedAt"],
+        }
+
+    def _shown(self, destination: Json) -> Json:
+        return {**destination, **self._patches.get(destination["id"], {})}
+
+
+def _computed(index: int) -> Json:
+    destination_id, name, description = COMPUTED[index]
+    created = iso(NOW - (YEAR + index) * DAY)
+    return {
+        "id": destination_id,
+        "name": name,
+        "description": description,
+        "type": "s3",
+        "prefix": "backups/",
+        "createdAt": created,
+        "updatedAt": created,
+    }
+
+
+def _retention(backup: StoredBackup, destination_id: str) -> int | None:
+    """For how many days the destination keeps the backup; None where it does not have it."""
+    if backup.payload.get("customDestinationId") == destination_id:
+        return YEAR
+    for place in backup.payload.get("config", {}).get("additionalDestinations", ()):
+        if place["destinationId"] == destination_id:
+            days: int = place.get("retentionTime", YEAR)
+            return days
+    return None

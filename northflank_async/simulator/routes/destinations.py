@@ -1,0 +1,66 @@
+"""Backup destinations."""
+
+import attrs
+from aiohttp import web
+
+from northflank_async.simulator import answers, bodies, fields
+from northflank_async.simulator.answers import found
+from northflank_async.simulator.destinations import Destinations
+from northflank_async.simulator.inventory import Json
+from northflank_async.simulator.routes.lookup import Lookup, Routes
+
+DESTINATIONS = "/backup-destinations"
+DESTINATION = DESTINATIONS + "/{destination}"
+
+
+@attrs.frozen
+class DestinationRoutes:
+    """The handlers."""
+
+    lookup: Lookup
+
+    def routes(self) -> Routes:
+        """What they serve."""
+        return [
+            ("GET", DESTINATIONS, self.list_destinations),
+            ("POST", DESTINATIONS, self.create),
+            ("GET", DESTINATION, self.get_destination),
+            ("PATCH", DESTINATION, self.patch),
+            ("DELETE", DESTINATION, self.delete),
+            ("GET", DESTINATION + "/backups", self.list_backups),
+        ]
+
+    async def list_destinations(self, request: web.Request) -> web.Response:
+        """GET backup-destinations, with the ids, which the documented schema leaves out."""
+        return self.lookup.page(request, "backupDestinations", self._destinations.listing)
+
+    async def create(self, request: web.Request) -> web.Response:
+        """POST backup-destinations."""
+        return answers.data(self._destinations.create(await fields.read(request, bodies.NEW_DESTINATION)))
+
+    async def get_destination(self, request: web.Request) -> web.Response:
+        """GET backup-destinations/{destination}."""
+        return answers.data(self._destination(request))
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """PATCH backup-destinations/{destination}."""
+        destination = self._destination(request)
+        self._destinations.patch(destination, await fields.read(request, bodies.CHANGED_DESTINATION))
+        return answers.data({})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """DELETE backup-destinations/{destination}."""
+        self._destinations.delete(self._destination(request))
+        return answers.data({})
+
+    async def list_backups(self, request: web.Request) -> web.Response:
+        """GET backup-destinations/{destination}/backups."""
+        return self.lookup.page(request, None, self._destinations.backups_in(self._destination(request)["id"]))
+
+    @property
+    def _destinations(self) -> Destinations:
+        return self.lookup.account.destinations
+
+    def _destination(self, request: web.Request) -> Json:
+        destination_id = request.match_info["destination"]
+        return found(self._destinations.find(destination_id), "backup destination", destination_id)

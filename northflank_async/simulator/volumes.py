@@ -1,0 +1,165 @@
+"""The volumes of every project, and their backups as they are now."""
+
+from datetime import timedelta
+
+import attrs
+
+from northflank_async.simulator.identifiers import free_id
+from northflank_async.simulator.inventory import DAY, EPOCH, MINUTE, NOW, SECOND, Json, Listing, Project, dice_of, iso
+from northflank_async.simulator.overlay import Overlaid, Overlay
+from northflank_async.simulator.runs import Run, RunDraw, SimulatedTime
+
+# What a volume is for, how it can be mounted, and what mounts it: an app of its project.
+KINDS: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
+    ("uploads", "ReadWriteMany", ("api", "service")),
+    ("cache", "ReadWriteOnce", ("worker", "service")),
+    ("reports", "ReadWriteOnce", None),
+)
+MOST_BACKUPS = 12
+WEEK = 7 * DAY
+
+
+class Volume:
+    """The volume of that index in its project."""
+
+    def __init__(self, project: Project, index: int) -> None:
+        self.project = project
+        self.index = index
+        role, self.access_mode, self.mount = KINDS[index]
+        self.is_example = project.index == 0 and index == 0
+        self.id = "example-volume" if self.is_example else f"{project.id}-{role}"
+        dice = dice_of(project.inventory.seed, "volume", project.index, index)
+        self.size = 1024 * (4, 6, 10, 20, 50)[dice[0] % 5]
+        self.storage_class = ("ssd", "nvme")[dice[1] % 2]
+        self.backup_count = MOST_BACKUPS if self.is_example else dice[2] % (MOST_BACKUPS + 1)
+        self.created = NOW - (MOST_BACKUPS + 1) * WEEK - int.from_bytes(dice[3:5], "big") * MINUTE
+
+    @property
+    def spec(self) -> Json:
+        """What it is made of."""
+        return {
+            "accessMode": self.access_mode,
+            "storageClassName": self.storage_class,
+            "storageSize": self.size,
+        }
+
+    def details(self) -> Json:
+        """What the listing and the single GET say of it."""
+        attached = [{"id": self.mount[0], "type": self.mount[1]}] if self.mount else []
+        return {
+            "id": self.id,
+            "name": self.id.replace("-", " ").title(),
+            "tags": ["production"] if self.index == 0 else [],
+            "spec": self.spec,
+            "attachedObjects": attached,
+            "status": "BOUND" if attached else "UNBOUND",
+            "createdAt": iso(self.created),
+            "updatedAt": iso(self.created),
+        }
+
+    def backup(self, age: int) -> "VolumeBackup":
+        """The computed backup of that age: 0 is the newest."""
+        number = self.backup_count - age
+        created = NOW - age * WEEK - DAY + self.index * MINUTE
+        date = EPOCH + timedelta(milliseconds=created)
+        is_example = self.is_example and age == 0
+        return VolumeBackup(
+            volume=self,
+            id="example-backup" if is_example else f"{self.id}-{date:%Y%m%d}-{number}",
+            name="Example Backup" if is_example else f"Weekly backup {number}",
+            created=created,
+            run=Run(begins=created, ends=created + 40 * SECOND, outcome="completed"),
+        )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class VolumeBackup:
+    """A backup of a volume."""
+
+    volume: Volume
+    id: str
+    name: str
+    created: int
+    run: Run
+    description: str | None = None
+
+    def details(self, now: int) -> Json:
+        """What the listing and the single GET say of it now."""
+        changes = [time for time in (self.created, self.run.begins, self.run.ends) if time <= now]
+        return {
+            "id": self.id,
+            "name": self.name,
+            **({} if self.description is None else {"description": self.description}),
+            "status": self.run.status(now),
+            "spec": {"storageSize": self.volume.size},
+            "source": {"type": "volume", "sourceObject": {"id": self.volume.id, "spec": self.volume.spec}},
+            "createdAt": iso(self.created),
+            "updatedAt": iso(max(changes)),
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Volumes:
+    """All volumes, and what was done to their backups since the start."""
+
+    time: SimulatedTime
+    draw: RunDraw
+    _changes: dict[tuple[int, int], Overlay[VolumeBackup]] = attrs.field(factory=dict)
+
+    def listing(self, project: Project) -> Listing:
+        """All volumes of the project."""
+        return Listing(len(KINDS), lambda index: Volume(project, index).details())
+
+    def find(self, project: Project, volume_id: str) -> Volume | None:
+        """The volume of that id."""
+        volumes = (Volume(project, index) for index in range(len(KINDS)))
+        return next((volume for volume in volumes if volume.id == volume_id), None)
+
+    def backups(self, volume: Volume) -> Overlaid[VolumeBackup]:
+        """All backups of the volume, newest first."""
+        now = self.time.now()
+        base = Listing(volume.backup_count, lambda age: volume.backup(age).details(now))
+        return self._of(volume).over(base, lambda backup: backup.details(now))
+
+    def find_backup(self, volume: Volume, backup_id: str) -> Json | None:
+        """The backup of that id, as it is now."""
+        listing = self.backups(volume)
+        return next((item for item in listing.slice(0, listing.length) if item["id"] == backup_id), None)
+
+    def create(self, volume: Volume, name: str, description: str | None) -> Json:
+        """Start a backup."""
+        overlay = self._changes.setdefault(_key(volume), Overlay())
+        now = self.time.now()
+        taken = {volume.backup(age).id for age in range(volume.backup_count)}
+        taken |= {entry.item.id for entry in overlay.entries}
+        backup = VolumeBackup(
+            volume=volume,
+            id=free_id(name, taken.__contains__),
+            name=name,
+            description=description,
+            created=now,
+            run=self.draw.run(now, "volume", *_key(volume), len(overlay.entries)),
+        )
+        overlay.add(backup)
+        return backup.details(now)
+
+    def delete(self, volume: Volume, backup_id: str) -> bool:
+        """Delete the backup of that id; False where there is none."""
+        overlay = self._of(volume)
+        added = overlay.find(lambda backup: backup.id == backup_id)
+        if added is not None:
+            added.gone = True
+            return True
+        ages = range(volume.backup_count)
+        age = next((age for age in ages if volume.backup(age).id == backup_id and overlay.has(age)), None)
+        if age is None:
+            return False
+        self._changes.setdefault(_key(volume), overlay).remove([age])
+        return True
+
+    def _of(self, volume: Volume) -> Overlay[VolumeBackup]:
+        return self._changes.get(_key(volume)) or Overlay()
+
+
+def _key(volume: Volume) -> tuple[int, int]:
+    return volume.project.index, volume.index
