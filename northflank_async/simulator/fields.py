@@ -107,7 +107,7 @@ def body(request_body: bytes, check: Check) -> Json:
     """
     try:
         content = json.loads(request_body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refusal(400, "The request body is no JSON.") from None
     problems: Problems = {}
     check("", content, problems)

@@ -131,12 +131,19 @@ async def _stream(request: web.Request, key: str, start: int, stop: int, is_cut:
 def _range(request: web.Request, etag: str, size: int) -> tuple[int, int, int]:
     """Where the answer starts and stops, and its status."""
     condition = request.headers.get("If-Range")
-    asked = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", request.headers.get("Range", ""))
-    if asked is None or not any(asked.groups()) or (condition is not None and condition != etag):
+    asked = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", request.headers.get("Range", ""))
+    # What is no range, or not of this content, counts as not said.
+    if asked is None or condition not in (None, etag):
         return 0, size, 200
-    first, last = asked.groups()
-    if not first:
-        start, stop = max(0, size - int(last)), size
-    else:
-        start, stop = int(first), min(size, int(last) + 1 if last else size)
+    match asked.groups():
+        case ("", ""):
+            return 0, size, 200
+        case ("", last):
+            start, stop = max(0, size - int(last)), size
+        case (first, ""):
+            start, stop = int(first), size
+        case (first, last):
+            if int(last) < int(first):
+                return 0, size, 200
+            start, stop = int(first), min(size, int(last) + 1)
     return (start, stop, 206) if start < stop else (0, 0, 416)

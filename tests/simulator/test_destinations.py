@@ -1,0 +1,110 @@
+"""Backup destinations, and the backups in them."""
+
+from typing import Any
+
+import pytest
+
+from tests.simulator.api import BACKUPS, DESTINATIONS, OTHER, simulated
+
+CREDENTIALS = {"accessKey": "AKIA", "secretKey": "hush", "bucketName": "b", "region": "r", "endpoint": "https://e"}
+NEW = {"name": "My Bucket", "type": "s3", "prefix": "backups/", "credentials": CREDENTIALS}
+
+
+async def test_a_destination_is_added_changed_and_deleted() -> None:
+    async with simulated() as api:
+        computed = await api.all(DESTINATIONS, "backupDestinations")
+        created = await api.done("POST", DESTINATIONS, {**NEW, "description": "For the auditors"})
+        assert (created["id"], created["name"], created["prefix"]) == ("my-bucket", "My Bucket", "backups/")
+        path = f"{DESTINATIONS}/my-bucket"
+        assert await api.get(path) == created
+        assert await api.all(DESTINATIONS, "backupDestinations", per_page=2) == [created, *computed]
+        api.after(5)
+        assert await api.done("PATCH", path, {"name": "Renamed", "credentials": CREDENTIALS}) == {}
+        changed = {**created, "name": "Renamed", "updatedAt": "2026-11-01T12:00:05.000Z"}
+        assert await api.get(path) == changed
+        assert await api.done("DELETE", path) == {}
+        for method in ("GET", "PATCH", "DELETE"):
+            await api.refused(404, method, path, {})
+        assert await api.all(DESTINATIONS, "backupDestinations") == computed
+        assert (await api.done("POST", DESTINATIONS, NEW))["id"] == "my-bucket-2"
+
+
+async def test_computed_destinations_can_be_changed_and_deleted_too() -> None:
+    async with simulated() as api:
+        await api.done("PATCH", f"{DESTINATIONS}/offsite-bucket", {"description": "Elsewhere"})
+        assert (await api.get(f"{DESTINATIONS}/offsite-bucket"))["description"] == "Elsewhere"
+        await api.done("DELETE", f"{DESTINATIONS}/offsite-bucket")
+        assert len(await api.all(DESTINATIONS, "backupDestinations")) == 2
+        place = {"backupType": "dump", "customDestinationId": "offsite-bucket"}
+        await api.refused(400, "POST", BACKUPS, place)
+
+
+async def test_no_answer_shows_credentials() -> None:
+    async with simulated() as api:
+        for method, path, body in (
+            ("POST", DESTINATIONS, NEW),
+            ("PATCH", f"{DESTINATIONS}/my-bucket", {"credentials": CREDENTIALS}),
+            ("GET", f"{DESTINATIONS}/my-bucket", None),
+            ("GET", DESTINATIONS, None),
+        ):
+            _, answer = await api.ask(method, path, body)
+            assert "hush" not in str(answer)
+            assert "AKIA" not in str(answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "field"),
+    [
+        *[("POST", {key: value for key, value in NEW.items() if key != field}, field) for field in NEW],
+        ("POST", {**NEW, "type": "gcs"}, "type"),
+        ("POST", {**NEW, "prefix": "no slash"}, "prefix"),
+        ("POST", {**NEW, "name": "No/slash"}, "name"),
+        ("POST", {**NEW, "description": "a" * 201}, "description"),
+        ("POST", {**NEW, "credentials": {**CREDENTIALS, "region": 5}}, "credentials.region"),
+        ("POST", {**NEW, "credentials": "none"}, "credentials"),
+        ("PATCH", {"prefix": "other/"}, "prefix"),
+        ("PATCH", {"credentials": {k: v for k, v in CREDENTIALS.items() if k != "secretKey"}}, "credentials.secretKey"),
+    ],
+)
+async def test_a_bad_body_is_a_400_that_names_the_field(method: str, settings: Any, field: str) -> None:
+    path = DESTINATIONS if method == "POST" else f"{DESTINATIONS}/offsite-bucket"
+    async with simulated() as api:
+        assert list((await api.refused(400, method, path, settings))["details"]) == [field]
+
+
+async def test_a_destination_has_the_complete_backups_that_name_it_newest_first() -> None:
+    async with simulated() as api:
+        for destination in await api.all(DESTINATIONS, "backupDestinations"):
+            found = await api.all(f"{DESTINATIONS}/{destination['id']}/backups", None, per_page=3)
+            assert found
+            times = [item["createdAt"] for item in found]
+            assert times == sorted(times, reverse=True)
+            for item in found[:5]:
+                path = f"/v1/projects/{item['project']['id']}/addons/{item['addon']['id']}/backups"
+                backup = next(b for b in (await api.get(path))["backups"] if b["id"] == item["id"])
+                places = backup["config"].get("additionalDestinations", [])
+                named = {place["destinationId"] for place in places} | {backup.get("customDestinationId")}
+                assert destination["id"] in named
+                assert (item["status"], item["config"]["size"]) == ("completed", backup["config"]["size"])
+                assert item["expiredBy"] > 1793534400000
+
+
+async def test_a_backup_is_in_its_destination_from_its_end_until_it_is_deleted() -> None:
+    place = f"{DESTINATIONS}/archive-bucket/backups"
+    copy = {"destinationId": "archive-bucket", "type": "custom", "retentionTime": 10}
+    async with simulated() as api:
+        before = await api.all(place, None)
+        await api.done("POST", BACKUPS, {"name": "First", "additionalDestinations": [copy]})
+        api.after(1)
+        settings = {"name": "Second", "backupType": "dump", "customDestinationId": "archive-bucket"}
+        await api.done("POST", f"{OTHER}/backups", settings)
+        assert await api.all(place, None) == before
+        api.after(20)
+        found = await api.all(place, None, per_page=1)
+        assert [item["id"] for item in found[:2]] == ["second", "first"]
+        assert found[2:] == before
+        assert found[1]["expiredBy"] == 1793534400000 + 10 * 86400000
+        await api.done("DELETE", f"{BACKUPS}/first")
+        project, addon = before[0]["project"]["id"], before[0]["addon"]["id"]
+        await api.done("DELETE", f"/v1/projects/{project}/addons/{addon}/backups/{before[0]['id']}")
+        assert await api.all(place, None) == [found[0], *before[1:]]

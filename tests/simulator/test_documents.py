@@ -1,0 +1,124 @@
+"""Every documented endpoint around backups answers by its schema, at its own route and below a team's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.simulator.api import ADDON, BACKUPS, Api, simulated
+
+FACTS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[1] / "facts").glob("*.json")}
+CREDENTIALS = {"accessKey": "a", "secretKey": "s", "bucketName": "b", "region": "r", "endpoint": "https://e"}
+SCHEDULE = {
+    "scheduling": {"interval": "weekly", "minute": [30], "hour": [18], "day": [4]},
+    "backupType": "snapshot",
+    "additionalDestinations": [{"destinationId": "example-backup-destination", "retentionTime": 7, "type": "custom"}],
+    "retentionTime": 7,
+}
+BODIES: dict[str, Any] = {
+    "backup-addon": {"name": "Example Backup", "backupType": "dump", "compressionType": "gz"},
+    "import-addon-backup": FACTS["import-addon-backup"]["example_request"],
+    "create-addon-backup-schedule": SCHEDULE,
+    "backup-volume": FACTS["backup-volume"]["example_request"],
+    "add-backup-destination": {"name": "New", "type": "s3", "prefix": "backups/", "credentials": CREDENTIALS},
+    "patch-backup-destination": FACTS["patch-backup-destination"]["example_request"],
+}
+RUNNING = {"abort-backup", "abort-backup-restore"}
+# What the schemas leave out and every client needs.
+DESTINATION = FACTS["get-backup-destination"]["response_body"]["properties"]["data"]["properties"]
+PAGINATION = FACTS["list-volumes"]["response_body"]["properties"]["pagination"]
+
+
+def strict(name: str) -> dict[str, Any]:
+    """The documented schema, which then allows nothing undocumented."""
+    # What an import answers is not documented: it is a backup.
+    documented = FACTS["backup-addon" if name == "import-addon-backup" else name]["response_body"]
+    schema: dict[str, Any] = json.loads(json.dumps(documented))
+    content = schema["properties"]["data"].get("properties", {})
+    if name == "list-backup-destinations":
+        content["backupDestinations"]["items"]["properties"] = DESTINATION
+    if name == "get-addon-backup-schedules":
+        schema["properties"]["pagination"] = PAGINATION
+    close(schema)
+    return schema
+
+
+def close(schema: dict[str, Any]) -> None:
+    if schema.get("type") == "object":
+        schema["additionalProperties"] = False
+    for part in schema.get("properties", {}).values():
+        close(part)
+    if "items" in schema:
+        close(schema["items"])
+
+
+async def example(api: Api, is_running: bool) -> dict[str, str]:
+    """The ids of a backup with a restore, both under way or both at their ends, and of all the rest."""
+    dump = await api.dump()
+    restore = (await api.done("POST", f"{dump}/restore"))["restoreId"]
+    if is_running:
+        dump = f"{BACKUPS}/{(await api.done('POST', BACKUPS))['id']}"
+    else:
+        api.after(20)
+    return {
+        "teamId": "acme",
+        "projectId": "default-project",
+        "addonId": "example-addon",
+        "backupId": dump.rpartition("/")[2],
+        "restoreId": restore,
+        "scheduleId": (await api.get(f"{ADDON}/backup-schedules"))["schedules"][0]["id"],
+        "volumeId": "example-volume",
+        "backupDestinationId": "example-backup-destination",
+    }
+
+
+@pytest.mark.parametrize("name", FACTS)
+@pytest.mark.parametrize("route", ["plain", "team"])
+async def test_every_endpoint_answers_by_its_schema_and_with_nothing_undocumented(name: str, route: str) -> None:
+    fact = FACTS[name]
+    # One document forgets the team's route.
+    path = fact["paths"][0] if route == "plain" else fact["paths"][0].replace("/v1", "/v1/teams/{teamId}")
+    assert path in fact["paths"] or name == "import-addon-backup"
+    async with simulated() as api:
+        ids = await example(api, name in RUNNING)
+        body = BODIES.get(name)
+        if name == "abort-backup-restore":
+            ids["backupId"] = (await api.get(f"{ADDON}/restores"))["restores"][0]["backupId"]
+            body = {"restoreId": ids["restoreId"]}
+        if "/volumes/" in path:
+            ids["backupId"] = "example-backup"
+        status, answer = await api.ask(fact["method"], path.format(**ids), body)
+    assert status == 200, answer
+    jsonschema.validate(answer, strict(name))
+    assert "credentials" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("name", FACTS)
+async def test_every_endpoint_needs_the_token_and_counts_to_the_limit(name: str) -> None:
+    path = FACTS[name]["paths"][0].format(
+        **dict.fromkeys(("backupId", "restoreId", "scheduleId", "volumeId"), "x"),
+        projectId="p",
+        addonId="a",
+        backupDestinationId="d",
+    )
+    async with simulated(rate_limit=0) as api:
+        await api.refused(429, FACTS[name]["method"], path)
+        api.http.headers["Authorization"] = "Bearer wrong"
+        await api.refused(401, FACTS[name]["method"], path)
+
+
+@pytest.mark.parametrize("name", [name for name, fact in FACTS.items() if "{" in fact["paths"][0]])
+async def test_what_an_endpoint_does_not_find_is_a_404(name: str) -> None:
+    fact = FACTS[name]
+    places = ["projectId", "addonId", "backupId", "restoreId", "scheduleId", "volumeId", "backupDestinationId"]
+    async with simulated() as api:
+        ids = await example(api, is_running=False)
+        if "/volumes/" in fact["paths"][0]:
+            ids["backupId"] = "example-backup"
+        body = {"restoreId": ids["restoreId"]} if name == "abort-backup-restore" else BODIES.get(name)
+        for place in places:
+            if f"{{{place}}}" in fact["paths"][0]:
+                path = fact["paths"][0].format(**ids | {place: "nothing"})
+                await api.refused(404, fact["method"], path, body)

@@ -1,0 +1,69 @@
+"""A computed listing with what was added to it and removed from it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from northflank_async.simulator.inventory import Listing
+from northflank_async.simulator.overlay import Overlay
+
+Change = tuple[bool, int]
+
+
+class Model:
+    """The same as a list of everything that there ever was, each with its order and whether it is gone."""
+
+    def __init__(self, length: int) -> None:
+        self.items = [[(index, 1, 0), f"computed {index}", False] for index in range(length)]
+
+    def add(self, name: str, position: int, serial: int) -> None:
+        self.items.append([(position, 0, -serial), name, False])
+        self.items.sort(key=lambda item: item[0])
+
+    @property
+    def names(self) -> list[str]:
+        return [item[1] for item in self.items if not item[2]]
+
+    def offset(self, name: str) -> int:
+        """How many that are still there come before it."""
+        place = [item[1] for item in self.items].index(name)
+        return sum(not item[2] for item in self.items[:place])
+
+
+def change(overlay: Overlay[str], model: Model, length: int, changes: list[Change]) -> None:
+    for is_added, number in changes:
+        if is_added:
+            position = number % (length + 1)
+            entry = overlay.add(f"added {len(overlay.entries)}", position)
+            model.add(entry.item, position, entry.serial)
+        elif model.names:
+            name = model.names[number % len(model.names)]
+            next(item for item in model.items if item[1] == name)[2] = True
+            kind, _, index = name.partition(" ")
+            if kind == "computed":
+                overlay.remove([int(index)])
+            else:
+                overlay.discard(name)
+
+
+changes = st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=25)
+
+
+@given(length=st.integers(0, 12), before=changes, after=changes)
+def test_it_is_the_listing_that_a_list_would_be_and_places_stay_right(
+    length: int, before: list[Change], after: list[Change]
+) -> None:
+    overlay, model = Overlay[str](), Model(length)
+    base = Listing(length, lambda index: {"name": f"computed {index}"})
+    change(overlay, model, length, before)
+    listing = overlay.over(base, lambda name: {"name": name})
+    assert [item["name"] for item in listing.slice(0, 100)] == model.names
+    assert listing.length == len(model.names)
+    places = {name: listing.place(offset) for offset, name in enumerate(model.names)}
+    assert [listing.offset(place) for place in places.values()] == list(range(listing.length))
+
+    change(overlay, model, length, after)
+    later = overlay.over(base, lambda name: {"name": name})
+    assert {name: later.offset(place) for name, place in places.items()} == {n: model.offset(n) for n in places}
+    for size in (1, 3):
+        pages = [later.slice(offset, size) for offset in range(0, later.length, size)]
+        assert [item["name"] for page in pages for item in page] == model.names

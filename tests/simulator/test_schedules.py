@@ -1,0 +1,91 @@
+"""Backup schedules."""
+
+from typing import Any
+
+import pytest
+
+from tests.simulator.api import ADDON, simulated
+
+SCHEDULES = f"{ADDON}/backup-schedules"
+WEEKLY: dict[str, Any] = {"interval": "weekly", "minute": [30], "hour": [18], "day": [4]}
+
+
+def schedule(**changes: Any) -> dict[str, Any]:
+    return {"scheduling": WEEKLY, "backupType": "dump", "retentionTime": 7, **changes}
+
+
+async def test_a_schedule_is_created_listed_first_and_deleted() -> None:
+    async with simulated() as api:
+        [computed] = await api.all(SCHEDULES, "schedules")
+        api.after(5)
+        settings = schedule(compressionType="zstd", customDestinationId="offsite-bucket")
+        schedule_id = (await api.done("POST", SCHEDULES, settings))["id"]
+        created, rest = await api.all(SCHEDULES, "schedules", per_page=1)
+        now = "2026-11-01T12:00:05.000Z"
+        del settings["compressionType"]
+        expected = {"id": schedule_id, **settings, "backupCompressionType": "zstd", "createdAt": now, "updatedAt": now}
+        assert (created, rest) == (expected, computed)
+        assert len(schedule_id) == 24
+        for gone in (schedule_id, computed["id"]):
+            assert await api.done("DELETE", f"{SCHEDULES}/{gone}") == {}
+            await api.refused(404, "DELETE", f"{SCHEDULES}/{gone}")
+        assert await api.all(SCHEDULES, "schedules") == []
+
+
+async def test_the_computed_schedule_is_the_one_by_which_the_backups_were_made() -> None:
+    intervals = set()
+    async with simulated() as api:
+        for project in await api.all("/v1/projects", "projects"):
+            for addon in await api.all(f"/v1/projects/{project['id']}/addons", "addons"):
+                path = f"/v1/projects/{project['id']}/addons/{addon['id']}"
+                schedules = await api.all(f"{path}/backup-schedules", "schedules")
+                backups = (await api.get(f"{path}/backups", per_page=1))["backups"]
+                assert len(schedules) == len(backups)
+                for found, backup in zip(schedules, backups, strict=True):
+                    scheduling = found["scheduling"]
+                    intervals.add(scheduling["interval"])
+                    assert int(backup["createdAt"][14:16]) in scheduling["minute"]
+                    assert int(backup["createdAt"][11:13]) in scheduling.get("hour", range(24))
+    assert intervals == {"hourly", "daily", "weekly"}
+
+
+async def test_there_is_one_schedule_of_each_interval_and_type() -> None:
+    async with simulated() as api:
+        await api.done("POST", SCHEDULES, schedule())
+        await api.done("POST", SCHEDULES, schedule(backupType="snapshot"))
+        await api.done("POST", SCHEDULES, schedule(scheduling={"interval": "hourly", "minute": [0, 30]}))
+        first = (await api.all(SCHEDULES, "schedules"))[2]["id"]
+        assert first in (await api.refused(409, "POST", SCHEDULES, schedule()))["message"]
+        await api.done("DELETE", f"{SCHEDULES}/{first}")
+        await api.done("POST", SCHEDULES, schedule())
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"backupType": "dump", "retentionTime": 7}, "scheduling"),
+        ({"scheduling": WEEKLY, "retentionTime": 7}, "backupType"),
+        ({"scheduling": WEEKLY, "backupType": "dump"}, "retentionTime"),
+        (schedule(scheduling={**WEEKLY, "interval": "monthly"}), "scheduling.interval"),
+        (schedule(scheduling={**WEEKLY, "minute": [60]}), "scheduling.minute[0]"),
+        (schedule(scheduling={**WEEKLY, "minute": []}), "scheduling.minute"),
+        (schedule(scheduling={**WEEKLY, "hour": [0, 24]}), "scheduling.hour[1]"),
+        (schedule(scheduling={**WEEKLY, "day": [7]}), "scheduling.day[0]"),
+        (schedule(scheduling={**WEEKLY, "day": 4}), "scheduling.day"),
+        (schedule(scheduling={"interval": "weekly", "minute": [0], "hour": [0]}), "scheduling.day"),
+        (schedule(scheduling={"interval": "daily", "minute": [0]}), "scheduling.hour"),
+        (schedule(scheduling={**WEEKLY, "interval": "daily"}), "scheduling.day"),
+        (schedule(scheduling={"interval": "hourly", "minute": [0], "hour": [1]}), "scheduling.hour"),
+        (schedule(scheduling={"interval": "hourly"}), "scheduling.minute"),
+        (schedule(retentionTime=0), "retentionTime"),
+        (schedule(retentionTime=121), "retentionTime"),
+        (schedule(scheduling={"interval": "hourly", "minute": [0]}, retentionTime=8), "retentionTime"),
+        (schedule(backupType="snapshot", compressionType="gz"), "compressionType"),
+        (schedule(additionalDestinations=[]), "additionalDestinations"),
+        (schedule(customDestinationId="unknown"), "customDestinationId"),
+    ],
+)
+async def test_a_bad_schedule_is_a_400_that_names_the_field(settings: Any, field: str) -> None:
+    async with simulated() as api:
+        assert list((await api.refused(400, "POST", SCHEDULES, settings))["details"]) == [field]
+        assert len(await api.all(SCHEDULES, "schedules")) == 1
