@@ -237,7 +237,8 @@ def _read_all(terminal: int) -> str:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_simulate_prints_its_url_first_and_serves_until_it_is_stopped(number: signal.Signals) -> None:
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "simulate", "--token", "a-token", "--projects", "2", "--rate-limit", "50", "--faults", "seed=1",
+        *COMMAND, "simulate", "--token", "a-token", "--projects", "2", "--rate-limit", "50", "--speed", "60",
+        "--faults", "seed=1,runs=0.5",
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout
@@ -255,7 +256,9 @@ async def test_simulate_prints_its_url_first_and_serves_until_it_is_stopped(numb
     assert (process.returncode, err) == (0, b"")
 
 
-@pytest.mark.parametrize("arguments", [["--window", "0"], ["--faults", "gremlins=1"], ["--port", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--window", "0"], ["--faults", "gremlins=1"], ["--port", "x"], ["--speed", "-1"]]
+)
 async def test_simulate_refuses_bad_arguments(arguments: list[str]) -> None:
     code, _, err = await run("simulate", *arguments)
     assert code == 2

@@ -40,7 +40,8 @@ class Gate:
     @web.middleware
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Decide on the answer at once, so that it depends on the order of arrival alone; then wait and send it."""
-        await request.read()  # before anything is decided, because it can take its time
+        if request.can_read_body:
+            await request.read()  # before anything is decided, because it can take its time
         fault = Fault()
         if request.path.startswith(self.storage):
             response = await _handled(request, handler)
