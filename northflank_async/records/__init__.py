@@ -13,8 +13,17 @@ from northflank_async.records.addon import (
 from northflank_async.records.backup import Backup, BackupConfig, BackupDestination, BackupSource, LastRestore
 from northflank_async.records.cluster import Cluster
 from northflank_async.records.converter import structure, structure_all, unstructure
+from northflank_async.records.destination import (
+    CustomDestination,
+    DestinationBackup,
+    DestinationCredentials,
+    Reference,
+)
 from northflank_async.records.enums import (
+    AccessMode,
     AddonStatus,
+    AttachedType,
+    BackupType,
     CompressionType,
     DestinationType,
     IpPolicyAction,
@@ -22,9 +31,12 @@ from northflank_async.records.enums import (
     LifecycleStatus,
     RegistryProvider,
     RunStatus,
+    ScheduleInterval,
     ServiceType,
     SourceType,
+    StorageType,
 )
+from northflank_async.records.log import LogLine
 from northflank_async.records.pagination import Pagination
 from northflank_async.records.project import (
     CustomRegistry,
@@ -36,27 +48,46 @@ from northflank_async.records.project import (
     RegistryConfiguration,
 )
 from northflank_async.records.restore import Restore
+from northflank_async.records.schedule import BackupSchedule, Scheduling
+from northflank_async.records.volume import (
+    AttachedObject,
+    SourceObject,
+    Volume,
+    VolumeBackup,
+    VolumeBackupSource,
+    VolumeBackupSpec,
+    VolumeSpec,
+)
 
 __all__ = [
+    "AccessMode",
     "Addon",
     "AddonConfig",
     "AddonDeployment",
     "AddonNetworking",
     "AddonSpec",
     "AddonStatus",
+    "AttachedObject",
+    "AttachedType",
     "Backup",
     "BackupConfig",
     "BackupDestination",
+    "BackupSchedule",
     "BackupSource",
+    "BackupType",
     "Cluster",
     "CompressionType",
+    "CustomDestination",
     "CustomRegistry",
+    "DestinationBackup",
+    "DestinationCredentials",
     "DestinationType",
     "IpPolicy",
     "IpPolicyAction",
     "JobType",
     "LastRestore",
     "LifecycleStatus",
+    "LogLine",
     "Pagination",
     "PendingAction",
     "Project",
@@ -64,13 +95,23 @@ __all__ = [
     "ProjectDeployment",
     "ProjectJob",
     "ProjectService",
+    "Reference",
     "RegistryConfiguration",
     "RegistryProvider",
     "Restore",
     "RunStatus",
+    "ScheduleInterval",
+    "Scheduling",
     "ServiceType",
+    "SourceObject",
     "SourceType",
+    "StorageType",
     "TypeSpecificSettings",
+    "Volume",
+    "VolumeBackup",
+    "VolumeBackupSource",
+    "VolumeBackupSpec",
+    "VolumeSpec",
     "structure",
     "structure_all",
     "unstructure",

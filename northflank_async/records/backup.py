@@ -14,7 +14,10 @@ class BackupSource:
 
 @frozen(kw_only=True)
 class BackupDestination:
-    """One more destination that a snapshot is stored in. `retention_time` is in days."""
+    """One more destination that a snapshot is stored in. `retention_time` is in days.
+
+    As an argument, `type` can be left out: there is one, `custom`.
+    """
 
     destination_id: str
     type: DestinationType | str | None = None
@@ -23,13 +26,17 @@ class BackupDestination:
 
 @frozen(kw_only=True)
 class BackupConfig:
-    """How a backup was made. `size` is in bytes (the API sends it as text)."""
+    """How a backup was made. `size` is in bytes (the API sends it as text).
+
+    Only the listing of a backup destination sends `addon_type`.
+    """
 
     source: BackupSource | None = None
     size: int | None = None
     compression_type: CompressionType | str | None = None
     additional_destinations: tuple[BackupDestination, ...] | None = None
     addon_version: str | None = None
+    addon_type: str | None = None
 
 
 @frozen(kw_only=True)

@@ -18,6 +18,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from northflank_async.errors import DecodeError
 from northflank_async.records.generation import record_factory
 from northflank_async.records.values import (
+    BY_NAME,
     Hook,
     camel_case,
     expected,
@@ -30,7 +31,6 @@ from northflank_async.records.values import (
     structure_datetime,
     structure_float,
     structure_int,
-    structure_size,
     structure_str,
 )
 
@@ -114,8 +114,8 @@ def _tuple_factory(cls: Any, converter: Converter) -> Hook:
 
 def _explaining_record_factory(cls: type[Any], converter: Converter) -> Hook:
     names: dict[str, Any] = {name: override(rename=camel_case(name)) for name in attrs.fields_dict(cls)}
-    if "size" in names:
-        names["size"] = override(struct_hook=structure_size)
+    for name in names.keys() & BY_NAME.keys():
+        names[name] = override(rename=camel_case(name), struct_hook=BY_NAME[name][0])
     structure_fields = make_dict_structure_fn(cls, converter, **names)
 
     def hook(value: Any, _: Any) -> Any:
@@ -130,8 +130,8 @@ def _record_unstructure_factory(cls: type[Any], converter: Converter) -> Callabl
     names: dict[str, Any] = {
         name: override(rename=camel_case(name), omit_if_default=True) for name in attrs.fields_dict(cls)
     }
-    if "size" in names:
-        names["size"] = override(omit_if_default=True, unstruct_hook=str)
+    for name in names.keys() & BY_NAME.keys():
+        names[name] = override(rename=camel_case(name), omit_if_default=True, unstruct_hook=BY_NAME[name][1])
     return make_dict_unstructure_fn(cls, converter, **names)
 
 

@@ -27,6 +27,14 @@ class SourceType(StrEnum):
     SNAPSHOT = "snapshot"
     EXTERNAL_DUMP = "externalDump"
     SAME_ADDON = "sameAddon"
+    GLOBAL = "global"
+
+
+class BackupType(StrEnum):
+    """How a backup is made: as a native dump, or as a snapshot of the disk."""
+
+    DUMP = "dump"
+    SNAPSHOT = "snapshot"
 
 
 class CompressionType(StrEnum):
@@ -40,6 +48,34 @@ class DestinationType(StrEnum):
     """The kind of a backup destination."""
 
     CUSTOM = "custom"
+
+
+class StorageType(StrEnum):
+    """What a backup destination speaks."""
+
+    S3 = "s3"
+
+
+class ScheduleInterval(StrEnum):
+    """How often a backup schedule comes round."""
+
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+class AccessMode(StrEnum):
+    """Whether one or many may write to a volume."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_MANY = "ReadWriteMany"
+
+
+class AttachedType(StrEnum):
+    """What a volume is attached to."""
+
+    SERVICE = "service"
+    JOB = "job"
 
 
 class AddonStatus(StrEnum):

@@ -11,6 +11,7 @@ import attrs
 from cattrs import Converter
 
 from northflank_async.records.values import (
+    BY_NAME,
     Hook,
     camel_case,
     is_open_enum,
@@ -77,6 +78,8 @@ class _Source:
             text = f"{value}.__class__ is str and {value}.isascii() and {value}.isdigit()"
             slow = f"{self.bind(structure_size)}({value}, int)"
             return [f"{value} = get({key!r})", f"{value} = int({value}) if {text} else {slow}"]
+        if name in BY_NAME:
+            return [f"{value} = {self.bind(BY_NAME[name][0])}(get({key!r}), _)"]
         if field.default is attrs.NOTHING:
             return [f"{value} = raw[{key!r}]", *self._value(value, field.type)]
         lines = self._value(value, other_arm(field.type) if is_optional(field.type) else field.type)

@@ -18,3 +18,10 @@ class Restore:
     restore_timestamp: datetime
     completed_at: datetime | None = None
     backup_id: str | None = None
+
+
+@frozen(kw_only=True)
+class StartedRestore:
+    """What the API answers when a restore begins."""
+
+    restore_id: str

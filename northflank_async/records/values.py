@@ -1,13 +1,14 @@
 """What the JSON values of records' fields become. A value of another type than its field's is an error."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 Hook = Callable[[Any, Any], Any]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 60
 """Characters of an unreadable value that an error shows."""
 
@@ -65,14 +66,31 @@ def structure_float(value: Any, _: Any) -> float:
 
 
 def structure_datetime(value: Any, _: Any) -> datetime:
-    """A time without a zone is in UTC, as all of the API's times are."""
-    if isinstance(value, str) and "T" in value:
+    """A time without a zone is in UTC, as all of the API's times are; a space may stand for the T."""
+    if isinstance(value, str) and ("T" in value or " " in value):
         try:
             time = datetime.fromisoformat(value)
             return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             pass
     raise expected("an ISO 8601 time", value)
+
+
+def structure_milliseconds(value: Any, _: Any) -> datetime | None:
+    """The one time that the API sends as milliseconds since 1970: a number, or a number's text."""
+    if value is None:
+        return None
+    try:
+        return _EPOCH + timedelta(
+            milliseconds=float(value) if isinstance(value, str) else structure_float(value, float)
+        )
+    except (ValueError, OverflowError):
+        raise expected("a time in milliseconds", value) from None
+
+
+def unstructure_milliseconds(time: datetime) -> float:
+    """The number that the API sends for a time."""
+    return (time - _EPOCH) / timedelta(milliseconds=1)
 
 
 def is_open_enum(cls: Any) -> bool:
@@ -115,3 +133,10 @@ def other_arm(cls: Any) -> Any:
 def is_tuple(cls: Any) -> bool:
     """Whether a field's type is an array."""
     return get_origin(cls) is tuple
+
+
+BY_NAME: dict[str, tuple[Hook, Callable[[Any], Any]]] = {
+    "size": (structure_size, str),
+    "expired_by": (structure_milliseconds, unstructure_milliseconds),
+}
+"""The fields that the API sends as something else than their type, with the ways there and back."""

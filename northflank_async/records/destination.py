@@ -1,0 +1,65 @@
+from datetime import datetime
+
+from attrs import field, frozen
+
+from northflank_async.records.backup import BackupConfig
+from northflank_async.records.enums import RunStatus, StorageType
+from northflank_async.records.schedule import Scheduling
+
+
+@frozen(kw_only=True)
+class DestinationCredentials:
+    """How a bucket is reached. `endpoint` is a host, with its region: `s3.us-west-2.amazonaws.com`."""
+
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    bucket_name: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
+
+
+@frozen(kw_only=True)
+class CustomDestination:
+    """A backup destination: a bucket of your own. The listing does not send its `id`.
+
+    https://northflank.com/docs/v1/api/team/backup-destinations/list-backup-destinations
+    https://northflank.com/docs/v1/api/team/backup-destinations/get-backup-destination
+    """
+
+    name: str
+    id: str | None = None
+    description: str | None = None
+    type: StorageType | str | None = None
+    prefix: str | None = None
+    credentials: DestinationCredentials | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Reference:
+    """A project or an addon, as something else names it."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+@frozen(kw_only=True)
+class DestinationBackup:
+    """A backup that is stored in a backup destination, with the project and the addon that it was made of.
+
+    `expired_by` is when it will be gone (the API sends it in milliseconds).
+
+    https://northflank.com/docs/v1/api/team/backup-destinations/list-destinations-backups
+    """
+
+    id: str
+    status: RunStatus | str
+    created_at: datetime
+    name: str | None = None
+    project: Reference | None = None
+    addon: Reference | None = None
+    config: BackupConfig | None = None
+    schedules: tuple[Scheduling, ...] | None = None
+    expired_by: datetime | None = None
+    completed_at: datetime | None = None

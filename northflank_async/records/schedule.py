@@ -1,0 +1,44 @@
+from datetime import datetime
+
+from attrs import frozen
+
+from northflank_async.records.backup import BackupDestination
+from northflank_async.records.enums import BackupType, CompressionType, ScheduleInterval
+
+
+@frozen(kw_only=True)
+class Scheduling:
+    """When a schedule makes a backup: at each of the minutes of each of the hours (0–23) of each of the days.
+
+    Day 0 is Monday. An hourly schedule has minutes only, a daily one has no days.
+    """
+
+    interval: ScheduleInterval | str
+    minute: tuple[int, ...] | None = None
+    hour: tuple[int, ...] | None = None
+    day: tuple[int, ...] | None = None
+
+
+@frozen(kw_only=True)
+class BackupSchedule:
+    """A backup schedule of an addon. `retention_time` is in days.
+
+    https://northflank.com/docs/v1/api/project/addons/get-addon-backup-schedules
+    """
+
+    id: str
+    backup_type: BackupType | str | None = None
+    scheduling: Scheduling | None = None
+    retention_time: int | None = None
+    backup_compression_type: CompressionType | str | None = None
+    custom_destination_id: str | None = None
+    additional_destinations: tuple[BackupDestination, ...] | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class CreatedSchedule:
+    """What the API answers when a schedule has been created."""
+
+    id: str

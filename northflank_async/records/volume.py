@@ -1,0 +1,81 @@
+from datetime import datetime
+
+from attrs import frozen
+
+from northflank_async.records.enums import AccessMode, AttachedType
+
+
+@frozen(kw_only=True)
+class VolumeSpec:
+    """What a volume is. `storage_size` is in megabytes."""
+
+    access_mode: AccessMode | str | None = None
+    storage_class_name: str | None = None
+    storage_size: int | None = None
+
+
+@frozen(kw_only=True)
+class AttachedObject:
+    """A service or a job that a volume is attached to."""
+
+    id: str
+    type: AttachedType | str | None = None
+
+
+@frozen(kw_only=True)
+class Volume:
+    """A volume of a project.
+
+    https://northflank.com/docs/v1/api/project/volumes/list-volumes
+    https://northflank.com/docs/v1/api/project/volumes/get-volume
+    """
+
+    id: str
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    spec: VolumeSpec | None = None
+    attached_objects: tuple[AttachedObject, ...] | None = None
+    status: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class VolumeBackupSpec:
+    """`storage_size` is in megabytes."""
+
+    storage_size: int | None = None
+
+
+@frozen(kw_only=True)
+class SourceObject:
+    """The volume that a backup was made of, as it was."""
+
+    id: str | None = None
+    spec: VolumeSpec | None = None
+
+
+@frozen(kw_only=True)
+class VolumeBackupSource:
+    """What a volume's backup was made from."""
+
+    type: str | None = None
+    source_object: SourceObject | None = None
+
+
+@frozen(kw_only=True)
+class VolumeBackup:
+    """A backup of a volume. No list of its statuses is documented.
+
+    https://northflank.com/docs/v1/api/project/volumes/get-volume-backups
+    https://northflank.com/docs/v1/api/project/volumes/get-volume-backup-details
+    """
+
+    id: str
+    name: str | None = None
+    description: str | None = None
+    status: str | None = None
+    spec: VolumeBackupSpec | None = None
+    source: VolumeBackupSource | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
