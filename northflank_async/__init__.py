@@ -28,7 +28,15 @@ from northflank_async.errors import (
 from northflank_async.paging import Page, Paginator
 from northflank_async.protocol import Response
 from northflank_async.records import *  # noqa: F403
-from northflank_async.resources import Account, AddonResource, BackupResource, ProjectResource
+from northflank_async.resources import (
+    Account,
+    AddonResource,
+    BackupResource,
+    DestinationResource,
+    ProjectResource,
+    VolumeBackupResource,
+    VolumeResource,
+)
 from northflank_async.version import __version__
 
 __all__ = [
@@ -42,6 +50,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "DecodeError",
+    "DestinationResource",
     "Northflank",
     "NorthflankError",
     "NotFound",
@@ -56,6 +65,8 @@ __all__ = [
     "ServerError",
     "TransportError",
     "View",
+    "VolumeBackupResource",
+    "VolumeResource",
     "__version__",
 ]
 __all__ += records.__all__

@@ -9,7 +9,7 @@ import json
 import math
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -72,6 +72,8 @@ class Request:
     url: URL
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
+    secrets: Sequence[Secret] = field(default=(), repr=False)
+    """Of the body: what no error may show, either."""
 
 
 @frozen(kw_only=True)
@@ -124,7 +126,7 @@ def parse_base_url(text: str) -> URL:
         raise ConfigurationError(f"the base URL ends before /v1, which is part of each path: {text!r}")
     if url.raw_query_string or url.raw_fragment:
         raise ConfigurationError("the base URL must not have a query or a fragment")
-    if url.scheme == "http" and not _is_loopback(host):
+    if url.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(f"the token is not sent over plain http to {host}: use https")
     return url
 
@@ -189,7 +191,13 @@ def build_request(
     if json_body is None:
         return Request(method=method.upper(), url=url.with_query(query), headers=headers)
     headers["Content-Type"] = "application/json"
-    return Request(method=method.upper(), url=url.with_query(query), headers=headers, body=_json_bytes(json_body))
+    return Request(
+        method=method.upper(),
+        url=url.with_query(query),
+        headers=headers,
+        body=_json_bytes(json_body),
+        secrets=tuple(_secrets(json_body)),
+    )
 
 
 def _check_path(path: str) -> None:
@@ -228,7 +236,17 @@ def _json_bytes(value: Any) -> bytes:
         raise ConfigurationError(f"the body cannot be sent as JSON: {error}") from None
 
 
-def _is_loopback(host: str) -> bool:
+def _secrets(value: Any) -> Iterator[Secret]:
+    match value:
+        case Secret():
+            yield value
+        case dict():
+            for item in value.values():
+                yield from _secrets(item)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nothing that is sent there leaves the machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

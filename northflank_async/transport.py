@@ -37,7 +37,7 @@ _NO_TIMEOUT = aiohttp.ClientTimeout()
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 30.0
 _SHORTEST_SECRET = 8
-"""Shorter tokens are not looked for in what a server sends: every "t" would be one, and nothing would be hidden."""
+"""Characters."""
 
 
 class Transport:
@@ -104,7 +104,7 @@ class Transport:
             if isinstance(error, NorthflankError):
                 error.method, error.url = request.method, request.url
                 error.attempts, error.elapsed = retries.attempt, self.budget.time() - started
-            self._drop_frames(error, handled)
+            self._drop_frames(error, handled, request)
             raise
 
     def read_later(self, read: Callable[[], T], response: Response) -> T:
@@ -132,6 +132,10 @@ class Transport:
     def holds_token(self, text: str) -> bool:
         """Whether a server has sent the token back."""
         return self._is_secret and self._token in text
+
+    def _secrets(self, request: Request) -> list[Secret]:
+        """What no error may show. Shorter ones are not looked for: each "t" would be one, and nothing would be hidden."""
+        return [secret for secret in (self._token, *request.secrets) if len(secret) >= _SHORTEST_SECRET]
 
     async def _retry(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
         try:
@@ -164,8 +168,8 @@ class Transport:
                 outcome = response.status
                 return read(read_envelope(response, body))
             except NorthflankError as error:
-                if self._is_secret:
-                    error.redact(self._token)
+                for secret in self._secrets(request):
+                    error.redact(secret)
                 outcome = outcome if isinstance(outcome, int) else error
                 raise
             finally:
@@ -243,17 +247,17 @@ class Transport:
                 return TransportError(f"the answer is no HTTP: {error.message}")
         return TransportError(f"the connection broke: {error}")
 
-    def _drop_frames(self, error: BaseException, handled: BaseException | None) -> None:
+    def _drop_frames(self, error: BaseException, handled: BaseException | None, request: Request) -> None:
         """Drop the frames below `send`: some reports show locals, and theirs hold the token, or a server's echo of it.
 
-        A cause whose own text holds the token goes with them. What the caller was handling is not touched.
+        A cause whose own text holds a secret goes with them. What the caller was handling is not touched.
         """
         while True:
             error.__traceback__ = None
             cause = error.__cause__ or error.__context__
             if cause is None or cause is handled:
                 return
-            if self.holds_token(f"{cause} {cause!r}"):
+            if any(secret in f"{cause} {cause!r}" for secret in self._secrets(request)):
                 error.__cause__ = error.__context__ = None
                 return
             error = cause

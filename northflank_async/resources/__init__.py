@@ -3,6 +3,16 @@
 from northflank_async.resources.account import Account
 from northflank_async.resources.addon import AddonResource
 from northflank_async.resources.backup import BackupResource
+from northflank_async.resources.destination import DestinationResource
 from northflank_async.resources.project import ProjectResource
+from northflank_async.resources.volume import VolumeBackupResource, VolumeResource
 
-__all__ = ["Account", "AddonResource", "BackupResource", "ProjectResource"]
+__all__ = [
+    "Account",
+    "AddonResource",
+    "BackupResource",
+    "DestinationResource",
+    "ProjectResource",
+    "VolumeBackupResource",
+    "VolumeResource",
+]

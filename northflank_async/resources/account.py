@@ -4,7 +4,9 @@ from typing import Any
 from northflank_async.budget import Budget, RateLimit
 from northflank_async.paging import Listing, Paginator, as_sent
 from northflank_async.protocol import MAX_PER_PAGE, segment
-from northflank_async.records import Project
+from northflank_async.records import CustomDestination, DestinationCredentials, Project
+from northflank_async.resources.arguments import destination_body
+from northflank_async.resources.destination import DestinationResource
 from northflank_async.resources.project import ProjectResource
 from northflank_async.resources.resource import Resource
 from northflank_async.transport import Transport
@@ -47,7 +49,7 @@ class Account(Resource):
 
         https://northflank.com/docs/v1/api/team/projects/list-projects
         """
-        return self._list("projects", Project, per_page=per_page, page=page, cursor=cursor)
+        return self._list("projects", Project, items="projects", per_page=per_page, page=page, cursor=cursor)
 
     def project(self, project_id: str) -> ProjectResource:
         """One project, by its id. Nothing is sent.
@@ -56,6 +58,60 @@ class Account(Resource):
             ConfigurationError: the id cannot be part of a URL.
         """
         return ProjectResource(self._transport, f"{self._path}/projects/{segment('the project id', project_id)}")
+
+    def backup_destinations(
+        self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
+    ) -> Paginator[CustomDestination]:
+        """List the backup destinations: buckets of your own that backups can be stored in.
+
+        Args:
+            per_page: destinations a request, 1 to 100.
+            page: the number of the page to begin with, from 1.
+            cursor: the cursor of the page to begin with.
+
+        Raises:
+            ConfigurationError: `per_page` or `page` is out of range.
+
+        https://northflank.com/docs/v1/api/team/backup-destinations/list-backup-destinations
+        """
+        return self._list(
+            "backup-destinations",
+            CustomDestination,
+            items="backupDestinations",
+            per_page=per_page,
+            page=page,
+            cursor=cursor,
+        )
+
+    def backup_destination(self, destination_id: str) -> DestinationResource:
+        """One backup destination, by its id. Nothing is sent.
+
+        Raises:
+            ConfigurationError: the id cannot be part of a URL.
+        """
+        return DestinationResource(
+            self._transport, f"{self._path}/backup-destinations/{segment('the destination id', destination_id)}"
+        )
+
+    async def create_backup_destination(
+        self, *, name: str, prefix: str, credentials: DestinationCredentials, description: str | None = None
+    ) -> CustomDestination:
+        """Create a backup destination of a bucket that speaks S3.
+
+        Args:
+            name: 3 to 100 letters and digits, with single `-` or spaces between.
+            prefix: the folder in the bucket: letters, digits, `-` and `_`, with one `/` at the end.
+            credentials: how the bucket is reached; all of them. The keys show in no message.
+            description: 200 characters at the most.
+
+        Raises:
+            ConfigurationError: an argument is not as documented.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/team/backup-destinations/add-backup-destination
+        """
+        body = destination_body(name=name, prefix=prefix, credentials=credentials, description=description)
+        return await self._call("POST", CustomDestination, "/backup-destinations", json=body)
 
     async def request(self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
         """Call any endpoint of the API, as plain JSON, with the same retries and budget.

@@ -1,7 +1,13 @@
+from datetime import datetime
+from typing import Any, Literal
+
 from northflank_async.paging import Paginator
-from northflank_async.protocol import MAX_PER_PAGE
-from northflank_async.records import Backup, Restore
-from northflank_async.resources.resource import Resource
+from northflank_async.protocol import MAX_PER_PAGE, Secret, segment
+from northflank_async.records import Backup, LogLine, Restore
+from northflank_async.records.download import DownloadLink
+from northflank_async.records.restore import StartedRestore
+from northflank_async.resources.arguments import log_query, source_query
+from northflank_async.resources.resource import Resource, read_items
 
 
 class BackupResource(Resource):
@@ -37,9 +43,201 @@ class BackupResource(Resource):
             cursor: the cursor of the page to begin with.
 
         Raises:
-            ConfigurationError: `per_page` or `page` is out of range.
+            ConfigurationError: an argument is out of range.
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backup-restores
         """
-        source = {"sourceProjectId": source_project_id, "sourceAddonId": source_addon_id}
-        return self._list("restores", Restore, per_page=per_page, page=page, cursor=cursor, params=source)
+        source = source_query(source_project_id, source_addon_id)
+        return self._list(
+            "restores", Restore, items="restores", per_page=per_page, page=page, cursor=cursor, params=source
+        )
+
+    async def restore(self, *, source_project_id: str | None = None, source_addon_id: str | None = None) -> str:
+        """Start a restore of the backup, which overwrites the addon's data. `wait_restore()` waits for its end.
+
+        Args:
+            source_project_id: for a global backup, the project whose addon made it.
+            source_addon_id: for a global backup, the addon that made it.
+
+        Returns:
+            The restore's id.
+
+        Raises:
+            ConfigurationError: an argument is no id.
+            NotFound: there is no such backup, or the token cannot see it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/restore-addon-backup
+        """
+        source = source_query(source_project_id, source_addon_id)
+        return (await self._call("POST", StartedRestore, "/restore", params=source)).restore_id
+
+    async def abort(self) -> None:
+        """Abort the backup, which has to be under way.
+
+        Raises:
+            NotFound: there is no such backup, or the token cannot see it.
+            NorthflankError: any other failure, such as one that has ended already.
+
+        https://northflank.com/docs/v1/api/project/addons/abort-backup
+        """
+        await self._change("POST", "/abort")
+
+    async def abort_restore(
+        self, restore_id: str, *, source_project_id: str | None = None, source_addon_id: str | None = None
+    ) -> None:
+        """Abort a restore of the backup, which has to be under way.
+
+        Args:
+            restore_id: what `restore()` returned.
+            source_project_id: for a global backup, the project whose addon made it.
+            source_addon_id: for a global backup, the addon that made it.
+
+        Raises:
+            ConfigurationError: an argument is no id.
+            NotFound: there is no such backup or restore, or the token cannot see it.
+            NorthflankError: any other failure, such as one that has ended already.
+
+        https://northflank.com/docs/v1/api/project/addons/abort-backup-restore
+        """
+        source = source_query(source_project_id, source_addon_id)
+        segment("the restore id", restore_id)
+        await self._change("POST", "/abort-restore", params=source, json={"restoreId": restore_id})
+
+    async def retain(self) -> None:
+        """Keep the backup when its retention time is over.
+
+        Raises:
+            NotFound: there is no such backup, or the token cannot see it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/retain-backup
+        """
+        await self._change("POST", "/retain")
+
+    async def delete(self) -> None:
+        """Delete the backup, for good.
+
+        Raises:
+            NotFound: there is no such backup, or the token cannot see it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/delete-addon-backup
+        """
+        await self._change("DELETE")
+
+    async def download_link(self) -> str:
+        """Get a link to the backup's file. It works for a while, for whoever has it; its repr does not show it.
+
+        Raises:
+            NotFound: there is no such backup, or the token cannot see it.
+            NorthflankError: any other failure, such as a backup that is no dump.
+
+        https://northflank.com/docs/v1/api/project/addons/get-backup-download-link
+        """
+        return Secret((await self._get(DownloadLink, "/download-link")).download_link)
+
+    async def logs(
+        self,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        duration: int | None = None,
+        line_limit: int | None = None,
+        direction: Literal["backward", "forward"] | None = None,
+        text_includes: str | None = None,
+        text_not_includes: str | None = None,
+        regex_includes: str | None = None,
+        regex_not_includes: str | None = None,
+        container_name: str | None = None,
+    ) -> list[LogLine]:
+        """Get what the backup has logged, with one request; only a dump logs.
+
+        Args:
+            start_time: only lines after this time, which needs a time zone.
+            end_time: only lines before this time, which needs a time zone.
+            duration: seconds from the start or until the end; goes with one of the two at most.
+            line_limit: lines at the most.
+            direction: `"forward"` for the oldest line first, `"backward"` for the newest.
+            text_includes: only lines with this text.
+            text_not_includes: only lines without it.
+            regex_includes: only lines that match this regular expression.
+            regex_not_includes: only lines that do not.
+            container_name: only lines of this container.
+
+        Raises:
+            ConfigurationError: an argument is out of range, or does not go with another one.
+            NotFound: there is no such backup, or the token cannot see it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/get-addon-backup-logs
+        """
+        query = log_query(
+            start_time=start_time,
+            end_time=end_time,
+            duration=duration,
+            line_limit=line_limit,
+            direction=direction,
+            text_includes=text_includes,
+            text_not_includes=text_not_includes,
+            regex_includes=regex_includes,
+            regex_not_includes=regex_not_includes,
+            container_name=container_name,
+        )
+        return await self._logs("/logs", query)
+
+    async def restore_logs(
+        self,
+        restore_id: str,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        duration: int | None = None,
+        line_limit: int | None = None,
+        direction: Literal["backward", "forward"] | None = None,
+        text_includes: str | None = None,
+        text_not_includes: str | None = None,
+        regex_includes: str | None = None,
+        regex_not_includes: str | None = None,
+        container_name: str | None = None,
+    ) -> list[LogLine]:
+        """Get what a restore of the backup has logged, with one request.
+
+        Args:
+            restore_id: what `restore()` returned.
+            start_time: only lines after this time, which needs a time zone.
+            end_time: only lines before this time, which needs a time zone.
+            duration: seconds from the start or until the end; goes with one of the two at most.
+            line_limit: lines at the most.
+            direction: `"forward"` for the oldest line first, `"backward"` for the newest.
+            text_includes: only lines with this text.
+            text_not_includes: only lines without it.
+            regex_includes: only lines that match this regular expression.
+            regex_not_includes: only lines that do not.
+            container_name: only lines of this container.
+
+        Raises:
+            ConfigurationError: an argument is out of range, or does not go with another one.
+            NotFound: there is no such backup or restore, or the token cannot see it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/get-addon-restore-logs
+        """
+        query = log_query(
+            start_time=start_time,
+            end_time=end_time,
+            duration=duration,
+            line_limit=line_limit,
+            direction=direction,
+            text_includes=text_includes,
+            text_not_includes=text_not_includes,
+            regex_includes=regex_includes,
+            regex_not_includes=regex_not_includes,
+            container_name=container_name,
+        )
+        return await self._logs(f"/restores/{segment('the restore id', restore_id)}/logs", query)
+
+    async def _logs(self, at: str, query: dict[str, Any]) -> list[LogLine]:
+        return await self._transport.send(
+            "GET", f"{self._path}{at}", lambda envelope: read_items(envelope.data, LogLine), params=query
+        )

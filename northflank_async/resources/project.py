@@ -1,8 +1,9 @@
 from northflank_async.paging import Paginator
 from northflank_async.protocol import MAX_PER_PAGE, segment
-from northflank_async.records import Addon, Project
+from northflank_async.records import Addon, Project, Volume
 from northflank_async.resources.addon import AddonResource
 from northflank_async.resources.resource import Resource
+from northflank_async.resources.volume import VolumeResource
 
 
 class ProjectResource(Resource):
@@ -34,7 +35,7 @@ class ProjectResource(Resource):
 
         https://northflank.com/docs/v1/api/project/addons/list-addons
         """
-        return self._list("addons", Addon, per_page=per_page, page=page, cursor=cursor)
+        return self._list("addons", Addon, items="addons", per_page=per_page, page=page, cursor=cursor)
 
     def addon(self, addon_id: str) -> AddonResource:
         """One addon, by its id. Nothing is sent.
@@ -43,3 +44,28 @@ class ProjectResource(Resource):
             ConfigurationError: the id cannot be part of a URL.
         """
         return AddonResource(self._transport, f"{self._path}/addons/{segment('the addon id', addon_id)}")
+
+    def volumes(
+        self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
+    ) -> Paginator[Volume]:
+        """List the project's volumes.
+
+        Args:
+            per_page: volumes a request, 1 to 100.
+            page: the number of the page to begin with, from 1.
+            cursor: the cursor of the page to begin with.
+
+        Raises:
+            ConfigurationError: `per_page` or `page` is out of range.
+
+        https://northflank.com/docs/v1/api/project/volumes/list-volumes
+        """
+        return self._list("volumes", Volume, items=None, per_page=per_page, page=page, cursor=cursor)
+
+    def volume(self, volume_id: str) -> VolumeResource:
+        """One volume, by its id. Nothing is sent.
+
+        Raises:
+            ConfigurationError: the id cannot be part of a URL.
+        """
+        return VolumeResource(self._transport, f"{self._path}/volumes/{segment('the volume id', volume_id)}")
