@@ -22,6 +22,7 @@ from northflank_async.errors import (
     PaginationError,
     PermissionDenied,
     RateLimited,
+    RunFailed,
     ServerError,
     TransportError,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "RateLimit",
     "RateLimited",
     "Response",
+    "RunFailed",
     "ServerError",
     "TransportError",
     "View",

@@ -5,7 +5,8 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -99,6 +100,7 @@ class Budget:
         self._metered: bool | None = None  # whether the server tells numbers at all, once that is known
         self._asking = False  # the one request that goes out alone to learn the numbers
         self._in_flight = 0
+        self._polling = 0  # how many ask for the same thing again and again
         self._waits_for: _Window | None = None
         self._lost: list[float] = []  # of each request that told nothing: what is sent later has it in its count
         self._pauses = 0  # in a row, after 429s that did not say how long
@@ -129,6 +131,41 @@ class Budget:
             return 0.0
         later_windows = math.ceil(missing / (window.limit - self._reserve)) - 1
         return window.reset_at - self.time() + later_windows * _WINDOW
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call back when the clock has gone on by so many seconds."""
+        return self._clock.call_at(self.time() + seconds, callback)
+
+    @contextmanager
+    def polling(self) -> Iterator[Callable[[float, float], Awaitable[None]]]:
+        """For whoever asks for the same thing again and again: gives what to await between two requests.
+
+        It takes the pause that is wanted and the longest that is usual, in seconds. Where little of the window is left
+        it rests for longer, so that all who poll together spend no more than half of that until the reset.
+        """
+        self._polling += 1
+        try:
+            yield self._rest
+        finally:
+            self._polling -= 1
+
+    async def _rest(self, pause: float, longest: float) -> None:
+        over = asyncio.Event()
+        timer = self.call_later(self._gentle(pause, longest), over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+
+    def _gentle(self, pause: float, longest: float) -> float:
+        window, now = self._window, self.time()
+        if window is None or now >= window.reset_at:
+            return pause
+        until_reset = window.reset_at - now
+        spare = (self._left(window) - self._reserve) / 2 / self._polling
+        if spare * longest >= until_reset:
+            return pause
+        return max(pause, until_reset / max(spare, 1.0))
 
     def admit(self) -> "Admission":
         """One request's place: entering it (`async with`) waits until that can be paid for, first come first served.

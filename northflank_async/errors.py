@@ -12,6 +12,7 @@ NorthflankError
 │   ├ RateLimited         429, or the hour's budget is spent
 │   └ ServerError         5xx
 ├ DecodeError             an answer that is no JSON, or not of the documented shape
+├ RunFailed               a backup or a restore that was waited for has ended otherwise than completed
 └ PaginationError         pages that go in a circle
 """
 
@@ -146,6 +147,14 @@ class DecodeError(NorthflankError):
 
 class PaginationError(NorthflankError):
     """The pages of a listing go in a circle, or lead nowhere."""
+
+
+class RunFailed(NorthflankError):
+    """A backup or a restore has failed, was aborted or is not supported: `record` is the `Backup` or the `Restore`."""
+
+    def __init__(self, message: str, *, record: Any = None) -> None:
+        super().__init__(message)
+        self.record = record
 
 
 def printable(text: str) -> str:

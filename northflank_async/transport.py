@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 _NO_TIMEOUT = aiohttp.ClientTimeout()
 """Of aiohttp's own: an attempt's goes over all that it does."""
-_FIRST_BACKOFF = 0.5
-_LONGEST_BACKOFF = 30.0
+FIRST_BACKOFF = 0.5
+LONGEST_BACKOFF = 30.0
 _SHORTEST_SECRET = 8
 """Characters."""
 
@@ -65,7 +65,7 @@ class Transport:
         self._session = session
         self._owns_session = session is None
         self._timeout = timeout
-        self._attempts = attempts
+        self.attempts = attempts
         self._max_response_bytes = max_response_bytes
         self._trace_configs = list(trace_configs)
         self._closed = False
@@ -88,24 +88,30 @@ class Transport:
         request = build_request(self.base_url, self._token, method, path, params, json)
         started = self.budget.time()
         handled = sys.exception()
-        retries = _Retries(request, self._attempts, self.budget.waits)
+        retries = _Retries(request, self.attempts, self.budget.waits)
         try:
             self._check_open()
-            try:
-                async with asyncio.timeout(None) as scope:
-                    self._under_way.add(scope)
-                    try:
-                        return await self._retry(request, read, retries)
-                    finally:
-                        self._under_way.discard(scope)
-            except TimeoutError:  # only close() ends the scope
-                raise TransportError("the client was closed before the answer came") from None
+            return await self.until_closed(self._retry(request, read, retries))
         except (NorthflankError, asyncio.CancelledError) as error:
             if isinstance(error, NorthflankError):
                 error.method, error.url = request.method, request.url
                 error.attempts, error.elapsed = retries.attempt, self.budget.time() - started
-            self._drop_frames(error, handled, request)
+            self._drop_frames(error, handled, request.secrets)
             raise
+
+    async def until_closed(self, work: Awaitable[T]) -> T:
+        """The result of something that ends with a `TransportError` when the client is closed."""
+        try:
+            async with asyncio.timeout(None) as scope:
+                self._under_way.add(scope)
+                try:
+                    return await work
+                finally:
+                    self._under_way.discard(scope)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        raise TransportError("the client was closed before the answer came")
 
     def read_later(self, read: Callable[[], T], response: Response) -> T:
         """Read more of an answer that `send` has given back: an error is that request's all the same."""
@@ -114,9 +120,8 @@ class Transport:
             return read()
         except NorthflankError as error:
             error.method, error.url = response.method, response.url
-            if self._is_secret:
-                error.redact(self._token)
-            self._drop_frames(error, handled)
+            self._redact(error, ())
+            self._drop_frames(error, handled, ())
             raise
 
     async def close(self) -> None:
@@ -133,9 +138,13 @@ class Transport:
         """Whether a server has sent the token back."""
         return self._is_secret and self._token in text
 
-    def _secrets(self, request: Request) -> list[Secret]:
-        """What no error may show. Shorter ones are not looked for: each "t" would be one, and nothing would be hidden."""
-        return [secret for secret in (self._token, *request.secrets) if len(secret) >= _SHORTEST_SECRET]
+    def _redact(self, error: NorthflankError, of_body: Sequence[Secret]) -> None:
+        for secret in self._secrets(of_body):
+            error.redact(secret)
+
+    def _secrets(self, of_body: Sequence[Secret]) -> list[Secret]:
+        """What no error may show. Not the short ones: each "t" would be one, and nothing would be hidden."""
+        return [secret for secret in (self._token, *of_body) if len(secret) >= _SHORTEST_SECRET]
 
     async def _retry(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
         try:
@@ -146,10 +155,10 @@ class Transport:
 
         async for attempt in stamina.retry_context(
             on=retries.decide,
-            attempts=self._attempts,
+            attempts=self.attempts,
             timeout=None,
-            wait_initial=_FIRST_BACKOFF,
-            wait_max=_LONGEST_BACKOFF,
+            wait_initial=FIRST_BACKOFF,
+            wait_max=LONGEST_BACKOFF,
         ):
             with attempt:
                 if failed:
@@ -168,8 +177,7 @@ class Transport:
                 outcome = response.status
                 return read(read_envelope(response, body))
             except NorthflankError as error:
-                for secret in self._secrets(request):
-                    error.redact(secret)
+                self._redact(error, request.secrets)
                 outcome = outcome if isinstance(outcome, int) else error
                 raise
             finally:
@@ -247,7 +255,7 @@ class Transport:
                 return TransportError(f"the answer is no HTTP: {error.message}")
         return TransportError(f"the connection broke: {error}")
 
-    def _drop_frames(self, error: BaseException, handled: BaseException | None, request: Request) -> None:
+    def _drop_frames(self, error: BaseException, handled: BaseException | None, of_body: Sequence[Secret]) -> None:
         """Drop the frames below `send`: some reports show locals, and theirs hold the token, or a server's echo of it.
 
         A cause whose own text holds a secret goes with them. What the caller was handling is not touched.
@@ -257,10 +265,27 @@ class Transport:
             cause = error.__cause__ or error.__context__
             if cause is None or cause is handled:
                 return
-            if any(secret in f"{cause} {cause!r}" for secret in self._secrets(request)):
+            if any(secret in f"{cause} {cause!r}" for secret in self._secrets(of_body)):
                 error.__cause__ = error.__context__ = None
                 return
             error = cause
+
+    def bare_session(self) -> aiohttp.ClientSession:
+        """A session over the same connections for other hosts, without the token or what a caller's session adds.
+
+        Its timeout is for a connection to be made, and for the next bytes to come.
+        """
+        session = self._open_session()
+        return aiohttp.ClientSession(
+            connector=session.connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(sock_connect=self._timeout, sock_read=self._timeout),
+            trust_env=session.trust_env,
+            proxy=session._default_proxy,  # there is no public name for it
+            proxy_auth=session._default_proxy_auth,
+        )
 
     def _check_open(self) -> None:
         if self._closed:

@@ -8,6 +8,7 @@ from northflank_async.records.download import DownloadLink
 from northflank_async.records.restore import StartedRestore
 from northflank_async.resources.arguments import log_query, source_query
 from northflank_async.resources.resource import Resource, read_items
+from northflank_async.resources.wait import until_ended
 
 
 class BackupResource(Resource):
@@ -236,6 +237,64 @@ class BackupResource(Resource):
             container_name=container_name,
         )
         return await self._logs(f"/restores/{segment('the restore id', restore_id)}/logs", query)
+
+    async def wait(self, timeout: float | None = None) -> Backup:
+        """Wait until the backup has ended, and get it.
+
+        It is asked for every 2 seconds, then more and more rarely down to every 30, and still more rarely where that
+        would use up the hour's requests. If this fails on its way, the backup goes on, and can be waited for again.
+
+        Args:
+            timeout: seconds; else as long as it takes.
+
+        Raises:
+            RunFailed: it failed, was aborted or is not supported; `record` is the backup.
+            TimeoutError: it has not ended in time.
+            NotFound: there is no such backup, or the token cannot see it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/get-addon-backup
+        """
+        return await self._transport.until_closed(
+            until_ended(self.get, name=f"the backup {self._name}", budget=self._transport.budget, timeout=timeout)
+        )
+
+    async def wait_restore(
+        self,
+        restore_id: str,
+        timeout: float | None = None,
+        *,
+        source_project_id: str | None = None,
+        source_addon_id: str | None = None,
+    ) -> Restore:
+        """Wait until a restore of the backup has ended, and get it; it is asked for as rarely as by `wait()`.
+
+        Args:
+            restore_id: what `restore()` returned.
+            timeout: seconds; else as long as it takes.
+            source_project_id: for a global backup, the project whose addon made it.
+            source_addon_id: for a global backup, the addon that made it.
+
+        Raises:
+            RunFailed: it failed, was aborted or is not supported; `record` is the restore.
+            TimeoutError: it has not ended in time.
+            NotFound: there is no such backup or restore, or the token cannot see it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/list-addon-backup-restores
+        """
+        restores = self.restores(source_project_id=source_project_id, source_addon_id=source_addon_id)
+
+        async def find() -> Restore | None:
+            async for restore in restores:
+                if restore.id == restore_id:
+                    return restore
+            return None
+
+        name = f"the restore {restore_id} of the backup {self._name}"
+        return await self._transport.until_closed(
+            until_ended(find, name=name, budget=self._transport.budget, timeout=timeout)
+        )
 
     async def _logs(self, at: str, query: dict[str, Any]) -> list[LogLine]:
         return await self._transport.send(

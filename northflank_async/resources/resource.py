@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from northflank_async.errors import DecodeError
 from northflank_async.paging import Listing, Paginator
@@ -26,6 +27,11 @@ class Resource:
     def __init__(self, transport: Transport, path: str) -> None:
         self._transport = transport
         self._path = path
+
+    @property
+    def _name(self) -> str:
+        """The id, as it was given."""
+        return unquote(self._path.rpartition("/")[2])
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._path}>"
