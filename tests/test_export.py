@@ -30,8 +30,8 @@ from northflank_async.inventory.formats import parquet
 from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.stored_backup import StoredBackup
 from northflank_async.inventory.stream import stream
-from northflank_async.inventory.whole_file import whole_file
 from northflank_async.simulator import Simulator
+from northflank_async.whole_file import whole_file
 from tests.clocks import until
 from tests.command import run
 from tests.company import Company, backups, refusal, serving

@@ -10,7 +10,7 @@ from northflank_async.inventory.run import Run
 from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.store import Store, lock_file, parse_database
 from northflank_async.inventory.sync import sync
-from northflank_async.inventory.whole_file import check_writable, discard_parts, whole_file
+from northflank_async.whole_file import check_writable, discard_parts, whole_file
 
 DATABASE_FILE = ".db"
 

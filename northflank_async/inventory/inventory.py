@@ -13,8 +13,8 @@ from northflank_async.inventory.selection import Selection
 from northflank_async.inventory.store import Store, parse_database, shown
 from northflank_async.inventory.stored_backup import StoredBackup
 from northflank_async.inventory.sync import sync
-from northflank_async.inventory.whole_file import whole_file
 from northflank_async.resources import Account
+from northflank_async.whole_file import whole_file
 
 
 class Inventory:

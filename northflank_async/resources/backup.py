@@ -1,6 +1,9 @@
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
+from northflank_async.download import Progress, download
 from northflank_async.paging import Paginator
 from northflank_async.protocol import MAX_PER_PAGE, Secret, segment
 from northflank_async.records import Backup, LogLine, Restore
@@ -137,6 +140,30 @@ class BackupResource(Resource):
         https://northflank.com/docs/v1/api/project/addons/get-backup-download-link
         """
         return Secret((await self._get(DownloadLink, "/download-link")).download_link)
+
+    async def download(self, path: str | os.PathLike[str], *, progress: Progress | None = None) -> Path:
+        """Download the backup into a file, which appears when it is complete, and not at all if it fails.
+
+        A transfer that breaks off is gone on with where the storage can tell that the file is still the same, else it
+        begins anew; a link that has expired is replaced. The requests to the storage are none of the hour's.
+
+        Args:
+            path: the file; one that is there is replaced. In the meantime there is a `.part` file beside it.
+            progress: is called with the bytes that are there, and of how many; `None` where the storage does not say.
+
+        Returns:
+            The path.
+
+        Raises:
+            NotFound: there is no such backup, or the token cannot see it.
+            TransportError: the storage refuses, or nothing more has come in as many attempts as the client makes.
+            NorthflankError: any other failure, such as a backup that is no dump.
+            OSError: the file cannot be written.
+
+        https://northflank.com/docs/v1/api/project/addons/get-backup-download-link
+        """
+        work = download(Path(path), self.download_link, transport=self._transport, progress=progress)
+        return await self._transport.until_closed(work)
 
     async def logs(
         self,
