@@ -15,7 +15,7 @@ from aiohttp import web
 from rich.console import Console
 from rich.traceback import Traceback
 
-from northflank_async import Northflank, NorthflankError
+from northflank_async import DestinationCredentials, Northflank, NorthflankError
 from northflank_async.protocol import Secret
 from tests.scripted import TOKEN, envelope, http, raw_server, scripted
 
@@ -175,3 +175,36 @@ async def test_a_trace_config_that_prints_what_it_is_given_does_not_show_the_tok
 
 def test_a_secret_hides_its_repr_only() -> None:
     assert (repr(Secret("x")), str(Secret("x")), f"{Secret('x')}") == ("'***'", "x", "x")
+
+
+SECRET = "mongodb://root:hunter22@db.example.com"
+CHANGES: dict[str, Callable[[Northflank], Coroutine[Any, Any, Any]]] = {
+    "a connection string": lambda nf: nf.project("p").addon("a").import_backup(connection_string=SECRET),
+    "an import URL": lambda nf: nf.project("p").addon("a").import_backup(url=f"https://{SECRET}"),
+    "credentials": lambda nf: nf.create_backup_destination(name="abc", prefix="p/", credentials=CREDENTIALS),
+    "new credentials": lambda nf: nf.backup_destination("d").update(credentials=CREDENTIALS),
+}
+CREDENTIALS = DestinationCredentials(
+    access_key=f"key {SECRET}", secret_key=SECRET, bucket_name="b", region="r", endpoint="e"
+)
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize("change", CHANGES)
+async def test_no_failure_shows_what_is_secret_in_a_body(
+    change: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def echo_body(request: web.Request) -> web.Response:
+        sent = (await request.json())["credentials"] if "destination" in request.path else await request.json()
+        told = [value for value in sent.values() if SECRET in value]
+        error = {"status": status, "message": f"Bad {told}", "id": told[0], "details": {told[0]: told}}
+        return web.json_response({"error": error, "datum": told}, status=status)
+
+    async with answering(echo_body) as url, Northflank(TOKEN, base_url=url, attempts=2) as nf:
+        with pytest.raises(NorthflankError) as caught:
+            await CHANGES[change](nf)
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert SECRET not in everything_a_report_shows(caught.value)
+    assert SECRET not in caplog.text

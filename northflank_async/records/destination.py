@@ -11,7 +11,7 @@ from northflank_async.records.schedule import Scheduling
 class DestinationCredentials:
     """How a bucket is reached. `endpoint` is a host, with its region: `s3.us-west-2.amazonaws.com`."""
 
-    access_key: str | None = None
+    access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     bucket_name: str | None = None
     region: str | None = None

@@ -307,7 +307,7 @@ def _check_text(
     if not isinstance(value, str):
         raise ConfigurationError(f"{argument} must be text, not {type(value).__name__}")
     if len(value) < least or (most is not None and len(value) > most):
-        lengths = f"{least} to {most}" if least and most else f"at most {most}" if most else f"at least {least}"
+        lengths = f"{least} to {most}" if least else f"at most {most}"
         raise ConfigurationError(f"{argument} must have {lengths} characters, not {len(value)}")
     if not pattern.fullmatch(value):
         raise ConfigurationError(f"{argument} must be {rule}, not {value!r}")

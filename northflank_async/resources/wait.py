@@ -72,7 +72,7 @@ class _Watch:
     def __init__(self, name: str, budget: Budget) -> None:
         self.name = name
         self.budget = budget
-        self.status = "unknown"
+        self.status = "without an answer"
 
     async def until_ended(self, ask: Callable[[], Awaitable[Run | None]]) -> Run:
         pause, unlisted = _FIRST_PAUSE, 0
