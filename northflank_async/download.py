@@ -50,7 +50,7 @@ async def download(
     with whole_file(path) as file:
         try:
             async with transport.bare_session() as session:
-                await _Transfer(file, link, session, transport.attempts, progress).run()
+                await _Transfer(file, path.name, link, session, transport.attempts, progress).run()
         except (NorthflankError, asyncio.CancelledError) as error:
             error.__traceback__ = None  # some reports show locals, and theirs hold the link
             raise
@@ -64,12 +64,14 @@ class _Transfer:
     def __init__(
         self,
         file: BinaryIO,
+        name: str,
         link: Callable[[], Awaitable[str]],
         session: aiohttp.ClientSession,
         attempts: int,
         progress: Progress | None,
     ) -> None:
         self._file = file
+        self._name = name
         self._new_link = link
         self._session = session
         self._attempts = attempts
@@ -103,7 +105,8 @@ class _Transfer:
         except TransportError as error:
             if error is not self._passing:
                 raise
-            _log.warning("a download stopped at %d of %s bytes: %s", self._done, self._total or "unknown", error)
+            total = "unknown" if self._total is None else self._total
+            _log.warning("the download to %s stopped at %d of %s bytes: %s", self._name, self._done, total, error)
             if self._done <= self._furthest:
                 raise
             self._furthest = self._done
@@ -227,8 +230,8 @@ def _reason(error: Exception) -> str:
 def _join(url: URL | None, location: str) -> URL | None:
     """Where a link or a redirect leads, with its signature as it was written; `None` if nowhere."""
     try:
-        target = URL(location, encoded=True)
-        return url.join(target) if url else target
+        target = url.join(URL(location, encoded=True)) if url else URL(location, encoded=True)
+        return target if target.port else None  # which finds out whether it can be read
     except ValueError:
         return None
 

@@ -1,0 +1,455 @@
+"""Downloads, from a storage service that a test scripts, and from the simulator's."""
+
+import asyncio
+import hashlib
+import itertools
+import logging
+import stat
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from attrs import define, field
+
+from northflank_async import BackupResource, NorthflankError, NotFound, TransportError
+from tests.clocks import until
+from tests.scripted import TOKEN, Scripted, envelope, scripted
+from tests.test_secrets import everything_a_report_shows
+
+CONTENT = bytes(range(256)) * 4096 * 8  # 8 MiB
+MIB = 2**20  # no less is written at once, unless nothing more comes
+SIGNATURE = "X-Signature=a%2Fb%3D+c"
+
+
+@define(eq=False)
+class Storage:
+    """A storage service, reached by the link that the API gives; what it does wrong is up to the test."""
+
+    content: bytes = field(default=CONTENT, repr=False)
+    etag: str | None = '"v1"'
+    ranges: bool = True
+    cuts: list[int] = field(factory=list)  # bytes after which a transfer is cut off, one after another
+    expire: int = 0  # so many requests for the object are refused as expired, from the second on
+    instead: Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse] | None] = lambda _: None
+    links: int = 0
+    arrived: int = 0
+    seen: list[web.Request] = field(factory=list)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/download-link"):
+            self.links += 1
+            return envelope({"downloadLink": f"http://{request.host}/storage/link{self.links}?{SIGNATURE}"})
+        self.seen.append(request)
+        assert request.path_qs.endswith(SIGNATURE), "a signature has to be sent as it is written"
+        special = self.instead(request)
+        if special is not None:
+            return special if isinstance(special, web.StreamResponse) else await special
+        if len(self.seen) > 1 and self.expire:
+            self.expire -= 1
+            return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
+        return await self.send(request)
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        start = 0
+        asked = request.headers.get("Range")
+        if asked and self.ranges and request.headers["If-Range"] == self.etag:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        size = len(self.content)
+        response = web.StreamResponse(status=206 if start else 200)
+        response.content_length = size - start
+        if start:
+            response.headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+        if self.etag:
+            response.headers["ETag"] = self.etag
+        await response.prepare(request)
+        end = start + self.cuts.pop(0) if self.cuts else size
+        await response.write(self.content[start:end])
+        if end < size:
+            if end - start > MIB:  # what has not been read when a connection breaks is lost
+                await until(lambda: self.arrived >= start + MIB)
+            assert request.transport
+            request.transport.close()
+        return response
+
+    def arrive(self, done: int, _: int | None) -> None:
+        self.arrived = done
+
+    def ranges_asked(self) -> list[str | None]:
+        return [request.headers.get("Range") for request in self.seen]
+
+
+def of(server: Scripted, **options: Any) -> Any:
+    return server.client(**options)
+
+
+def backup(nf: Any) -> BackupResource:
+    made: BackupResource = nf.project("p").addon("a").backup("b")
+    return made
+
+
+async def downloaded(storage: Storage, path: Path, progress: Any = None, **options: Any) -> Path:
+    def tell(done: int, total: int | None) -> None:
+        storage.arrive(done, total)
+        if progress:
+            progress(done, total)
+
+    async with scripted(storage.answer) as server, server.client(**options) as nf:
+        return await backup(nf).download(path, progress=tell)
+
+
+async def test_a_backup_is_written_into_a_file(tmp_path: Path) -> None:
+    storage = Storage()
+    told: list[tuple[int, int | None]] = []
+    path = await downloaded(storage, tmp_path / "b.gz", lambda *now: told.append(now))
+    assert path == tmp_path / "b.gz"
+    assert path.read_bytes() == CONTENT
+    assert [file.name for file in tmp_path.iterdir()] == ["b.gz"]
+    assert told[0] == (0, len(CONTENT))
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert told == sorted(told)
+    assert len(storage.seen) == storage.links == 1
+
+
+async def test_the_path_may_be_text_and_a_file_that_is_there_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b.gz").write_text("older")
+    assert await downloaded(Storage(), "b.gz") == Path("b.gz")  # type: ignore[arg-type]
+    assert (tmp_path / "b.gz").read_bytes() == CONTENT
+
+
+async def test_an_empty_backup_is_an_empty_file(tmp_path: Path) -> None:
+    assert (await downloaded(Storage(content=b""), tmp_path / "b")).read_bytes() == b""
+
+
+async def test_a_transfer_that_breaks_off_is_gone_on_with(tmp_path: Path) -> None:
+    storage = Storage(cuts=[2 * MIB, 2 * MIB, 2 * MIB])
+    path = await downloaded(storage, tmp_path / "b")
+    assert path.read_bytes() == CONTENT
+    first, *others = storage.ranges_asked()
+    starts = [int(asked.removeprefix("bytes=").removesuffix("-")) for asked in others if asked]
+    assert (first, len(starts)) == (None, 3)
+    assert all(later - start >= MIB for start, later in itertools.pairwise([0, *starts]))
+    assert storage.links == 1
+
+
+@pytest.mark.parametrize("storage", [Storage(ranges=False), Storage(etag=None), Storage(etag='W/"v1"')])
+async def test_it_begins_anew_where_the_rest_cannot_be_told_to_be_of_the_same(storage: Storage, tmp_path: Path) -> None:
+    storage.cuts = [2 * MIB, 3 * MIB]
+    told: list[int] = []
+    path = await downloaded(storage, tmp_path / "b", lambda done, _: told.append(done))
+    assert path.read_bytes() == CONTENT
+    assert told.count(0) == 3
+    if storage.etag != '"v1"':
+        assert storage.ranges_asked() == [None, None, None]
+
+
+async def test_another_object_behind_the_same_link_is_not_glued_to_the_first(tmp_path: Path) -> None:
+    def change(request: web.Request) -> None:
+        if len(storage.seen) == 2:
+            storage.content, storage.etag = b"x" * 5000, '"v2"'
+
+    storage = Storage(cuts=[2 * MIB], instead=change)
+    assert (await downloaded(storage, tmp_path / "b")).read_bytes() == b"x" * 5000
+
+
+WRONG_PARTS = {
+    "of another place": {"Content-Range": "bytes 0-9/{size}"},
+    "of another size": {"Content-Range": "bytes {start}-{end}/9"},
+    "of an unknown size": {"Content-Range": "bytes {start}-{end}/*"},
+    "of another object": {"Content-Range": "bytes {start}-{end}/{size}", "ETag": '"v2"'},
+    "of nowhere": {},
+}
+
+
+@pytest.mark.parametrize("headers", WRONG_PARTS.values(), ids=WRONG_PARTS)
+@pytest.mark.parametrize("status", [206, 416])
+async def test_a_part_that_is_not_the_rest_is_not_taken_for_it(
+    headers: dict[str, str], status: int, tmp_path: Path
+) -> None:
+    def part(request: web.Request) -> web.Response | None:
+        if len(storage.seen) != 2:
+            return None
+        start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        told = {name: text.format(start=start, end=start + 9, size=len(CONTENT)) for name, text in headers.items()}
+        return web.Response(status=status, body=b"0" * 10, headers=told)
+
+    storage = Storage(cuts=[2 * MIB], instead=part)
+    assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
+    assert [bool(asked) for asked in storage.ranges_asked()] == [False, True, False]
+
+
+async def test_a_link_that_has_expired_is_replaced_and_the_transfer_gone_on_with(tmp_path: Path) -> None:
+    storage = Storage(cuts=[2 * MIB], expire=1)
+    assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
+    assert storage.links == 2
+    assert [request.path for request in storage.seen] == ["/storage/link1", "/storage/link1", "/storage/link2"]
+    assert storage.ranges_asked()[-1]
+
+
+async def test_a_new_link_that_is_refused_is_not_tried_again(tmp_path: Path) -> None:
+    storage = Storage(instead=lambda _: web.Response(status=403))
+    with pytest.raises(TransportError, match=r"^the download link is refused: 127\.0\.0\.1 answers 403 Forbidden$"):
+        await downloaded(storage, tmp_path / "b")
+    assert len(storage.seen) == storage.links == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+async def test_a_storage_that_is_busy_is_asked_again(status: int, tmp_path: Path) -> None:
+    storage = Storage(instead=lambda _: web.Response(status=status) if len(storage.seen) < 5 else None)
+    assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
+    assert storage.links == 1
+
+
+async def test_it_is_given_up_where_nothing_more_comes(tmp_path: Path) -> None:
+    storage = Storage(cuts=[2 * MIB, *[0] * 100])
+    with pytest.raises(TransportError, match="the file was cut short"):
+        await downloaded(storage, tmp_path / "b", attempts=3)
+    assert len(storage.seen) == 1 + 3
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_each_byte_more_makes_the_attempts_begin_anew(tmp_path: Path) -> None:
+    storage = Storage(cuts=[2 * MIB, 0] * 4)
+    assert (await downloaded(storage, tmp_path / "b", attempts=2)).read_bytes() == CONTENT
+
+
+async def test_beginning_anew_without_ever_getting_further_is_given_up(tmp_path: Path) -> None:
+    storage = Storage(ranges=False, cuts=[2 * MIB, *[0] * 100])
+    with pytest.raises(TransportError):
+        await downloaded(storage, tmp_path / "b", attempts=3)
+    assert len(storage.seen) == 1 + 3
+
+
+async def test_a_storage_that_goes_silent_is_asked_again(tmp_path: Path) -> None:
+    async def stall(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"ETag": '"v1"'})
+        response.content_length = len(CONTENT)
+        await response.prepare(request)
+        await response.write(CONTENT[: 2 * MIB])
+        await asyncio.sleep(10)
+        return response
+
+    storage = Storage(instead=lambda request: stall(request) if len(storage.seen) == 1 else None)
+    assert (await downloaded(storage, tmp_path / "b", timeout=0.2)).read_bytes() == CONTENT
+    assert storage.ranges_asked() == [None, f"bytes={2 * MIB}-"]
+
+
+async def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:
+    def redirect(request: web.Request) -> web.Response | None:
+        if "object" in request.path:
+            return None
+        return web.Response(status=307, headers={"Location": f"/object/1?{SIGNATURE}"})
+
+    storage = Storage(instead=redirect, cuts=[2 * MIB])
+    assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
+    assert [request.path for request in storage.seen] == ["/storage/link1", "/object/1"] * 2
+    for request in storage.seen:
+        assert "Authorization" not in request.headers
+        assert TOKEN not in str(request.raw_headers)
+
+
+async def test_nothing_of_a_callers_session_is_sent_but_its_connections_are_used(tmp_path: Path) -> None:
+    storage = Storage()
+    async with (
+        scripted(storage.answer) as server,
+        aiohttp.ClientSession(
+            headers={"X-Internal": "secret"}, cookies={"session": "secret"}, raise_for_status=True
+        ) as session,
+        server.client(session=session) as nf,
+    ):
+        await backup(nf).download(tmp_path / "b")
+        (request,) = storage.seen
+        assert {"X-Internal", "Cookie", "Authorization"} & set(request.headers) == set()
+        api = next(sent for sent in server.requests if sent.path.startswith("/v1"))
+        assert (api.headers["X-Internal"], api.transport) == ("secret", request.transport)
+        assert not session.closed
+        await nf.project("p").addon("a").backup("b").download_link()
+
+
+ELSEWHERE = ["http://example.com/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "", "http://[", "//example.com/x"]
+
+
+@pytest.mark.parametrize("location", ELSEWHERE)
+async def test_a_redirect_to_something_else_than_https_is_not_followed(location: str, tmp_path: Path) -> None:
+    storage = Storage(instead=lambda _: web.Response(status=302, headers={"Location": location}))
+    with pytest.raises(TransportError, match=r"^the download link leads (to|from)"):
+        await downloaded(storage, tmp_path / "b")
+    assert len(storage.seen) <= 6
+
+
+async def test_redirects_without_an_end_are_given_up(tmp_path: Path) -> None:
+    storage = Storage(instead=lambda _: web.Response(status=302, headers={"Location": f"/x?{SIGNATURE}"}))
+    with pytest.raises(TransportError, match="from one redirect to the next"):
+        await downloaded(storage, tmp_path / "b")
+    assert len(storage.seen) == 6
+
+
+async def test_a_file_of_chunks_has_no_size_until_it_has_ended(tmp_path: Path) -> None:
+    async def chunks(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(CONTENT)
+        return response
+
+    told: list[Any] = []
+    path = await downloaded(Storage(instead=chunks), tmp_path / "b", lambda *now: told.append(now))
+    assert path.read_bytes() == CONTENT
+    assert {total for _, total in told} == {None}
+
+
+async def test_a_file_whose_end_cannot_be_told_is_refused(tmp_path: Path) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        assert request.transport
+        request.transport.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + CONTENT[:5000])  # type: ignore[attr-defined]
+        request.transport.close()
+        return web.Response()
+
+    with pytest.raises(TransportError, match="does not say how large"):
+        await downloaded(Storage(instead=endless), tmp_path / "b")
+
+
+async def test_what_is_packed_for_the_way_is_not_unpacked(tmp_path: Path) -> None:
+    packed = web.Response(body=b"\x1f\x8bnot unpacked", headers={"Content-Encoding": "gzip"})
+    assert (await downloaded(Storage(instead=lambda _: packed), tmp_path / "b")).read_bytes() == b"\x1f\x8bnot unpacked"
+
+
+async def test_a_backup_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
+    async with scripted(lambda _: web.Response(status=404)) as server, server.client() as nf:
+        with pytest.raises(NotFound):
+            await backup(nf).download(tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_file_that_cannot_be_written_costs_no_request(tmp_path: Path) -> None:
+    async with scripted(lambda _: envelope({})) as server, server.client() as nf:
+        for path in (tmp_path, tmp_path / "nowhere" / "b"):
+            with pytest.raises(OSError, match=r"folder|directory"):
+                await backup(nf).download(path)
+        assert server.requests == []
+
+
+async def test_a_progress_that_fails_ends_the_download(tmp_path: Path) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no terminal")
+
+    with pytest.raises(RuntimeError, match="no terminal"):
+        await downloaded(Storage(), tmp_path / "b", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+async def stalled() -> AsyncIterator[tuple[Storage, Scripted]]:
+    """A storage that sends the first half and then nothing."""
+
+    async def stall(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = len(CONTENT)
+        await response.prepare(request)
+        await response.write(CONTENT[: len(CONTENT) // 2])
+        await asyncio.sleep(100)
+        return response
+
+    storage = Storage(instead=stall)
+    async with scripted(storage.answer) as server:
+        yield storage, server
+
+
+async def test_a_download_that_is_cancelled_leaves_no_file_and_a_good_client(
+    stalled: tuple[Storage, Scripted], tmp_path: Path
+) -> None:
+    storage, server = stalled
+    done: list[int] = []
+    async with server.client() as nf:
+        task = asyncio.create_task(backup(nf).download(tmp_path / "b", progress=lambda now, _: done.append(now)))
+        await until(lambda: done and done[-1])
+        (part,) = tmp_path.iterdir()
+        assert part.name.endswith(".part")
+        assert stat.S_ISREG(part.stat().st_mode)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        assert list(tmp_path.iterdir()) == []
+        assert SIGNATURE not in everything_a_report_shows(caught.value)
+        storage.instead = lambda _: None
+        assert (await backup(nf).download(tmp_path / "b")).read_bytes() == CONTENT
+
+
+async def test_closing_the_client_ends_a_download(stalled: tuple[Storage, Scripted], tmp_path: Path) -> None:
+    storage, server = stalled
+    async with server.client() as nf:
+        task = asyncio.create_task(backup(nf).download(tmp_path / "b"))
+        await until(lambda: storage.seen)
+    with pytest.raises(TransportError, match="closed"):
+        await task
+    assert list(tmp_path.iterdir()) == []
+
+
+FAILURES: dict[str, Callable[[web.Request], Any]] = {
+    "refused": lambda _: web.Response(status=403, text=SIGNATURE),
+    "down": lambda _: web.Response(status=500),
+    "elsewhere": lambda _: web.Response(status=302, headers={"Location": f"http://example.com/?{SIGNATURE}"}),
+    "no connection": lambda _: web.Response(status=302, headers={"Location": f"http://127.0.0.1:1/?{SIGNATURE}"}),
+    "no URL": lambda _: web.Response(status=302, headers={"Location": f"https://[{SIGNATURE}"}),
+    "no host": lambda _: web.Response(status=302, headers={"Location": f"https://?{SIGNATURE}"}),
+    "a port that is none": lambda _: web.Response(status=302, headers={"Location": f"https://x:99999/?{SIGNATURE}"}),
+    "dropped": lambda request: request.transport.abort() or web.Response(),  # type: ignore[union-attr,func-returns-value]
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_no_failure_shows_the_link(failure: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL)
+    async with scripted(Storage(instead=FAILURES[failure]).answer) as server, server.client(attempts=2) as nf:
+        with pytest.raises(NorthflankError) as caught:
+            await backup(nf).download(tmp_path / "b")
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert SIGNATURE not in everything_a_report_shows(caught.value)
+    assert SIGNATURE not in caplog.text
+    assert TOKEN not in everything_a_report_shows(caught.value)
+
+
+async def test_200_megabytes_that_are_cut_off_five_times_are_complete_and_take_little_memory(tmp_path: Path) -> None:
+    size, block = 200 * 10**6, hashlib.sha512(b"block").digest() * 2**14  # 1 MiB
+    turns = iter([5, 33, 60, 7, 50])
+    whole = hashlib.sha256()
+    for start in range(0, size, len(block)):
+        whole.update(block[: size - start])
+
+    async def send(request: web.Request) -> web.StreamResponse:
+        start = int(request.headers.get("Range", "bytes=0-")[6:-1])
+        response = web.StreamResponse(status=206 if start else 200, headers={"ETag": '"big"'})
+        response.content_length = size - start
+        response.headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+        await response.prepare(request)
+        end = min(size, start + next(turns, 1000) * 10**6)
+        while start < end:
+            offset = start % len(block)
+            piece = block[offset : offset + end - start]
+            await response.write(piece)
+            start += len(piece)
+        if end < size:
+            assert request.transport
+            request.transport.close()
+        return response
+
+    storage = Storage(instead=send)
+    async with scripted(storage.answer) as server, server.client() as nf:
+        tracemalloc.start()
+        try:
+            path = await backup(nf).download(tmp_path / "b")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    with path.open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").digest() == whole.digest()
+    assert len(storage.seen) == 6
+    assert peak < 16 * 2**20
