@@ -1,14 +1,14 @@
 """The official Python SDK and this client ask the simulator for the same, and read the same."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 from northflank import AsyncApiClient
 
-from northflank_async import Northflank
+from northflank_async import BackupDestination, Northflank, unstructure
 from northflank_async.paging import Paginator
 from northflank_async.resources import Account, AddonResource
 from northflank_async.simulator import RequestRecord, Simulator
@@ -137,3 +137,113 @@ async def test_each_backup_by_its_id_has_the_same_data_in_both(clients: Clients)
         theirs = await clients.sdk.get.addon.backup(**HOME, **clients.team, backup_id=backup.id)
         assert theirs.data == ours
         assert clients.requests() == [RequestRecord("GET", path, {}, 200)] * 2
+
+
+SCHEDULE: dict[str, Any] = {"interval": "weekly", "minute": [30], "hour": [18], "day": [4]}
+DESTINATION = {"destinationId": "offsite-bucket", "retentionTime": 7, "type": "custom"}
+OUR_DESTINATION = BackupDestination(destination_id="offsite-bucket", retention_time=7)
+
+
+class Change(NamedTuple):
+    """One change with each client's way to it; what the second one needs is what the first one gave."""
+
+    ours: Callable[[AddonResource, str], Awaitable[Any]]
+    theirs: Callable[[Any, dict[str, str], str], Awaitable[Any]]
+
+
+CHANGES = {
+    "create": Change(
+        ours=lambda addon, _: addon.create_backup(name="By hand", additional_destinations=[OUR_DESTINATION]),
+        theirs=lambda sdk, ids, _: sdk.backup.addon(
+            **ids, data={"name": "By hand", "additionalDestinations": [DESTINATION]}
+        ),
+    ),
+    "create a dump": Change(
+        ours=lambda addon, _: addon.create_backup(backup_type="dump", compression_type="zstd"),
+        theirs=lambda sdk, ids, _: sdk.backup.addon(**ids, data={"backupType": "dump", "compressionType": "zstd"}),
+    ),
+    "import": Change(
+        ours=lambda addon, _: addon.import_backup(url="https://example.com/x.gz"),
+        theirs=lambda sdk, ids, _: sdk.import_.addon.backup(**ids, data={"importUrl": "https://example.com/x.gz"}),
+    ),
+    "abort": Change(
+        ours=lambda addon, backup: addon.backup(backup).abort(),
+        theirs=lambda sdk, ids, backup: sdk.abort.addon.backup(**ids, backup_id=backup),
+    ),
+    "retain": Change(
+        ours=lambda addon, backup: addon.backup(backup).retain(),
+        theirs=lambda sdk, ids, backup: sdk.retain.addon.backup(**ids, backup_id=backup),
+    ),
+    "restore": Change(
+        ours=lambda addon, backup: addon.backup(backup).restore(),
+        theirs=lambda sdk, ids, backup: sdk.restore.addon.backup(**ids, backup_id=backup),
+    ),
+    "restore and abort": Change(
+        ours=lambda addon, backup: _restore_and_abort(addon, backup),
+        theirs=lambda sdk, ids, backup: _their_restore_and_abort(sdk, {**ids, "backup_id": backup}),
+    ),
+    "delete": Change(
+        ours=lambda addon, backup: addon.backup(backup).delete(),
+        theirs=lambda sdk, ids, backup: sdk.delete.backup(**ids, backup_id=backup),
+    ),
+    "schedule": Change(
+        ours=lambda addon, _: addon.create_backup_schedule(
+            **SCHEDULE, backup_type="snapshot", retention_time=7, additional_destinations=[OUR_DESTINATION]
+        ),
+        theirs=lambda sdk, ids, _: sdk.create.addon.backup_schedule(
+            **ids,
+            data={
+                "scheduling": SCHEDULE,
+                "backupType": "snapshot",
+                "additionalDestinations": [DESTINATION],
+                "retentionTime": 7,
+            },
+        ),
+    ),
+}
+
+
+async def _restore_and_abort(addon: AddonResource, backup: str) -> None:
+    restore_id = await addon.backup(backup).restore()
+    await addon.backup(backup).abort_restore(restore_id)
+
+
+async def _their_restore_and_abort(sdk: Any, ids: dict[str, str]) -> None:
+    answer = await sdk.restore.addon.backup(**ids)
+    await sdk.abort.addon.restore(**ids, data={"restoreId": answer.data["restoreId"]})
+
+
+async def _outcome(change: str, team: str | None, by: str) -> Any:
+    """What a change leaves behind in a simulator of its own, whose time stands still, and which requests it took."""
+    async with (
+        Simulator(backups=20, clock=lambda: 0.0) as simulator,
+        Northflank(simulator.token, base_url=simulator.url, team_id=team) as nf,
+        httpx.AsyncClient(trust_env=False) as http,
+    ):
+        sdk: Any = AsyncApiClient(api_token=simulator.token, base_url=simulator.url, async_http_client=http)
+        addon = _addon(nf, **HOME)
+        for schedule in await addon.backup_schedules().all():
+            await addon.delete_backup_schedule(schedule.id)
+        started = await addon.create_backup(name="Beforehand", backup_type="dump")
+        backup = started.id if change == "abort" else "example-backup"
+        simulator.requests.clear()
+        ids = {**HOME, "team_id": team} if team else HOME
+        if by == "ours":
+            await CHANGES[change].ours(addon, backup)
+        else:
+            await CHANGES[change].theirs(sdk, ids, backup)
+        requests = list(simulator.requests)
+        listings: list[Paginator[Any]] = [addon.backups(), addon.restores(), addon.backup_schedules()]
+        return requests, [[unstructure(item) for item in await listing.all()] for listing in listings]
+
+
+@pytest.mark.parametrize("team", [None, "acme"])
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_change_has_the_same_outcome_by_both(change: str, team: str | None) -> None:
+    ours, theirs = [await _outcome(change, team, by) for by in ("ours", "theirs")]
+    assert ours == theirs
+    requests, left = ours
+    assert all(sent.status == 200 for sent in requests)
+    if change != "retain":
+        _, untouched = await _outcome("retain", team, "ours")
+        assert left != untouched
