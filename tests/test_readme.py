@@ -18,7 +18,8 @@ import pytest
 
 from northflank_async import Northflank
 from northflank_async.errors import __doc__ as error_tree
-from northflank_async.simulator import Simulator
+from northflank_async.simulator import Downloads, Simulator
+from tests.clocks import FastClock
 from tests.postgresql import PostgreSQL
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +54,9 @@ def test_the_first_example_runs_as_a_program_of_its_own(northflank_simulator: Si
     assert len(done.stdout.splitlines()) == 225
 
 
+@pytest.mark.parametrize(
+    "northflank_simulator", [{"speed": 1000.0, "downloads": Downloads(size=3_000_000)}], indirect=True
+)
 async def test_the_examples_run_one_after_the_other(
     northflank_simulator: Simulator,
     tmp_path: Path,
@@ -60,7 +64,7 @@ async def test_the_examples_run_one_after_the_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    async with Northflank() as nf:
+    async with Northflank(clock=FastClock()) as nf:
         scope: dict[str, Any] = {"nf": nf, "asyncio": asyncio}
         for block in blocks("python")[1:]:
             code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -68,6 +72,7 @@ async def test_the_examples_run_one_after_the_other(
             if inspect.isawaitable(result):
                 await result
         assert len(scope["backups"]) == 225
+        assert (tmp_path / "before-the-upgrade.zst").stat().st_size == 3_000_000
     assert "example-backup" in capsys.readouterr().out
 
 
@@ -131,7 +136,7 @@ def test_the_line_that_is_shown_is_the_first_of_an_export(northflank_simulator: 
 
 
 def test_the_tree_of_errors_is_the_one_in_the_code() -> None:
-    names = r"(\w+Error|\w+Request|\w+Denied|\w+Found|Conflict|RateLimited)\b"
+    names = r"(\w+Error|\w+Request|\w+Denied|\w+Found|Conflict|RateLimited|RunFailed)\b"
     assert re.findall(names, blocks("text")[0]) == re.findall(names, error_tree or "")
 
 

@@ -1,9 +1,23 @@
 """What an editor shows: checked by mypy, never run."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, assert_type
 
-from northflank_async import Addon, Backup, Northflank, Page, Project, Restore
+from northflank_async import (
+    Addon,
+    Backup,
+    BackupSchedule,
+    CustomDestination,
+    DestinationBackup,
+    LogLine,
+    Northflank,
+    Page,
+    Project,
+    Restore,
+    Volume,
+    VolumeBackup,
+)
 from northflank_async.inventory import Found, Inventory, Outcome, Plan
 from northflank_async.records import RunStatus
 
@@ -25,6 +39,17 @@ async def contract(nf: Northflank) -> None:
     assert_type(await addon.get(), Addon)
     assert_type(await nf.project("p").addons().all(), list[Addon])
     assert_type(await nf.team("t").project("p").get(), Project)
+    assert_type(await addon.create_backup(), Backup)
+    assert_type(await addon.import_backup(url="https://example.com/x.gz"), Backup | None)
+    assert_type(await addon.backup("b").wait(timeout=60), Backup)
+    assert_type(await addon.backup("b").wait_restore(await addon.backup("b").restore()), Restore)
+    assert_type(await addon.backup("b").download("b.gz", progress=print), Path)
+    assert_type(await addon.backup("b").logs(), list[LogLine])
+    assert_type(await addon.backup_schedules().all(), list[BackupSchedule])
+    assert_type(await nf.project("p").volumes().all(), list[Volume])
+    assert_type(await nf.project("p").volume("v").backup("b").get(), VolumeBackup)
+    assert_type(await nf.backup_destinations().all(), list[CustomDestination])
+    assert_type(await nf.backup_destination("d").backups().all(), list[DestinationBackup])
     async with nf.scan(concurrency=4) as scan:
         async for found in scan:
             assert_type(found, Found)
