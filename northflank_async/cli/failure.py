@@ -8,7 +8,9 @@ import click
 
 from northflank_async.errors import (
     AuthenticationError,
+    BadRequest,
     ConfigurationError,
+    Conflict,
     DecodeError,
     NorthflankError,
     NotFound,
@@ -21,6 +23,7 @@ from northflank_async.errors import (
 class ExitCode(IntEnum):
     """What a command's exit code says. click itself exits with 2 for a wrong command line."""
 
+    DECLINED = 1
     CONFIGURATION = 3
     ACCESS = 4
     NOT_FOUND = 5
@@ -29,6 +32,8 @@ class ExitCode(IntEnum):
     TARGET = 8
     FAILURES = 9
     STRICT = 10
+    RUN_FAILED = 11
+    TIMEOUT = 12
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -40,7 +45,7 @@ def fail(message: str, exit_code: ExitCode) -> NoReturn:
     sys.exit(exit_code)
 
 
-def fail_request(error: NorthflankError, if_stopped: str) -> NoReturn:
+def fail_request(error: NorthflankError, *, if_stopped: str, permission: str) -> NoReturn:
     """Say what to do about a request that failed, and what becomes of those that did not."""
     match error:
         case ConfigurationError():
@@ -48,9 +53,11 @@ def fail_request(error: NorthflankError, if_stopped: str) -> NoReturn:
         case AuthenticationError():
             fail(f"the token is not accepted: check it, and the host it is for; {if_stopped}. {error}", ExitCode.ACCESS)
         case PermissionDenied():
-            fail(f"the token's role does not allow this: it needs Addons > General > Read. {error}", ExitCode.ACCESS)
+            fail(f"the token's role does not allow this: it needs {permission}. {error}", ExitCode.ACCESS)
         case NotFound():
             fail(f"not found, or not visible to this token: {error}", ExitCode.NOT_FOUND)
+        case BadRequest() | Conflict():
+            fail(f"the API refuses this as it is: {error}", ExitCode.NO_ANSWER)
         case DecodeError() | PaginationError():
             fail(f"the API's answer is not as documented: {error}", ExitCode.BAD_ANSWER)
         case TransportError():

@@ -14,7 +14,9 @@ from northflank_async.inventory.scope import Scope
 @click.command("plan")
 @reading_options
 def plan_command(reading: Reading) -> None:
-    """Say what an export will take, from one pass over projects and addons.
+    """Say what an export will take.
+
+    It takes one pass over projects and addons to know.
 
     \b
     northflank-async plan

@@ -5,6 +5,7 @@ import signal
 import click
 
 from northflank_async.cli.failure import ExitCode, fail
+from northflank_async.cli.running import run
 from northflank_async.simulator import Faults, Simulator
 
 
@@ -33,9 +34,10 @@ def simulate_command(
     speed: float,
     faults: str | None,
 ) -> None:
-    """Serve a simulated Northflank until it is interrupted.
+    """Serve a simulated Northflank.
 
-    The first line of the output is its URL; the others set the environment so that clients reach it.
+    It serves until it is interrupted. The first line of the output is its URL; the others set the environment so that
+    clients reach it.
 
     Faults are rates from 0 to 1 of: errors (5xx), html (a proxy's page), drops (no answer), truncations (half an
     answer), bursts (429 without a word of the limit), slow (over slow_seconds), runs (backups and restores that fail);
@@ -58,7 +60,7 @@ def simulate_command(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     try:
-        asyncio.run(_serve(simulator))
+        run(_serve(simulator))
     except OSError as error:
         fail(f"cannot listen on port {port}: {error.strerror or error}", ExitCode.CONFIGURATION)
 

@@ -36,6 +36,11 @@ class Resource:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._path}>"
 
+    @property
+    def path(self) -> str:
+        """The percent-encoded path, for `request()` and `paginate()`."""
+        return self._path
+
     async def _get(self, record: type[T], at: str = "") -> T:
         return await self._call("GET", record, at)
 

@@ -1,0 +1,99 @@
+"""What the commands that make one call of the API have in common: their options, the call, and its result."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+from attrs import frozen
+
+from northflank_async.cli.options import (
+    Command,
+    Paging,
+    collected,
+    connection_options,
+    output_option,
+    paging_options,
+    team_option,
+    together,
+)
+from northflank_async.cli.output import format_of, write_item, write_items
+from northflank_async.cli.running import READ, UPDATE, Connection, Failing, plain_handler
+from northflank_async.client import Northflank, View
+from northflank_async.errors import printable
+from northflank_async.paging import Paginator
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Call(Connection):
+    """A call, as it was said on the command line."""
+
+    team_id: str | None
+    output: str | None
+
+    @property
+    def format(self) -> str:
+        """How the result is written."""
+        return format_of(self.output)
+
+    def change(self, work: Callable[[View], Awaitable[T]]) -> T:
+        """Make a call that changes something."""
+        stopped = "it may have been done all the same: look before trying again"
+        return self._call(work, Failing(if_stopped=stopped, permission=UPDATE))
+
+    def read(self, work: Callable[[View], Awaitable[T]], *, permission: str = READ, target: str = "-") -> T:
+        """Make a call that changes nothing."""
+        return self._call(work, Failing(permission=permission, target=target))
+
+    def list(
+        self, listing: Callable[[View], Callable[..., Paginator[Any]]], key: str, paging: Paging, **arguments: Any
+    ) -> None:
+        """Write a listing's items, which are at `key` of the JSON that is sent."""
+
+        async def work(view: View) -> None:
+            pages = listing(view)(**paging.arguments(self.format), **arguments).raw().pages()
+            kept: dict[str, Any] | None = None
+            async for page in pages:
+                data = {**page.data, key: list(page.items)}
+                if self.format == "jsonl":
+                    write_items(data, key, self.format)  # as they come
+                elif kept is None:
+                    kept = data
+                else:
+                    kept[key] += data[key]
+                if not paging.whole(self.format):
+                    break
+            if kept is not None:
+                write_items(kept, key, self.format)
+            if not pages.ended:
+                place = f"--page {pages.page}" if pages.cursor is None else f"--cursor {printable(pages.cursor)}"
+                self.say(f"there is more: {place}, or all of it with --loadAll")
+
+        self.read(work)
+
+    def get(self, path: Callable[[View], str], key: str) -> None:
+        """Write what is at a path, one of those that a listing has at `key`."""
+        write_item(self.read(lambda view: view.request("GET", path(view))), key, self.format)
+
+    def say(self, message: str) -> None:
+        """Say something that is not the result."""
+        if not self.quiet:
+            click.echo(f"northflank-async: {message}", err=True)
+
+    def _call(self, work: Callable[[View], Awaitable[T]], failing: Failing) -> T:
+        self.log_to(plain_handler(), retries=sys.stderr.isatty())
+
+        def in_view(nf: Northflank) -> Awaitable[T]:
+            return work(nf if self.team_id is None else nf.team(self.team_id))
+
+        return self.run(in_view, failing)
+
+
+call_options = collected(Call, "call", team_option, output_option, *connection_options)
+
+
+def listing_options(command: Command) -> Command:
+    """The options of a listing."""
+    return together(paging_options, call_options)(command)

@@ -1,0 +1,195 @@
+"""The options that commands have in common. Each is declared here, and says the same wherever it is."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import click
+
+from northflank_async.cli.failure import ExitCode, fail
+from northflank_async.cli.login import find_login
+from northflank_async.client import View
+from northflank_async.errors import ConfigurationError
+from northflank_async.protocol import MAX_PER_PAGE
+from northflank_async.resources import AddonResource, BackupResource
+
+Command = Callable[..., Any]
+FORMATS = ("json", "yaml", "table", "jsonl")
+_API_PAGE = 50
+"""Items that the API sends where nobody says how many."""
+
+
+def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option of click."""
+    return click.option(*declarations, **attributes)
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Give a command several options, in this order on its page of help."""
+
+    def decorate(command: Command) -> Command:
+        for each in reversed(options):
+            command = each(command)
+        return command
+
+    return decorate
+
+
+def collected(cls: type[Any], argument: str, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Give a command several options, which reach it as one `cls`; their names are its fields."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_object(**given: Any) -> Any:
+            fields = {name: given.pop(name) for name in attrs.fields_dict(cls) if name in given}
+            return command(**{argument: cls(**fields)}, **given)
+
+        return together(*options)(with_object)
+
+    return decorate
+
+
+def _or_default_project(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The project that was named, or the login's."""
+    if value is not None or ctx.resilient_parsing:
+        return value
+    try:
+        project = find_login(ctx.params.get("context")).project
+    except ConfigurationError as error:
+        fail(f"{error}", ExitCode.CONFIGURATION)
+    if project is None:
+        raise click.MissingParameter(ctx=ctx, param=parameter)
+    return project
+
+
+connection_options = (
+    option("--context", metavar="NAME", is_eager=True, help="A login of Northflank's own command line."),
+    option("--verbose", is_flag=True, help="Say each request, and what is left of the hour."),
+    option("--quiet", is_flag=True, help="Nothing but the result."),
+)
+
+project_option = option(
+    "--projectId", "--project", "project_id", metavar="ID", callback=_or_default_project,
+    help="The project; else the login's.",
+)  # fmt: skip
+addon_option = option("--addonId", "--addon", "addon_id", metavar="ID", required=True, help="The addon.")
+backup_option = option("--backupId", "--backup", "backup_id", metavar="ID", required=True, help="The backup.")
+restore_option = option("--restoreId", "--restore", "restore_id", metavar="ID", required=True, help="The restore.")
+schedule_option = option("--scheduleId", "--schedule", "schedule_id", metavar="ID", required=True, help="The schedule.")
+team_option = option("--teamId", "--team", "team_id", metavar="ID", help="The team whose routes are used.")
+output_option = option("-o", "--output", type=click.Choice(FORMATS), help="A table on a terminal, else JSON.")
+yes_option = option("--yes", "--force", "yes", is_flag=True, help="Do not ask.")
+wait_options = together(
+    option("--wait", is_flag=True, help="Wait until it has ended; exit code 11 if it has failed."),
+    option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait no longer."),
+)
+
+
+@attrs.frozen(kw_only=True)
+class AddonAddress:
+    """An addon, as it was named."""
+
+    project_id: str
+    addon_id: str
+
+    def of(self, view: View) -> AddonResource:
+        """The addon."""
+        return view.project(self.project_id).addon(self.addon_id)
+
+
+@attrs.frozen(kw_only=True)
+class BackupAddress(AddonAddress):
+    """A backup, as it was named."""
+
+    backup_id: str
+
+    def of_backup(self, view: View) -> BackupResource:
+        """The backup."""
+        return self.of(view).backup(self.backup_id)
+
+
+addon_options = collected(AddonAddress, "addon", project_option, addon_option)
+backup_options = collected(BackupAddress, "backup", project_option, addon_option, backup_option)
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """For a global backup: whose addon made it."""
+
+    source_project_id: str | None
+    source_addon_id: str | None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.source_project_id is None) != (self.source_addon_id is None):
+            raise click.UsageError("--sourceProjectId and --sourceAddonId go together.")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As the library takes them."""
+        return attrs.asdict(self)
+
+
+source_options = collected(
+    Source,
+    "source",
+    option("--sourceProjectId", "source_project_id", metavar="ID", help="Of a global backup: the project it is of."),
+    option("--sourceAddonId", "source_addon_id", metavar="ID", help="Of a global backup: the addon that made it."),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Paging:
+    """Which pages of a listing are read."""
+
+    per_page: int | None
+    page: int | None
+    cursor: str | None
+    load_all: bool
+
+    def __attrs_post_init__(self) -> None:
+        if self.load_all and self._begins_somewhere:
+            raise click.UsageError("--loadAll does not go with --page or --cursor.")
+        if self.page is not None and self.cursor is not None:
+            raise click.UsageError("--page does not go with --cursor.")
+
+    @property
+    def _begins_somewhere(self) -> bool:
+        return self.page is not None or self.cursor is not None
+
+    def whole(self, output: str) -> bool:
+        """Whether all pages are read: a table is of one page, unless all are asked for."""
+        return self.load_all or (output != "table" and not self._begins_somewhere)
+
+    def arguments(self, output: str) -> dict[str, Any]:
+        """As the library takes them."""
+        per_page = self.per_page or (MAX_PER_PAGE if self.whole(output) else _API_PAGE)
+        return {"per_page": per_page, "page": self.page, "cursor": self.cursor}
+
+
+paging_options = collected(
+    Paging,
+    "paging",
+    option(
+        "--per_page", type=click.IntRange(1, MAX_PER_PAGE), metavar="NUMBER",
+        help=f"Items a request, {MAX_PER_PAGE} at the most.",
+    ),
+    option("--page", type=click.IntRange(min=1), metavar="NUMBER", help="Only this page."),
+    option("--cursor", metavar="CURSOR", help="Only the page that begins there."),
+    option("--loadAll", "load_all", is_flag=True, help="All pages, also in a table."),
+)  # fmt: skip
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is destroyed, at a terminal; elsewhere it has to be said beforehand.
+
+    Raises:
+        click.UsageError: nobody can be asked.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("This destroys something, and there is no terminal to ask at: it needs --yes.")
+    if not click.confirm(question, err=True):
+        fail("nothing was done", ExitCode.DECLINED)

@@ -1,0 +1,110 @@
+"""How a command runs: on one event loop, with one client, and each failure as one line and an exit code."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from attrs import field, frozen
+
+from northflank_async.cli.failure import ExitCode, fail, fail_file, fail_request
+from northflank_async.cli.login import find_login
+from northflank_async.client import Northflank
+from northflank_async.errors import NorthflankError
+
+T = TypeVar("T")
+
+STANDARD_OUTPUT = "-"
+READ = "Addons > General > Read"
+UPDATE = "Addons > General > Update"
+VIEW_LOGS = "Addons > Deployment > View Instance Logs"
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine, on uvloop where that is installed."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(coroutine)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+@frozen(kw_only=True)
+class Failing:
+    """What a command says when it fails: what then becomes of its work, the permission it needs, where it writes."""
+
+    if_stopped: str = "nothing is lost"
+    permission: str = READ
+    target: str = ""
+
+
+@frozen(kw_only=True)
+class Connection:
+    """Whose login is used, and how much is said on standard error."""
+
+    context: str | None
+    verbose: bool
+    quiet: bool
+    simulate: bool = field(default=False)
+
+    def run(self, work: Callable[[Northflank], Awaitable[T]], failing: Failing) -> T:
+        """Run a command's work with an open client; where it fails, end the process as a command does."""
+        try:
+            return run(self._run(work))
+        except NorthflankError as error:
+            fail_request(error, if_stopped=failing.if_stopped, permission=failing.permission)
+        except OSError as error:
+            if failing.target == STANDARD_OUTPUT and isinstance(error, BrokenPipeError):  # the reader has had enough
+                sys.stderr.close()
+                sys.exit(ExitCode.BROKEN_PIPE)
+            fail_file(failing.target, error)
+        except KeyboardInterrupt:
+            fail(f"interrupted; {failing.if_stopped}", ExitCode.INTERRUPTED)
+        except asyncio.CancelledError:
+            fail(f"terminated; {failing.if_stopped}", ExitCode.TERMINATED)
+
+    async def _run(self, work: Callable[[Northflank], Awaitable[T]]) -> T:
+        task = asyncio.current_task()
+        if task and sys.platform != "win32":
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        async with self._open_client() as nf:
+            return await work(nf)
+
+    @asynccontextmanager
+    async def _open_client(self) -> AsyncIterator[Northflank]:
+        if self.simulate:
+            from northflank_async.simulator import Simulator
+
+            async with Simulator(latency=0.03) as sim, Northflank(sim.token, base_url=sim.url) as nf:
+                yield nf
+        else:
+            login = find_login(self.context)
+            async with Northflank(login.token, base_url=login.base_url) as nf:
+                yield nf
+
+    def log_to(self, handler: logging.Handler, *, retries: bool) -> None:
+        """Say what a command waits for, and what it tries again; if asked to, each request and what is left."""
+        if self.quiet:
+            return
+        log = logging.getLogger("northflank_async")
+        log.setLevel(logging.DEBUG if self.verbose else logging.INFO)
+        if not retries and not self.verbose:
+            handler.addFilter(lambda record: record.levelno == logging.INFO)
+        log.addHandler(handler)
+
+
+def plain_handler() -> logging.Handler:
+    """A line on standard error for each record."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("northflank-async: %(message)s"))
+    return handler
