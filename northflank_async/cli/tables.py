@@ -25,7 +25,7 @@ _STATUS_STYLES = {
     "error": "bold red",
     "not-supported": "dim",
 }
-_WIDEST = 1000
+_WIDEST, _DATE = 1000, 16
 _UNITS = ((365 * 86400, "y"), (30 * 86400, "mo"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -124,7 +124,7 @@ TABLES = {
         Column("Addon version", "config.addonVersion", in_listings=False),
         Column("Destination", "customDestinationId", in_listings=False),
         Column("Also at", "config.additionalDestinations", destinations, in_listings=False),
-        Column("Name", "name"),
+        Column("Name", "name", in_listings=False),
         Column("Uid", "uid", in_listings=False),
         Column("Last restore", "lastRestore.status", status),
         Column("Begun", "lastRestore.restoreTimestamp", time, in_listings=False),
@@ -163,7 +163,13 @@ def print_items(items: list[Any], key: str) -> None:
     for number in filled:
         justify: JustifyMethod = "right" if columns[number].show is size else "left"
         whole = columns[number].show in (size, status) or columns[number].place == "id"
-        table.add_column(columns[number].title, justify=justify, overflow="fold", no_wrap=whole)
+        table.add_column(
+            columns[number].title,
+            justify=justify,
+            overflow="fold",
+            no_wrap=whole,
+            min_width=_DATE if columns[number].show is time else None,
+        )
     for row in rows:
         table.add_row(*[row[number] for number in filled])
     _console().print(table if rows else "none")
