@@ -16,7 +16,7 @@ async def start(*arguments: object, **environment: str) -> asyncio.subprocess.Pr
     return await asyncio.create_subprocess_exec(
         *COMMAND,
         *map(str, arguments),
-        env={**os.environ, **environment},
+        env={**os.environ, "HOME": os.devnull, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

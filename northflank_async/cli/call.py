@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from attrs import frozen
 
+from northflank_async.cli.failure import ExitCode, fail
 from northflank_async.cli.options import (
     Command,
     Paging,
@@ -17,11 +18,12 @@ from northflank_async.cli.options import (
     team_option,
     together,
 )
-from northflank_async.cli.output import format_of, write_item, write_items
-from northflank_async.cli.running import READ, UPDATE, Connection, Failing, plain_handler
+from northflank_async.cli.output import format_of, write_data, write_item, write_items
+from northflank_async.cli.running import READ, STANDARD_OUTPUT, UPDATE, Connection, Failing, plain_handler
 from northflank_async.client import Northflank, View
-from northflank_async.errors import printable
+from northflank_async.errors import RunFailed, printable
 from northflank_async.paging import Paginator
+from northflank_async.records import Backup, Restore, unstructure
 
 T = TypeVar("T")
 
@@ -41,11 +43,11 @@ class Call(Connection):
     def change(self, work: Callable[[View], Awaitable[T]]) -> T:
         """Make a call that changes something."""
         stopped = "it may have been done all the same: look before trying again"
-        return self._call(work, Failing(if_stopped=stopped, permission=UPDATE))
+        return self.run_work(work, Failing(if_stopped=stopped, permission=UPDATE))
 
-    def read(self, work: Callable[[View], Awaitable[T]], *, permission: str = READ, target: str = "-") -> T:
+    def read(self, work: Callable[[View], Awaitable[T]], permission: str = READ) -> T:
         """Make a call that changes nothing."""
-        return self._call(work, Failing(permission=permission, target=target))
+        return self.run_work(work, Failing(permission=permission, target=STANDARD_OUTPUT))
 
     def list(
         self, listing: Callable[[View], Callable[..., Paginator[Any]]], key: str, paging: Paging, **arguments: Any
@@ -77,18 +79,46 @@ class Call(Connection):
         """Write what is at a path, one of those that a listing has at `key`."""
         write_item(self.read(lambda view: view.request("GET", path(view))), key, self.format)
 
+    def wait(self, wait: Callable[[View], Awaitable[Backup | Restore]], key: str) -> None:
+        """Wait for the end of what has been started, write the record of it, and fail where it has failed."""
+        from rich.console import Console
+
+        shown = Console(stderr=True, quiet=self.quiet or not sys.stderr.isatty())
+
+        async def work(view: View) -> Backup | Restore | RunFailed | TimeoutError:
+            try:
+                with shown.status("waiting for its end…"):
+                    return await wait(view)
+            except (RunFailed, TimeoutError) as error:
+                return error
+
+        ended = self.run_work(work, Failing(if_stopped="what has been started goes on"))
+        if isinstance(ended, TimeoutError):
+            fail(f"{ended}; it goes on", ExitCode.TIMEOUT)
+        record = ended.record if isinstance(ended, RunFailed) else ended
+        write_item(unstructure(record), key, self.format)
+        if isinstance(ended, RunFailed):
+            fail(f"{ended}", ExitCode.RUN_FAILED)
+
+    def done(self, message: str, data: dict[str, Any]) -> None:
+        """Say at a terminal what has been done; elsewhere write what the API says of it."""
+        if self.format == "table":
+            click.echo(message)
+        else:
+            write_data(data, self.format)
+
     def say(self, message: str) -> None:
         """Say something that is not the result."""
         if not self.quiet:
             click.echo(f"northflank-async: {message}", err=True)
 
-    def _call(self, work: Callable[[View], Awaitable[T]], failing: Failing) -> T:
-        self.log_to(plain_handler(), retries=sys.stderr.isatty())
+    def run_work(self, work: Callable[[View], Awaitable[T]], failing: Failing) -> T:
+        """Make the calls of `work` in the account or in the team that was named."""
 
         def in_view(nf: Northflank) -> Awaitable[T]:
             return work(nf if self.team_id is None else nf.team(self.team_id))
 
-        return self.run(in_view, failing)
+        return self.run(in_view, failing, plain_handler())
 
 
 call_options = collected(Call, "call", team_option, output_option, *connection_options)

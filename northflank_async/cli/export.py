@@ -7,8 +7,9 @@ import click
 from attrs import evolve
 
 from northflank_async.cli.failure import ExitCode
-from northflank_async.cli.reading import Reading, end_with, parse_time, reading_options
+from northflank_async.cli.reading import Reading, end_with, reading_options
 from northflank_async.cli.running import STANDARD_OUTPUT
+from northflank_async.cli.times import parse_time
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory import Outcome, Selection
 from northflank_async.inventory.extras import extra

@@ -51,7 +51,7 @@ def _find_context(name: str | None) -> dict[str, Any] | None:
     path = Path.home() / ".northflank" / "config.json"
     try:
         content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if name is not None:
             raise ConfigurationError(f"there is no context {name!r}: there is no {_SHOWN}") from None
         return None

@@ -25,7 +25,7 @@ COMMANDS = {
     "abort addon backup": ("backups:abort_backup", "Abort a backup that is under way."),
     "abort addon restore": ("restores:abort_restore", "Abort a restore that is under way."),
     "retain addon backup": ("backups:retain_backup", "Keep a schedule's backup for good."),
-    "download addon backup": ("backups:download_backup", "Download a dump into a file."),
+    "download addon backup": ("download:download_backup", "Download a dump into FILE."),
     "delete backup": ("backups:delete_backup", "Delete a backup."),
     "create addon backup-schedule": ("schedules:create_schedule", "Back up an addon hourly, daily or weekly."),
     "delete addon backup-schedule": ("schedules:delete_schedule", "Delete a backup schedule."),

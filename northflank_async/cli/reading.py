@@ -3,7 +3,6 @@
 import functools
 import sys
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -25,15 +24,6 @@ T = TypeVar("T")
 
 _SHOWN = 20
 """Failures that are named; the rest is counted."""
-
-
-def parse_time(text: str) -> datetime:
-    """Read a date or a time, in UTC where it has no zone."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no time such as 2026-11-01 or 2026-11-01T09:30:00+01:00") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @frozen(kw_only=True)
@@ -62,13 +52,12 @@ class Reading:
         terminal = sys.stderr.isatty()  # whatever FORCE_COLOR says
         console = Console(stderr=True, force_terminal=terminal, quiet=self.connection.quiet)
         handler = RichHandler(console=console, show_path=False) if terminal else plain_handler()
-        self.connection.log_to(handler, retries=terminal)
 
         async def with_bar(nf: Northflank) -> T:
             with ReadProgress(console, lambda: nf.rate_limit) as progress:
                 return await work(self.scope(nf), progress.begin)
 
-        return self.connection.run(with_bar, Failing(if_stopped=if_stopped, target=target))
+        return self.connection.run(with_bar, Failing(if_stopped=if_stopped, target=target), handler)
 
 
 _OPTIONS = (

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from attrs import field, frozen
@@ -56,10 +56,11 @@ class Connection:
     quiet: bool
     simulate: bool = field(default=False)
 
-    def run(self, work: Callable[[Northflank], Awaitable[T]], failing: Failing) -> T:
+    def run(self, work: Callable[[Northflank], Awaitable[T]], failing: Failing, handler: logging.Handler) -> T:
         """Run a command's work with an open client; where it fails, end the process as a command does."""
         try:
-            return run(self._run(work))
+            with self._log_to(handler):
+                return run(self._run(work))
         except NorthflankError as error:
             fail_request(error, if_stopped=failing.if_stopped, permission=failing.permission)
         except OSError as error:
@@ -92,15 +93,21 @@ class Connection:
             async with Northflank(login.token, base_url=login.base_url) as nf:
                 yield nf
 
-    def log_to(self, handler: logging.Handler, *, retries: bool) -> None:
-        """Say what a command waits for, and what it tries again; if asked to, each request and what is left."""
+    @contextmanager
+    def _log_to(self, handler: logging.Handler) -> Iterator[None]:
+        """Say what the command waits for, at a terminal also what it tries again; if asked to, each request."""
         if self.quiet:
+            yield
             return
         log = logging.getLogger("northflank_async")
         log.setLevel(logging.DEBUG if self.verbose else logging.INFO)
-        if not retries and not self.verbose:
+        if not self.verbose and not sys.stderr.isatty():
             handler.addFilter(lambda record: record.levelno == logging.INFO)
         log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
 
 
 def plain_handler() -> logging.Handler:
