@@ -21,6 +21,7 @@ from northflank_async.simulator import Simulator
 from tests.clocks import until
 from tests.command import COMMAND, reaching, run, start
 from tests.company import Company, backups, serving
+from tests.terminal import read_all
 
 
 async def test_an_export_writes_the_inventory_and_a_summary_and_is_quiet_when_piped(
@@ -205,7 +206,7 @@ async def test_a_terminal_shows_a_progress_bar(sim: Simulator, tmp_path: Path) -
         stdout=subprocess.DEVNULL, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
-    shown = await asyncio.to_thread(_read_all, ours)
+    shown = await asyncio.to_thread(read_all, ours)
     assert await process.wait() == 0
     assert "20/20 addons · 3000 backups · 46 requests · 954 left" in shown
 
@@ -219,19 +220,6 @@ def test_the_bar_says_until_when_it_waits_for_the_hour() -> None:
         bar.add_task("", read=lambda: read)
         shown = column.render(bar.tasks[0])
     assert shown.plain == "3/7 addons · 900 backups · 1000 requests · 0 left · waiting until 12:30:15"
-
-
-def _read_all(terminal: int) -> str:
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # what Linux answers when the other end is closed
-            chunk = b""
-        if not chunk:
-            os.close(terminal)
-            return shown.decode()
-        shown += chunk
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

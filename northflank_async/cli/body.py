@@ -8,7 +8,7 @@ from typing import Any
 import click
 from attrs import frozen
 
-from northflank_async.cli.options import Command, collected, option, together
+from northflank_async.cli.options import Command, collected, option, together, words
 from northflank_async.errors import DecodeError
 from northflank_async.records import BackupDestination, BackupType, CompressionType, structure
 
@@ -77,8 +77,8 @@ body_options = collected(
 )  # fmt: skip
 
 _storage_options = together(
-    option("--backupType", "backup_type", type=click.Choice(list(BackupType)), help="snapshot if left out."),
-    option("--compressionType", "compression_type", type=click.Choice(list(CompressionType)), help="Of a dump."),
+    option("--backupType", "backup_type", type=words(BackupType), help="snapshot if left out."),
+    option("--compressionType", "compression_type", type=words(CompressionType), help="Of a dump."),
     option("--customDestinationId", "custom_destination_id", metavar="ID", help="Where a dump is stored."),
     option(
         "--additionalDestination", "additional_destinations", metavar="ID[:DAYS]", multiple=True,

@@ -1,14 +1,14 @@
 import click
 from click.shell_completion import get_completion_class
 
-NAME = "northflank-async"
-VARIABLE = "_NORTHFLANK_ASYNC_COMPLETE"
+from northflank_async.cli.program import NAME, program
+
+_VARIABLE = "_NORTHFLANK_ASYNC_COMPLETE"
 
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def completion_command(ctx: click.Context, shell: str) -> None:
+def completion_command(shell: str) -> None:
     """Make a shell complete these commands.
 
     What is printed is for the shell to read.
@@ -20,4 +20,4 @@ def completion_command(ctx: click.Context, shell: str) -> None:
     """
     completion = get_completion_class(shell)
     if completion is not None:
-        click.echo(completion(ctx.find_root().command, {}, NAME, VARIABLE).source())
+        click.echo(completion(program, {}, NAME, _VARIABLE).source())

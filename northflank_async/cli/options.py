@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import attrs
@@ -24,6 +25,11 @@ _API_PAGE = 50
 def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
     """An option of click."""
     return click.option(*declarations, **attributes)
+
+
+def words(enum: type[StrEnum]) -> click.Choice[str]:
+    """One of an enum's values."""
+    return click.Choice([member.value for member in enum])
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

@@ -9,6 +9,8 @@ from click.shell_completion import CompletionItem
 
 from northflank_async.version import __version__
 
+NAME = "northflank-async"
+
 COMMANDS = {
     "list projects": ("projects:list_projects", "List the projects that the token can see."),
     "list addons": ("addons:list_addons", "List a project's addons."),
@@ -108,8 +110,8 @@ def _load(path: str) -> click.Command | None:
     return command
 
 
-@click.group(cls=CommandTree)
-@click.version_option(__version__, prog_name="northflank-async")
+@click.group(NAME, cls=CommandTree)
+@click.version_option(__version__, prog_name=NAME)
 def program() -> None:
     """Northflank's addon backups and restores.
 

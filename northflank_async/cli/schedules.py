@@ -10,6 +10,7 @@ from northflank_async.cli.options import (
     addon_options,
     confirm,
     schedule_option,
+    words,
     yes_option,
 )
 from northflank_async.records import ScheduleInterval
@@ -29,7 +30,7 @@ def list_schedules(call: Call, paging: Paging, addon: AddonAddress) -> None:
 
 @click.command("backup-schedule")
 @addon_options
-@click.option("--interval", type=click.Choice(list(ScheduleInterval)), help="How often.")
+@click.option("--interval", type=words(ScheduleInterval), help="How often.")
 @click.option("--day", type=click.IntRange(0, 6), multiple=True, help="0 is Monday; of a weekly one; repeatable.")
 @click.option("--hour", type=click.IntRange(0, 23), multiple=True, help="Not of an hourly one; repeatable.")
 @click.option("--minute", type=click.IntRange(0, 59), multiple=True, help="Repeatable.")

@@ -42,6 +42,9 @@ def simulate_command(
     Faults are rates from 0 to 1 of: errors (5xx), html (a proxy's page), drops (no answer), truncations (half an
     answer), bursts (429 without a word of the limit), slow (over slow_seconds), runs (backups and restores that fail);
     and jitter, in seconds.
+
+    \b
+    northflank-async simulate --port 8080 --latency 0.05 --faults errors=0.05,seed=7
     """
     try:
         simulator = Simulator(
