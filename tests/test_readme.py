@@ -84,13 +84,18 @@ def test_the_example_of_a_test_passes_with_nothing_but_the_fixture_that_comes_wi
     assert done.stdout.splitlines()[-1].startswith("1 passed"), done.stdout
 
 
+# A backup takes no time to be waited for, and the link to it holds for long enough.
+@pytest.mark.parametrize("northflank_simulator", [{"speed": 5000.0}], indirect=True)
 def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQL, tmp_path: Path) -> None:
     url = postgresql.create("readme")
+    contexts = [{"name": "work", "project": "default-project"}]
+    (tmp_path / ".northflank").mkdir()
+    (tmp_path / ".northflank" / "config.json").write_text(json.dumps({"contexts": contexts}))
     for block in blocks("sh"):
         if "pip install" not in block:
             done = subprocess.run(
                 ["sh", "-ec", block],
-                cwd=tmp_path, env={**environment(northflank_simulator), "DATABASE_URL": url},
+                cwd=tmp_path, env={**environment(northflank_simulator), "DATABASE_URL": url, "HOME": str(tmp_path)},
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
             assert done.stdout
@@ -102,8 +107,19 @@ def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQ
     assert {row.split("|")[2] for row in rows} == {row.split("|")[2] for row in postgresql.query("readme", query)}
 
 
+@pytest.mark.parametrize("block", [block for block in blocks("console") if "simulate --port" not in block])
+def test_a_command_prints_what_is_shown(northflank_simulator: Simulator, block: str) -> None:
+    command, _, shown = block.partition("\n")
+    done = subprocess.run(
+        ["sh", "-ec", command.removeprefix("$ ")],
+        env={**environment(northflank_simulator), "COLUMNS": "80"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == shown
+
+
 async def test_the_simulator_prints_what_is_shown(unused_tcp_port: int) -> None:
-    shown = blocks("console")[0].replace("8080", str(unused_tcp_port)).splitlines()
+    (block,) = (block for block in blocks("console") if "simulate --port" in block)
+    shown = block.replace("8080", str(unused_tcp_port)).splitlines()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "northflank_async.cli", *shown[0].split()[2:], stdout=subprocess.PIPE
     )

@@ -64,7 +64,10 @@ class CommandTree(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that word, or else the tree below it."""
         path = f"{self._path} {cmd_name}".strip()
-        return _load(path) or _tree(path)
+        command, below = _load(path), _tree(path)
+        if command and below:
+            command.epilog = f"There is more: {path} {' | '.join(below.list_commands(ctx))}."
+        return command or below
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
