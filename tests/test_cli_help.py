@@ -1,15 +1,18 @@
-"""The pages of help, the completion of shells, and what is imported for them."""
+"""The pages of help, the completion of shells, and what is imported and run for a command."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from northflank_async.cli.program import ALIASES, COMMANDS, program
+from northflank_async.simulator import Simulator
 
 HEAVY = {"aiosqlite", "northflank_async.simulator.server", "pyarrow", "rich", "sqlalchemy", "yaml"}
 PAGES = sorted(
@@ -127,3 +130,17 @@ def test_bash_takes_what_is_printed() -> None:
         ["bash", "-ec", f"{script}\ncomplete -p northflank-async"], capture_output=True, text=True, check=True
     )
     assert "_northflank_async_completion" in done.stdout
+
+
+def test_a_command_runs_on_uvloop_where_that_is_installed(
+    northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[asyncio.AbstractEventLoop] = []
+
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        made.append(asyncio.new_event_loop())
+        return made[-1]
+
+    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(new_event_loop=new_event_loop))
+    assert run("list", "projects").exit_code == 0
+    assert [loop.is_closed() for loop in made] == [True]

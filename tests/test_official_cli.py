@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from northflank_async.cli.program import program
 from northflank_async.simulator import Simulator
@@ -33,18 +33,20 @@ CALLS = [
 @pytest.fixture(scope="session")
 def official() -> Path:
     """The program, installed once; where that cannot be done, there is nothing to compare with."""
-    script = FOLDER / "node_modules" / "@northflank" / "cli" / "dist" / "cli.js"
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node is not installed")
-    with FileLock(FOLDER.with_suffix(".lock")):  # the tests run in several processes
-        if not script.exists():
-            command = [npm, "install", "--no-save", "--ignore-scripts", "--prefix", FOLDER, PACKAGE]
-            try:
-                subprocess.run(command, capture_output=True, check=True, timeout=90)
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-                pytest.skip(f"{PACKAGE} cannot be installed")
-    return script
+    FOLDER.parent.mkdir(exist_ok=True)
+    try:
+        with FileLock(FOLDER.with_suffix(".lock"), timeout=60):  # the tests run in several processes
+            if not FOLDER.exists():
+                part = FOLDER.with_suffix(".part")
+                command = [npm, "install", "--no-save", "--ignore-scripts", "--prefix", part, PACKAGE]
+                subprocess.run(command, capture_output=True, check=True, timeout=45)
+                part.rename(FOLDER)
+    except (subprocess.SubprocessError, Timeout):
+        pytest.skip(f"{PACKAGE} cannot be installed")
+    return FOLDER / "node_modules" / "@northflank" / "cli" / "dist" / "cli.js"
 
 
 @pytest.fixture

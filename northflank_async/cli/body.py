@@ -8,7 +8,7 @@ from typing import Any
 import click
 from attrs import frozen
 
-from northflank_async.cli.options import Command, collected, option, together, words
+from northflank_async.cli.options import collected, together, words
 from northflank_async.errors import DecodeError
 from northflank_async.records import BackupDestination, BackupType, CompressionType, structure
 
@@ -69,24 +69,20 @@ def _parse_destination(ctx: click.Context, parameter: click.Parameter, values: I
 body_options = collected(
     Body,
     "body",
-    option("-i", "--input", metavar="JSON", help="All of this as the documented JSON; options come before it."),
-    option(
+    click.option("-i", "--input", metavar="JSON", help="All of this as the documented JSON; options come before it."),
+    click.option(
         "-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
         help="The same from a file of JSON or YAML.",
     ),
 )  # fmt: skip
 
-_storage_options = together(
-    option("--backupType", "backup_type", type=words(BackupType), help="snapshot if left out."),
-    option("--compressionType", "compression_type", type=words(CompressionType), help="Of a dump."),
-    option("--customDestinationId", "custom_destination_id", metavar="ID", help="Where a dump is stored."),
-    option(
+storage_options = together(
+    click.option("--backupType", "backup_type", type=words(BackupType), help="snapshot if left out."),
+    click.option("--compressionType", "compression_type", type=words(CompressionType), help="Of a dump."),
+    click.option("--customDestinationId", "custom_destination_id", metavar="ID", help="Where a dump is stored."),
+    click.option(
         "--additionalDestination", "additional_destinations", metavar="ID[:DAYS]", multiple=True,
         callback=_parse_destination, help="One more place for a snapshot; repeatable.",
     ),
 )  # fmt: skip
-
-
-def storage_options(command: Command) -> Command:
-    """How and where a backup is stored."""
-    return _storage_options(command)
+"""How and where a backup is stored."""

@@ -9,7 +9,6 @@ from attrs import frozen
 
 from northflank_async.cli.failure import ExitCode, fail
 from northflank_async.cli.options import (
-    Command,
     Paging,
     collected,
     connection_options,
@@ -50,7 +49,13 @@ class Call(Connection):
         return self.run_work(work, Failing(permission=permission, target=STANDARD_OUTPUT))
 
     def list(
-        self, listing: Callable[[View], Callable[..., Paginator[Any]]], key: str, paging: Paging, **arguments: Any
+        self,
+        listing: Callable[[View], Callable[..., Paginator[Any]]],
+        key: str,
+        paging: Paging,
+        *,
+        permission: str = READ,
+        **arguments: Any,
     ) -> None:
         """Write a listing's items, which are at `key` of the JSON that is sent."""
 
@@ -73,7 +78,7 @@ class Call(Connection):
                 place = f"--page {pages.page}" if pages.cursor is None else f"--cursor {printable(pages.cursor)}"
                 self.say(f"there is more: {place}, or all of it with --loadAll")
 
-        self.read(work)
+        self.read(work, permission)
 
     def get(self, path: Callable[[View], str], key: str) -> None:
         """Write what is at a path, one of those that a listing has at `key`."""
@@ -123,7 +128,4 @@ class Call(Connection):
 
 call_options = collected(Call, "call", team_option, output_option, *connection_options)
 
-
-def listing_options(command: Command) -> Command:
-    """The options of a listing."""
-    return together(paging_options, call_options)(command)
+listing_options = together(paging_options, call_options)

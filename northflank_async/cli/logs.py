@@ -1,11 +1,12 @@
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import click
-from attrs import fields_dict, frozen
+from attrs import asdict, frozen
 
 from northflank_async.cli.call import Call, call_options
-from northflank_async.cli.options import BackupAddress, backup_options, collected, option, restore_option
+from northflank_async.cli.options import BackupAddress, backup_options, collected, restore_option
 from northflank_async.cli.output import write_data
 from northflank_async.cli.running import VIEW_LOGS
 from northflank_async.cli.times import parse_time
@@ -18,8 +19,8 @@ from northflank_async.records import LogLine, unstructure
 class LogQuery:
     """Which lines are wanted."""
 
-    start_time: Any
-    end_time: Any
+    start_time: datetime | None
+    end_time: datetime | None
     duration: int | None
     line_limit: int | None
     direction: str | None
@@ -32,22 +33,24 @@ class LogQuery:
     @property
     def arguments(self) -> dict[str, Any]:
         """As the library takes them."""
-        return {name: getattr(self, name) for name in fields_dict(LogQuery)}
+        return asdict(self)
 
 
 log_options = collected(
     LogQuery,
     "query",
-    option("--startTime", "start_time", type=parse_time, metavar="TIME", help="Only lines after it."),
-    option("--endTime", "end_time", type=parse_time, metavar="TIME", help="Only lines before it."),
-    option("--duration", type=click.IntRange(min=1), metavar="SECONDS", help="From the start, or until the end."),
-    option("-l", "--lineLimit", "line_limit", type=click.IntRange(min=1), metavar="NUMBER", help="Lines at the most."),
-    option("-d", "--direction", type=click.Choice(["backward", "forward"]), help="Newest line first, or oldest."),
-    option("--textIncludes", "text_includes", metavar="TEXT", help="Only lines with it."),
-    option("--textNotIncludes", "text_not_includes", metavar="TEXT", help="Only lines without it."),
-    option("--regexIncludes", "regex_includes", metavar="REGEX", help="Only lines that match."),
-    option("--regexNotIncludes", "regex_not_includes", metavar="REGEX", help="Only lines that do not."),
-    option("--containerName", "container_name", metavar="NAME", help="Only lines of this container."),
+    click.option("--startTime", "start_time", type=parse_time, metavar="TIME", help="Only lines after it."),
+    click.option("--endTime", "end_time", type=parse_time, metavar="TIME", help="Only lines before it."),
+    click.option("--duration", type=click.IntRange(min=1), metavar="SECONDS", help="From the start, or until the end."),
+    click.option(
+        "-l", "--lineLimit", "line_limit", type=click.IntRange(min=1), metavar="NUMBER", help="Lines at the most."
+    ),
+    click.option("-d", "--direction", type=click.Choice(["backward", "forward"]), help="Newest line first, or oldest."),
+    click.option("--textIncludes", "text_includes", metavar="TEXT", help="Only lines with it."),
+    click.option("--textNotIncludes", "text_not_includes", metavar="TEXT", help="Only lines without it."),
+    click.option("--regexIncludes", "regex_includes", metavar="REGEX", help="Only lines that match."),
+    click.option("--regexNotIncludes", "regex_not_includes", metavar="REGEX", help="Only lines that do not."),
+    click.option("--containerName", "container_name", metavar="NAME", help="Only lines of this container."),
 )
 
 

@@ -22,11 +22,6 @@ _API_PAGE = 50
 """Items that the API sends where nobody says how many."""
 
 
-def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
-    """An option of click."""
-    return click.option(*declarations, **attributes)
-
-
 def words(enum: type[StrEnum]) -> click.Choice[str]:
     """One of an enum's values."""
     return click.Choice([member.value for member in enum])
@@ -71,25 +66,29 @@ def _or_default_project(ctx: click.Context, parameter: click.Parameter, value: s
 
 
 connection_options = (
-    option("--context", metavar="NAME", is_eager=True, help="A login of Northflank's own command line."),
-    option("--verbose", is_flag=True, help="Say each request, and what is left of the hour."),
-    option("--quiet", is_flag=True, help="Nothing but the result."),
+    click.option("--context", metavar="NAME", is_eager=True, help="A login of Northflank's own command line."),
+    click.option("--verbose", is_flag=True, help="Say each request, and what is left of the hour."),
+    click.option("--quiet", is_flag=True, help="Nothing but the result."),
 )
 
-project_option = option(
+project_option = click.option(
     "--projectId", "--project", "project_id", metavar="ID", callback=_or_default_project,
     help="The project; else the login's.",
 )  # fmt: skip
-addon_option = option("--addonId", "--addon", "addon_id", metavar="ID", required=True, help="The addon.")
-backup_option = option("--backupId", "--backup", "backup_id", metavar="ID", required=True, help="The backup.")
-restore_option = option("--restoreId", "--restore", "restore_id", metavar="ID", required=True, help="The restore.")
-schedule_option = option("--scheduleId", "--schedule", "schedule_id", metavar="ID", required=True, help="The schedule.")
-team_option = option("--teamId", "--team", "team_id", metavar="ID", help="The team whose routes are used.")
-output_option = option("-o", "--output", type=click.Choice(FORMATS), help="A table on a terminal, else JSON.")
-yes_option = option("--yes", "--force", "yes", is_flag=True, help="Do not ask.")
+addon_option = click.option("--addonId", "--addon", "addon_id", metavar="ID", required=True, help="The addon.")
+backup_option = click.option("--backupId", "--backup", "backup_id", metavar="ID", required=True, help="The backup.")
+restore_option = click.option(
+    "--restoreId", "--restore", "restore_id", metavar="ID", required=True, help="The restore."
+)
+schedule_option = click.option(
+    "--scheduleId", "--schedule", "schedule_id", metavar="ID", required=True, help="The schedule."
+)
+team_option = click.option("--teamId", "--team", "team_id", metavar="ID", help="The team whose routes are used.")
+output_option = click.option("-o", "--output", type=click.Choice(FORMATS), help="A table on a terminal, else JSON.")
+yes_option = click.option("--yes", "--force", "yes", is_flag=True, help="Do not ask.")
 wait_options = together(
-    option("--wait", is_flag=True, help="Wait until it has ended; exit code 11 if it has failed."),
-    option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait no longer."),
+    click.option("--wait", is_flag=True, help="Wait until it has ended; exit code 11 if it has failed."),
+    click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait no longer."),
 )
 
 
@@ -127,10 +126,6 @@ class Source:
     source_project_id: str | None
     source_addon_id: str | None
 
-    def __attrs_post_init__(self) -> None:
-        if (self.source_project_id is None) != (self.source_addon_id is None):
-            raise click.UsageError("--sourceProjectId and --sourceAddonId go together.")
-
     @property
     def arguments(self) -> dict[str, Any]:
         """As the library takes them."""
@@ -140,8 +135,12 @@ class Source:
 source_options = collected(
     Source,
     "source",
-    option("--sourceProjectId", "source_project_id", metavar="ID", help="Of a global backup: the project it is of."),
-    option("--sourceAddonId", "source_addon_id", metavar="ID", help="Of a global backup: the addon that made it."),
+    click.option(
+        "--sourceProjectId", "source_project_id", metavar="ID", help="Of a global backup: the project it is of."
+    ),
+    click.option(
+        "--sourceAddonId", "source_addon_id", metavar="ID", help="Of a global backup: the addon that made it."
+    ),
 )
 
 
@@ -177,13 +176,13 @@ class Paging:
 paging_options = collected(
     Paging,
     "paging",
-    option(
+    click.option(
         "--per_page", type=click.IntRange(1, MAX_PER_PAGE), metavar="NUMBER",
         help=f"Items a request, {MAX_PER_PAGE} at the most.",
     ),
-    option("--page", type=click.IntRange(min=1), metavar="NUMBER", help="Only this page."),
-    option("--cursor", metavar="CURSOR", help="Only the page that begins there."),
-    option("--loadAll", "load_all", is_flag=True, help="All pages, also in a table."),
+    click.option("--page", type=click.IntRange(min=1), metavar="NUMBER", help="Only this page."),
+    click.option("--cursor", metavar="CURSOR", help="Only the page that begins there."),
+    click.option("--loadAll", "load_all", is_flag=True, help="All pages, also in a table."),
 )  # fmt: skip
 
 

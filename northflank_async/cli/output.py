@@ -47,11 +47,11 @@ def write_data(data: Any, output: str) -> None:
 
 def _json(data: Any, indent: int | None) -> str:
     text = json.dumps(data, indent=indent, ensure_ascii=False)
-    return text if text.isascii() or _is_unicode(text) else json.dumps(data, indent=indent)
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can write as an escape alone
+        return json.dumps(data, indent=indent)
+    return text
 
 
 def _yaml(data: Any) -> str:

@@ -12,4 +12,4 @@ def list_projects(call: Call, paging: Paging) -> None:
     \b
     northflank-async list projects
     """
-    call.list(lambda view: view.projects, "projects", paging)
+    call.list(lambda view: view.projects, "projects", paging, permission="Projects > Manage > Read")
