@@ -178,6 +178,25 @@ def test_logs_are_lines_in_the_order_in_which_they_came(northflank_simulator: Si
         assert json.loads(shown.stdout.splitlines()[-1])["log"].startswith("Finished")
 
 
+@pytest.mark.parametrize(
+    ("northflank_simulator", "token", "code", "says"),
+    [
+        ({}, "wrong", 4, "the token is not accepted: check it, and the host it is for; nothing was done"),
+        ({"faults": Faults(drops=1.0)}, None, 6, "it may have been done all the same: look before trying again"),
+    ],
+    indirect=["northflank_simulator"],
+)
+def test_a_change_that_fails_says_whether_it_may_have_been_done(
+    northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch, token: str | None, code: int, says: str
+) -> None:
+    if token:
+        monkeypatch.setenv("NORTHFLANK_API_TOKEN", token)
+    result = run("delete", "backup", *BACKUP, "--yes")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert says in result.stderr
+    assert len(northflank_simulator.requests) == 1
+
+
 DESTROYING = [
     ("delete", "backup", *BACKUP),
     ("delete", "addon", "backup", *BACKUP),

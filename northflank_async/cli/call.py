@@ -42,7 +42,7 @@ class Call(Connection):
     def change(self, work: Callable[[View], Awaitable[T]]) -> T:
         """Make a call that changes something."""
         stopped = "it may have been done all the same: look before trying again"
-        return self.run_work(work, Failing(if_stopped=stopped, permission=UPDATE))
+        return self.run_work(work, Failing(if_stopped=stopped, if_refused="nothing was done", permission=UPDATE))
 
     def read(self, work: Callable[[View], Awaitable[T]], permission: str = READ) -> T:
         """Make a call that changes nothing."""

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from northflank_async.cli.failure import ExitCode, fail, fail_file, fail_request
 from northflank_async.cli.login import find_login
 from northflank_async.client import Northflank
-from northflank_async.errors import NorthflankError
+from northflank_async.errors import ApiError, NorthflankError, TransportError
 
 T = TypeVar("T")
 
@@ -40,11 +40,22 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 @frozen(kw_only=True)
 class Failing:
-    """What a command says when it fails: what then becomes of its work, the permission it needs, where it writes."""
+    """What a command says when it fails: what then becomes of its work, the permission it needs, where it writes.
+
+    `if_refused` is said instead of `if_stopped` where the API cannot have acted.
+    """
 
     if_stopped: str = "nothing is lost"
+    if_refused: str | None = None
     permission: str = READ
     target: str = ""
+
+    def outcome(self, error: NorthflankError) -> str:
+        """What has become of the work when a request failed like this."""
+        refused = (isinstance(error, ApiError) and error.status < 500) or (
+            isinstance(error, TransportError) and not error.sent
+        )
+        return self.if_refused if refused and self.if_refused else self.if_stopped
 
 
 @frozen(kw_only=True)
@@ -62,7 +73,7 @@ class Connection:
             with self._log_to(handler):
                 return run(self._run(work))
         except NorthflankError as error:
-            fail_request(error, if_stopped=failing.if_stopped, permission=failing.permission)
+            fail_request(error, if_stopped=failing.outcome(error), permission=failing.permission)
         except OSError as error:
             if failing.target == STANDARD_OUTPUT and isinstance(error, BrokenPipeError):  # the reader has had enough
                 sys.stderr.close()
