@@ -26,8 +26,6 @@ class Body:
         Raises:
             click.UsageError: the JSON cannot be read, or holds what no option is for.
         """
-        if self.input is not None and self.file is not None:
-            raise click.UsageError("--input does not go with --file.")
         sent = self._read()
         sent |= sent.pop("scheduling", None) or {}
         named = {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in sent.items()}
@@ -43,7 +41,8 @@ class Body:
         import yaml
 
         try:
-            content = yaml.safe_load(self.input if self.file is None else self.file.read_text(encoding="utf-8"))
+            text = self.file.read_text(encoding="utf-8") if self.input is None and self.file else self.input
+            content = yaml.safe_load(text or "")
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
             raise click.UsageError("The input is neither JSON nor YAML.") from None
         if not isinstance(content, dict) or not isinstance(content.get("scheduling", {}), dict):
