@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import aiohttp
-import stamina
 from yarl import URL
 
 from northflank_async.errors import NorthflankError, TransportError
 from northflank_async.protocol import USER_AGENT, is_loopback
 from northflank_async.transport import FIRST_BACKOFF, LONGEST_BACKOFF, Transport
-from northflank_async.whole_file import whole_file
 
 _log = logging.getLogger("northflank_async")
 
@@ -47,6 +45,8 @@ async def download(
         NorthflankError: there is no link.
         OSError: the file cannot be written.
     """
+    from northflank_async.whole_file import whole_file  # a client that downloads nothing does without
+
     with whole_file(path) as file:
         try:
             async with transport.bare_session() as session:
@@ -86,6 +86,8 @@ class _Transfer:
 
     async def run(self) -> None:
         """Fetch the whole file. Each byte more that comes makes the attempts begin anew."""
+        import stamina  # as in the transport
+
         complete = False
         while not complete:
             async for attempt in stamina.retry_context(

@@ -275,6 +275,7 @@ class BackupResource(Resource):
             timeout: seconds; else as long as it takes.
 
         Raises:
+            ConfigurationError: `timeout` is not more than 0 seconds.
             RunFailed: it failed, was aborted or is not supported; `record` is the backup.
             TimeoutError: it has not ended in time.
             NotFound: there is no such backup, or the token cannot see it.
@@ -303,6 +304,7 @@ class BackupResource(Resource):
             source_addon_id: for a global backup, the addon that made it.
 
         Raises:
+            ConfigurationError: an argument is no id, or no time.
             RunFailed: it failed, was aborted or is not supported; `record` is the restore.
             TimeoutError: it has not ended in time.
             NotFound: there is no such backup or restore, or the token cannot see it.
@@ -310,6 +312,7 @@ class BackupResource(Resource):
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backup-restores
         """
+        segment("the restore id", restore_id)
         restores = self.restores(source_project_id=source_project_id, source_addon_id=source_addon_id)
 
         async def find() -> Restore | None:
