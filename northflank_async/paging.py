@@ -78,8 +78,9 @@ class Listing(Generic[T]):
         return self._raw_items(data)[0]
 
     def _read(self, envelope: Envelope, cursor: str | None, page: int | None) -> Page[T]:
-        raw, place = self._raw_items(envelope.data)
-        pagination = read_pagination(envelope.pagination, len(raw))
+        data, told, response = envelope
+        raw, place = self._raw_items(data)
+        pagination = read_pagination(told, len(raw))
         if pagination.cursor and self.transport.holds_token(pagination.cursor):
             raise DecodeError("it holds the token, which does not belong in a URL", place="pagination.cursor")
 
@@ -88,12 +89,12 @@ class Listing(Generic[T]):
 
         def read_items() -> Sequence[T]:
             try:
-                return self.transport.read_later(decode, envelope.response)
+                return self.transport.read_later(decode, response)
             except NorthflankError as error:
                 self.located(error, cursor, page)
                 raise
 
-        return Page(pagination=pagination, data=envelope.data, response=envelope.response, read_items=read_items)
+        return Page(pagination=pagination, data=data, response=response, read_items=read_items)
 
     def _raw_items(self, data: Any) -> tuple[list[Any], str]:
         raw, place = data, "data"

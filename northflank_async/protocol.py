@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from attrs import field, frozen
@@ -86,17 +86,15 @@ class Response:
     method: str
 
 
-@frozen(kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An answer's body: `data`, and `pagination` as it was sent, if it was."""
 
-    data: Any = field(repr=False)
-    pagination: Any = field(repr=False)
+    data: Any
+    pagination: Any
     response: Response
 
 
-@frozen(kw_only=True)
-class RateLimitHeaders:
+class RateLimitHeaders(NamedTuple):
     """What an answer says of the window: requests left of how many, and the seconds until it resets."""
 
     limit: int | None

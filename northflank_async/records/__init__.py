@@ -55,7 +55,6 @@ from northflank_async.records.volume import (
     Volume,
     VolumeBackup,
     VolumeBackupSource,
-    VolumeBackupSpec,
     VolumeSpec,
 )
 
@@ -110,7 +109,6 @@ __all__ = [
     "Volume",
     "VolumeBackup",
     "VolumeBackupSource",
-    "VolumeBackupSpec",
     "VolumeSpec",
     "structure",
     "structure_all",

@@ -7,7 +7,7 @@ from northflank_async.records.enums import AccessMode, AttachedType
 
 @frozen(kw_only=True)
 class VolumeSpec:
-    """What a volume is. `storage_size` is in megabytes."""
+    """What a volume is; of a backup, its `storage_size` alone. That is in megabytes."""
 
     access_mode: AccessMode | str | None = None
     storage_class_name: str | None = None
@@ -41,13 +41,6 @@ class Volume:
 
 
 @frozen(kw_only=True)
-class VolumeBackupSpec:
-    """`storage_size` is in megabytes."""
-
-    storage_size: int | None = None
-
-
-@frozen(kw_only=True)
 class SourceObject:
     """The volume that a backup was made of, as it was."""
 
@@ -75,7 +68,7 @@ class VolumeBackup:
     name: str | None = None
     description: str | None = None
     status: str | None = None
-    spec: VolumeBackupSpec | None = None
+    spec: VolumeSpec | None = None
     source: VolumeBackupSource | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
