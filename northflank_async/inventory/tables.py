@@ -1,5 +1,6 @@
 """The tables of the store, and the rows that records make in them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -25,15 +26,17 @@ class Time(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.isoformat(" ", "milliseconds" if value.microsecond % 1000 == 0 else "microseconds")
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        return _sortable if dialect.name == "sqlite" else None  # without the steps that bind_param takes for each value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
+
+
+def _sortable(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat(" ", "microseconds" if time.microsecond % 1000 else "milliseconds")
 
 
 metadata = MetaData()
