@@ -100,7 +100,8 @@ class _Source:
             (item, _) = kind.__args__
             made = f"tuple([{self._hook(item)}(item, _) for item in {value}])"
             return [_UNREADABLE.format(value=value, kind="list"), f"{value} = {made}"]
-        return [f"{value} = {self._hook(kind)}({value}, _)"]
+        made = f"{value} = {self._hook(kind)}({value}, _)"
+        return [f"if {value}.__class__ is not int: {made}" if kind is int else made]
 
     def _hook(self, kind: Any) -> str:
         return self.bind(self._converter.get_structure_hook(kind))
