@@ -126,6 +126,8 @@ class _Transfer:
         await self._accept(is_new)
         while True:
             piece, failure = await self._read()
+            if self._total is not None and self._done + len(piece) > self._total:
+                raise self._too_much()
             if piece:
                 await asyncio.to_thread(self._file.write, piece)
                 self._done += len(piece)
@@ -203,6 +205,11 @@ class _Transfer:
         except (aiohttp.ClientError, OSError) as error:
             return piece, self._failure(_reason(error))
         return piece, None
+
+    def _too_much(self) -> TransportError:
+        """The error of a part that is longer than the rest: nobody knows which of its bytes are the file's."""
+        self._done, self._etag = 0, None  # all from the beginning
+        return self._failure(f"more than {self._total} bytes came")
 
     def _failure(self, message: str) -> TransportError:
         self._passing = TransportError(message)

@@ -184,6 +184,26 @@ async def test_a_part_that_is_not_the_rest_is_not_taken_for_it(
     assert [bool(asked) for asked in storage.ranges_asked()] == [False, True, False]
 
 
+async def test_a_part_that_is_longer_than_the_rest_is_not_taken_for_it_nor_for_progress(tmp_path: Path) -> None:
+    def part(request: web.Request) -> web.Response | None:
+        if "Range" not in request.headers:
+            return None
+        start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        told = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        return web.Response(status=206, body=b"0" * (len(CONTENT) - start + 1), headers=told)
+
+    storage = Storage(cuts=[2 * MIB], instead=part)
+    assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
+    assert [bool(asked) for asked in storage.ranges_asked()] == [False, True, False]
+
+    told: list[int] = []
+    storage = Storage(cuts=[2 * MIB] * 100, instead=part)
+    with pytest.raises(TransportError, match=r"^more than 8388608 bytes came$|^the file was cut short$"):
+        await downloaded(storage, tmp_path / "c", lambda done, _: told.append(done), attempts=3)
+    assert max(told) <= len(CONTENT)
+    assert not (tmp_path / "c").exists()
+
+
 async def test_a_link_that_has_expired_is_replaced_and_the_transfer_gone_on_with(tmp_path: Path) -> None:
     storage = Storage(cuts=[2 * MIB], expire=1)
     assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
