@@ -240,13 +240,11 @@ class Backups:
     def find_restore(self, backup: StoredBackup, restore_id: str) -> Run | None:
         """The run of the backup's restore of that id."""
         changes = self._of(backup.addon)
-        if restore_id in changes.aborted:
-            return changes.aborted[restore_id]
         added = changes.restores_of.get(backup.id, Overlay()).find(lambda restore: restore.id == restore_id)
-        if added is not None:
-            return added.item.run
         computed = backup.computed_restores
-        return next((_run_of(item) for item in computed.slice(0, computed.length) if item["id"] == restore_id), None)
+        runs = (_run_of(item) for item in computed.slice(0, computed.length) if item["id"] == restore_id)
+        run = added.item.run if added else next(runs, None)
+        return run and changes.aborted.get(restore_id, run)
 
     def abort_restore(self, backup: StoredBackup, restore_id: str, run: Run) -> None:
         """Abort a restore of the backup, provided that it runs."""

@@ -120,6 +120,16 @@ async def test_aborting_a_restore_needs_its_id() -> None:
         await api.refused(404, "POST", f"{EXAMPLE}/abort-restore", {"restoreId": restore_id})
 
 
+async def test_what_was_aborted_is_no_restore_of_another_backup() -> None:
+    async with simulated() as api:
+        restore_id = (await api.done("POST", f"{EXAMPLE}/restore"))["restoreId"]
+        await api.done("POST", f"{EXAMPLE}/abort-restore", {"restoreId": restore_id})
+        backup_id = (await api.done("POST", BACKUPS))["id"]
+        await api.done("POST", f"{BACKUPS}/{backup_id}/abort")
+        await api.refused(404, "GET", f"{BACKUPS}/{backup_id}/restores/{restore_id}/logs")
+        await api.refused(404, "GET", f"{EXAMPLE}/restores/{backup_id}/logs")
+
+
 async def test_a_restore_of_a_deleted_backup_can_no_longer_be_asked_for() -> None:
     async with simulated() as api:
         dump = await api.dump()
