@@ -1,7 +1,7 @@
 """What the store is told: the statements that keep rows, find them, and mark those that are gone."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Table, Update, UpdateBase, and_, bindparam, exists, update
@@ -95,7 +95,7 @@ def execute_prepared(connection: Connection, statement: UpdateBase, rows: Sequen
     connection.exec_driver_sql(text, values)
 
 
-@cache
+@lru_cache(maxsize=16)  # each database that is opened has a dialect of its own
 def _prepare(statement: UpdateBase, dialect: Dialect) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
     """A statement's text, and the names of its parameters, each with what makes the driver's value of it."""
     compiled = statement.compile(dialect=dialect)
