@@ -127,7 +127,8 @@ class _Transfer:
         while True:
             piece, failure = await self._read()
             if self._total is not None and self._done + len(piece) > self._total:
-                raise self._too_much()
+                self._etag = None  # nobody knows which bytes are the file's: all from the beginning
+                raise self._failure(f"more than {self._total} bytes came")
             if piece:
                 await asyncio.to_thread(self._file.write, piece)
                 self._done += len(piece)
@@ -205,11 +206,6 @@ class _Transfer:
         except (aiohttp.ClientError, OSError) as error:
             return piece, self._failure(_reason(error))
         return piece, None
-
-    def _too_much(self) -> TransportError:
-        """The error of a part that is longer than the rest: nobody knows which of its bytes are the file's."""
-        self._done, self._etag = 0, None  # all from the beginning
-        return self._failure(f"more than {self._total} bytes came")
 
     def _failure(self, message: str) -> TransportError:
         self._passing = TransportError(message)

@@ -220,7 +220,7 @@ async def test_a_new_link_that_is_refused_is_not_tried_again(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 503])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
 async def test_a_storage_that_is_busy_is_asked_again(status: int, tmp_path: Path) -> None:
     storage = Storage(instead=lambda _: web.Response(status=status) if len(storage.seen) < 5 else None)
     assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
@@ -265,7 +265,9 @@ async def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:
     def redirect(request: web.Request) -> web.Response | None:
         if "object" in request.path:
             return None
-        return web.Response(status=307, headers={"Location": f"/object/1?{SIGNATURE}"})
+        return web.Response(status=307, headers={"Location": f"/object/1?{SIGNATURE}"}, body=CONTENT)
+
+    asyncio.get_running_loop().set_debug(True)  # an answer that is dropped without being closed is a warning
 
     storage = Storage(instead=redirect, cuts=[2 * MIB])
     assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
@@ -365,6 +367,28 @@ async def test_a_progress_that_fails_ends_the_download(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_disk_that_is_full_ends_the_download_and_leaves_no_file(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before))
+    storage = Storage()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MIB + 1, before[1]))
+    with pytest.raises(OSError, match="File too large") as caught:
+        await downloaded(storage, tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+    assert len(storage.seen) == 1
+    assert SIGNATURE not in everything_a_report_shows(caught.value)
+
+
+async def test_two_downloads_to_one_file_do_not_mix(tmp_path: Path) -> None:
+    first, second = Storage(cuts=[2 * MIB]), Storage(content=b"x" * 3 * MIB)
+    await asyncio.gather(*(downloaded(storage, tmp_path / "b") for storage in (first, second)))
+    assert (tmp_path / "b").read_bytes() in (first.content, second.content)
+    assert [file.name for file in tmp_path.iterdir()] == ["b"]
+
+
 @pytest.fixture
 async def stalled() -> AsyncIterator[tuple[Storage, Scripted]]:
     """A storage that sends the first half and then nothing."""
@@ -400,6 +424,23 @@ async def test_a_download_that_is_cancelled_leaves_no_file_and_a_good_client(
         assert SIGNATURE not in everything_a_report_shows(caught.value)
         storage.instead = lambda _: None
         assert (await backup(nf).download(tmp_path / "b")).read_bytes() == CONTENT
+
+
+async def test_a_download_that_is_cancelled_before_an_answer_does_not_show_the_link(tmp_path: Path) -> None:
+    async def never(_: web.Request) -> web.Response:
+        await asyncio.sleep(100)
+        raise AssertionError("too late")
+
+    storage = Storage(instead=never)
+    async with scripted(storage.answer) as server, server.client() as nf:
+        task = asyncio.create_task(backup(nf).download(tmp_path / "b"))
+        await until(lambda: storage.seen)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert SIGNATURE not in everything_a_report_shows(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_closing_the_client_ends_a_download(stalled: tuple[Storage, Scripted], tmp_path: Path) -> None:

@@ -152,6 +152,17 @@ async def test_a_restore_that_is_not_listed_at_once_is_waited_for_but_not_for_ev
         assert len(server.requests) == 6
 
 
+async def test_a_restore_that_is_listed_no_more_is_not_waited_for_for_ever() -> None:
+    listings = iter([[run("in-progress", "r")], [], [], []])
+    async with (
+        scripted(lambda _: envelope({"restores": next(listings)})) as server,
+        server.client(clock=LeapingClock()) as nf,
+    ):
+        with pytest.raises(NotFound, match="the restore r of the backup b is not listed"):
+            await of(nf).wait_restore("r")
+        assert len(server.requests) == 4
+
+
 def window(remaining: Callable[[int], int], reset: Callable[[int], float]) -> Callable[[int], dict[str, str]]:
     return lambda turn: {
         "x-ratelimit-limit": "1000",
@@ -194,6 +205,16 @@ async def test_those_who_wait_at_the_same_time_share_what_is_left() -> None:
     assert min(clock.pauses) > 300
 
 
+async def test_those_who_have_stopped_waiting_leave_their_share_to_others() -> None:
+    clock = LeapingClock()
+    told = window(lambda turn: 1000 - turn, lambda _: 3600)
+    answer = statuses(*["completed"] * 50, "in-progress", "completed", headers=told)
+    async with scripted(answer) as server, server.client(clock=clock) as nf:
+        for _ in range(51):
+            await of(nf).wait()
+    assert clock.pauses == pytest.approx([2])
+
+
 async def test_a_full_hour_slows_nobody_down() -> None:
     clock = LeapingClock()
     told = window(lambda turn: 1000 - turn, lambda _: 3600)
@@ -222,10 +243,12 @@ async def test_closing_the_client_ends_a_wait(timeout: float | None) -> None:
 
 
 async def test_a_wait_can_be_cancelled() -> None:
-    async with scripted(statuses("in-progress")) as server, server.client() as nf:
+    clock = ManualClock()
+    async with scripted(statuses("in-progress")) as server, server.client(clock=clock) as nf:
         task = asyncio.create_task(of(nf).wait(60))
-        await until(lambda: server.requests)
+        await until(lambda: len(clock.timers) == 2)  # the deadline and a pause
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert clock.timers == []
         await of(nf).get()
