@@ -120,6 +120,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("volume", {"name": "nightly", "description": "a" * 201}, "description must have at most 200 characters, not 201"),
     ("volume", {"name": "nightly", "description": "<b>"}, "description must be letters, digits"),
     ("destination", {**DESTINATION, "name": "a:b:c"}, "name must be letters and digits"),
+    ("destination", {**DESTINATION, "prefix": "a/b/"}, "prefix must be letters, digits, - and _ with one /"),
     ("destination", {**DESTINATION, "prefix": "northflank"}, "prefix must be letters, digits, - and _ with one /"),
     ("destination", {**DESTINATION, "credentials": None}, "credentials is needed"),
     ("destination", {**DESTINATION, "credentials": {"accessKey": "x"}}, "must be DestinationCredentials, not dict"),

@@ -143,6 +143,21 @@ async def test_after_a_reset_one_request_goes_out_alone_to_ask(clock: ManualCloc
     assert await line.admitted()
 
 
+async def test_what_was_sent_before_a_reset_says_nothing_of_the_window_after_it(clock: ManualClock, line: Line) -> None:
+    await line.learn(4)
+    told_late, lost = await line.admitted(), await line.admitted()
+    assert told_late
+    assert lost
+    clock.advance(60)
+    probe = await line.admitted()
+    assert probe
+    told_late.told(200, told(0))
+    lost.close()
+    assert await line.admitted() is None, "the probe is still under way"
+    probe.told(200, told(9))
+    assert await line.admitted()
+
+
 # What is counted
 
 
@@ -202,7 +217,7 @@ async def test_a_connection_that_was_never_made_costs_nothing(clock: ManualClock
     async with budget.admit() as admission:
         admission.unsent()
     assert budget.rate_limit
-    assert budget.rate_limit.remaining == 2
+    assert (budget.rate_limit.remaining, budget.spent) == (2, 1)
 
 
 async def test_a_reserve_is_left_to_others(clock: ManualClock, stack: AsyncExitStack) -> None:

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from attrs import define, field
 
-from northflank_async import BackupResource, NorthflankError, NotFound, TransportError
+from northflank_async import BackupResource, Northflank, NorthflankError, NotFound, TransportError
 from tests.clocks import until
 from tests.scripted import TOKEN, Scripted, envelope, scripted
 from tests.test_secrets import everything_a_report_shows
@@ -293,6 +293,31 @@ async def test_nothing_of_a_callers_session_is_sent_but_its_connections_are_used
         assert (api.headers["X-Internal"], api.transport) == ("secret", request.transport)
         assert not session.closed
         await nf.project("p").addon("a").backup("b").download_link()
+
+
+@pytest.mark.parametrize("said_by", ["the session", "the environment"])
+async def test_a_callers_proxy_is_used_for_the_storage_too(
+    said_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage()
+    async with scripted(storage.answer) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        own: dict[str, Any] = {"proxy": proxy.url} if said_by == "the session" else {"trust_env": True}
+        async with (
+            aiohttp.ClientSession(**own) as session,
+            Northflank(TOKEN, base_url="http://127.0.0.1:1", session=session) as nf,
+        ):
+            path = await backup(nf).download(tmp_path / "b")
+    assert path.read_bytes() == CONTENT
+    assert len(proxy.requests) == 2
+
+
+async def test_a_link_does_not_show_itself() -> None:
+    async with scripted(Storage().answer) as server, server.client() as nf:
+        link = await backup(nf).download_link()
+    assert SIGNATURE in link
+    assert SIGNATURE not in repr([link])
 
 
 ELSEWHERE = ["http://example.com/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "", "http://[", "//example.com/x"]

@@ -137,6 +137,18 @@ async def test_leaving_a_loop_early_leaves_nothing_open_or_running(sim: Simulato
     }
 
 
+async def test_the_raw_listing_begins_where_the_listing_does(nf: Northflank) -> None:
+    listing = addon(nf).backups(per_page=10)
+    first = await listing
+    for later in (
+        addon(nf).backups(per_page=10, cursor=first.pagination.cursor),
+        addon(nf).backups(per_page=10, page=2),
+    ):
+        raw = [item["id"] for item in (await later.raw()).items]
+        assert raw == [item.id for item in (await later).items]
+        assert raw != [item.id for item in first.items]
+
+
 async def test_the_raw_listing_is_the_json_as_it_was_sent(nf: Northflank) -> None:
     page = await addon(nf).backups().raw()
     assert list(page.items) == page.data["backups"]

@@ -322,3 +322,15 @@ def test_a_success_that_is_no_json_is_a_fault_of_the_way() -> None:
     assert retry_delay(html.value, "GET") is True
     assert retry_delay(html.value, "POST") is False
     assert retry_delay(shape.value, "GET") is False
+
+
+def test_json_that_is_only_unusual_is_read_all_the_same() -> None:
+    half = read_envelope(response(200), b'{"data": "\\ud800"}')
+    assert half.data == "\ud800"
+    assert read_envelope(response(200), '{"data": "ä"}'.encode("utf-16")).data == "ä"
+
+
+@pytest.mark.parametrize("body", [b'{"data": NaN}', b'{"data": -Infinity}', b'{"data": 1e400}'])
+def test_a_number_that_could_not_be_written_out_again_is_no_json(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="is no JSON"):
+        read_envelope(response(200), body)
