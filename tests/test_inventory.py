@@ -22,6 +22,7 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.inventory import Inventory, Selection
+from northflank_async.inventory.run import Run
 from northflank_async.inventory.store import parse_database, shown
 from northflank_async.inventory.stored_backup import StoredBackup
 from northflank_async.simulator import Simulator
@@ -433,6 +434,33 @@ async def test_views_of_two_clients_are_not_one_inventory(sim: Simulator, nf: No
             await inventory.sync(nf, other)
 
 
+async def test_a_cancelled_sync_ends_with_its_last_transaction(
+    nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, goes_on, keep = threading.Event(), threading.Event(), Run._keep
+
+    def slow(*given: Any) -> None:
+        began.set()
+        goes_on.wait()
+        keep(*given)
+
+    monkeypatch.setattr(Run, "_keep", slow)
+    async with Inventory(tmp_path / "x.db") as inventory:
+        task = asyncio.create_task(inventory.sync(nf))
+        await asyncio.to_thread(began.wait)
+        task.cancel()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        ended_before = task.done()
+        goes_on.set()
+        assert not ended_before
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        outcome = await inventory.sync(nf)
+    assert outcome.resumed
+    assert outcome.progress.projects == len(await nf.projects().all())
+
+
 async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,7 +471,7 @@ async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
         began.set()
         goes_on.wait()
 
-    monkeypatch.setattr("northflank_async.inventory.run.Run._keep", endless)
+    monkeypatch.setattr(Run, "_keep", endless)
     async with Inventory(tmp_path / "x.db") as inventory:
         task = asyncio.create_task(inventory.sync(nf))
         await asyncio.to_thread(began.wait)
