@@ -122,7 +122,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("destination", {**DESTINATION, "name": "a:b:c"}, "name must be letters and digits"),
     ("destination", {**DESTINATION, "prefix": "a/b/"}, "prefix must be letters, digits, - and _ with one /"),
     ("destination", {**DESTINATION, "prefix": "northflank"}, "prefix must be letters, digits, - and _ with one /"),
-    ("destination", {**DESTINATION, "credentials": None}, "credentials is needed"),
+    ("destination", {**DESTINATION, "prefix": None}, "prefix is needed"),
     ("destination", {**DESTINATION, "credentials": {"accessKey": "x"}}, "must be DestinationCredentials, not dict"),
     ("destination", {**DESTINATION, "credentials": DestinationCredentials(access_key="x")}, "secret_key must be text"),
     ("update", {}, "there is nothing to change"),

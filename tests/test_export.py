@@ -419,7 +419,8 @@ async def test_without_an_extra_its_use_says_in_one_line_what_to_install(
 ) -> None:
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('No module named {missing}', name='{missing}')")
     path = f"{tmp_path}{os.pathsep}{Path(__file__).parent.parent}"
-    code, out, err = await run("export", "--simulate", target, PYTHONPATH=path)
+    place = target if "://" in target else str(tmp_path / target)
+    code, out, err = await run("export", "--simulate", place, PYTHONPATH=path)
     assert (code, out) == (3, "")
     assert err == f"northflank-async: {missing} is missing: pip install 'northflank-async[{extra}]'\n"
 

@@ -77,7 +77,8 @@ class Run:
         """Keep a page, in one transaction with those that wait for the same."""
         page = _Page(visit)
         self._waiting.append(page)
-        self._keeper = self._keeper or asyncio.create_task(self._keep_waiting())
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep_waiting())
         await _to_its_end(self._keeper)
         self.counts["pages"] = self.counts.get("pages", 0) + 1
         return page.opened

@@ -94,7 +94,12 @@ class Account(Resource):
         )
 
     async def create_backup_destination(
-        self, *, name: str, prefix: str, credentials: DestinationCredentials, description: str | None = None
+        self,
+        *,
+        name: str,
+        prefix: str,
+        credentials: DestinationCredentials | None = None,
+        description: str | None = None,
     ) -> CustomDestination:
         """Create a backup destination of a bucket that speaks S3.
 

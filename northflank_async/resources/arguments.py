@@ -129,11 +129,11 @@ def volume_backup_body(*, name: str, description: str | None) -> dict[str, Any]:
 
 
 def destination_body(
-    *, name: str, prefix: str, credentials: DestinationCredentials, description: str | None
+    *, name: str, prefix: str, credentials: DestinationCredentials | None, description: str | None
 ) -> dict[str, Any]:
     """What a backup destination is created with."""
-    for argument, value in (("name", name), ("prefix", prefix), ("credentials", credentials)):
-        _require(argument, value)
+    _require("name", name)
+    _require("prefix", prefix)
     _check_text("prefix", prefix, _PREFIX, "letters, digits, - and _ with one / at the end")
     return {"type": StorageType.S3.value, "prefix": prefix, **_destination(name, description, credentials)}
 
