@@ -1,6 +1,7 @@
 """The inventory in a database: SQLite and PostgreSQL alike."""
 
 import asyncio
+import gc
 import sqlite3
 import threading
 from collections import Counter
@@ -461,6 +462,7 @@ async def test_a_cancelled_sync_ends_with_its_last_transaction(
     assert outcome.progress.projects == len(await nf.projects().all())
 
 
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -480,6 +482,8 @@ async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
             await task
         assert not goes_on.is_set()
     goes_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    gc.collect()  # the connection that the transaction had; nobody closes it
 
 
 async def test_a_file_that_is_no_database_is_an_os_error_that_names_it(tmp_path: Path) -> None:
