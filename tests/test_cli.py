@@ -260,10 +260,32 @@ async def test_a_port_that_is_taken_is_one_line(sim: Simulator) -> None:
     assert err.count("\n") == 1
 
 
+def without(folder: Path, *packages: str) -> dict[str, str]:
+    """The environment of a command that finds none of these packages."""
+    for name in packages:
+        (folder / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')")
+    return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{Path(__file__).parent.parent}"}
+
+
 def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text("raise ModuleNotFoundError('No module named click', name='click')")
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parent.parent}"}
-    done = subprocess.run([*COMMAND, "--version"], env=environment, capture_output=True, text=True, check=False)
+    command, environment = [*COMMAND, "--version"], without(tmp_path, "click")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "pip install 'northflank-async[cli]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "db"])
+def test_with_the_extra_alone_what_needs_no_other_one_is_written(tmp_path: Path, ending: str) -> None:
+    command = [*COMMAND, "export", "--simulate", "--project", "billing", str(tmp_path / f"out.{ending}")]
+    environment = without(tmp_path, "asyncpg", "greenlet", "pyarrow", "uvloop")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("missing", [["asyncpg"], ["greenlet"], ["asyncpg", "greenlet"]])
+def test_without_the_extra_for_postgresql_an_export_says_what_to_install(tmp_path: Path, missing: list[str]) -> None:
+    command = [*COMMAND, "export", "--simulate", "postgresql://127.0.0.1:1/x"]
+    done = subprocess.run(command, env=without(tmp_path, *missing), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "pip install 'northflank-async[postgres]'" in done.stderr

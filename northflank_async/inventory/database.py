@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from attrs import frozen
 from sqlalchemy import Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+if TYPE_CHECKING:  # it needs greenlet, which is installed for PostgreSQL alone
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 
@@ -36,7 +38,7 @@ class FileDatabase:
 class ServerDatabase:
     """A server, by one connection, whose session may hold a lock."""
 
-    connection: AsyncConnection
+    connection: "AsyncConnection"
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         async with self.connection.begin():

@@ -3,7 +3,7 @@ from contextlib import contextmanager
 
 from northflank_async.errors import ConfigurationError
 
-_EXTRAS = {"pyarrow": "parquet", "asyncpg": "postgres", "sqlalchemy": "sql", "filelock": "sql"}
+_EXTRAS = {"pyarrow": "parquet", "asyncpg": "postgres", "greenlet": "postgres", "sqlalchemy": "sql", "filelock": "sql"}
 """Of the packages that not every installation has: the extra that brings each."""
 
 

@@ -5,7 +5,7 @@ import errno
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import fields_dict
 from filelock import FileLock, Timeout
@@ -26,7 +26,6 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.database import Database, FileDatabase, ServerDatabase
@@ -34,6 +33,9 @@ from northflank_async.inventory.encoding import dump
 from northflank_async.inventory.extras import extra
 from northflank_async.inventory.stored_backup import StoredBackup, StoredRestore
 from northflank_async.inventory.tables import addons, backups, metadata, restores
+
+if TYPE_CHECKING:  # it needs greenlet, which is installed for PostgreSQL alone
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 _LOCK, _CREATION_LOCK = 0x6E6F727468, 0x6E6F727469
 """PostgreSQL's advisory locks are numbers; any will do."""
@@ -89,7 +91,7 @@ def shown(url: URL) -> str:
 class Store:
     """An open database with the tables in it."""
 
-    def __init__(self, engine: Engine | AsyncEngine) -> None:
+    def __init__(self, engine: "Engine | AsyncEngine") -> None:
         self._engine = engine
 
     @classmethod
@@ -224,11 +226,14 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _postgresql(url: URL) -> AsyncEngine:
+def _postgresql(url: URL) -> "AsyncEngine":
+    import greenlet  # noqa: F401 # SQLAlchemy's own error would not say which package is missing
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     return create_async_engine(url, json_serializer=dump, connect_args={"command_timeout": _COMMAND_TIMEOUT})
 
 
-async def _dispose(engine: Engine | AsyncEngine) -> None:
+async def _dispose(engine: "Engine | AsyncEngine") -> None:
     if isinstance(engine, Engine):
         await asyncio.to_thread(engine.dispose)  # the last one to close a database writes its log into it
     else:
@@ -254,7 +259,7 @@ def lock_file(path: str, target: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _lock_database(connection: AsyncConnection) -> AsyncIterator[None]:
+async def _lock_database(connection: "AsyncConnection") -> AsyncIterator[None]:
     try:
         async with connection.begin():
             for setting in _KEEPALIVES:
