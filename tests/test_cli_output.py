@@ -195,6 +195,32 @@ async def test_on_a_terminal_it_is_a_table_in_colour_as_wide_as_the_terminal(sim
     assert all(len(line) <= 80 for line in plain[:-1])
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+@pytest.mark.parametrize(("command", "key"), LISTINGS)
+def test_however_narrow_a_terminal_is_no_id_status_or_date_is_broken(
+    northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], key: str, width: int
+) -> None:
+    monkeypatch.setattr("northflank_async.cli.tables._WIDEST", width)
+    shown = output(*command, "-o", "table", "--loadAll")
+    assert all(len(line) <= width for line in shown.splitlines())
+    for item in data(*command)[key]:
+        whole = [item[name] for name in ("id", "status", "backupId") if name in item]
+        whole += [time(item[name]).plain[:16] for name in ("restoreTimestamp", "updatedAt") if name in item]
+        assert [text for text in whole if text not in shown] == []
+
+
+def test_rows_that_do_not_fit_are_paragraphs_and_long_texts_go_on_below(
+    northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("northflank_async.cli.tables._WIDEST", 80)
+    first, second, *_ = output("get", "addon", "restores", *ADDON, "-o", "table").split("\n\n")
+    assert [line.split()[0] for line in first.splitlines()] == ["Id", "Status", "Begun", "Backup"]
+    assert [line.split()[0] for line in second.splitlines()] == ["Id", "Status", "Begun", "Completed", "Backup"]
+    table = output("list", "addons", "--project", "default-project", "-o", "table").splitlines()
+    assert table[1].endswith("Example Addon   The mongodb of   ")
+    assert table[2].strip() == "Default Project"
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [

@@ -25,7 +25,11 @@ _STATUS_STYLES = {
     "error": "bold red",
     "not-supported": "dim",
 }
-_WIDEST, _DATE = 1000, 16
+_WIDEST = 1000
+"""Where there is no terminal."""
+_GAP = 2
+_DATE_WIDTH, _TEXT_WIDTH = 16, 12
+"""The age goes below the date, and a text goes on in the next line, before a table is given up."""
 _UNITS = ((365 * 86400, "y"), (30 * 86400, "mo"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -103,6 +107,13 @@ class Column:
             item = item.get(name) if isinstance(item, dict) else None
         return self.show(item)
 
+    @property
+    def least_width(self) -> int:
+        """What it needs at least, unless it has less to show: an id is to be copied."""
+        if self.show is time:
+            return _DATE_WIDTH
+        return _TEXT_WIDTH if self.show is text and self.place not in ("id", "backupId") else _WIDEST
+
 
 TABLES = {
     "projects": [Column("Id", "id"), Column("Name", "name"), Column("Description", "description")],
@@ -155,35 +166,59 @@ TABLES = {
 
 
 def print_items(items: list[Any], key: str) -> None:
-    """Print a row for each item. A column in which there is nothing is left out."""
+    """Print a row for each item, or a paragraph where that does not fit. A column with nothing in it is left out."""
+    console = _console()
     columns = [column for column in TABLES[key] if column.in_listings]
-    rows = [[column.of(item) for column in columns] for item in items]
-    filled = [number for number in range(len(columns)) if any(row[number].plain for row in rows)]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number in filled:
-        justify: JustifyMethod = "right" if columns[number].show is size else "left"
-        whole = columns[number].show in (size, status) or columns[number].place == "id"
-        table.add_column(
-            columns[number].title,
-            justify=justify,
-            overflow="fold",
-            no_wrap=whole,
-            min_width=_DATE if columns[number].show is time else None,
-        )
-    for row in rows:
-        table.add_row(*[row[number] for number in filled])
-    _console().print(table if rows else "none")
+    cells = {column: [column.of(item) for item in items] for column in columns}
+    filled = {column: shown for column, shown in cells.items() if any(cell.plain for cell in shown)}
+    if not filled:
+        console.print("none")
+    elif table := _rows(filled, console.width):
+        console.print(table)
+    else:
+        for number, item in enumerate(items):
+            if number:
+                console.print()
+            console.print(_paragraph(item, columns))
 
 
 def print_item(item: Any, key: str) -> None:
     """Print a line for each of an item's values that there are."""
+    _console().print(_paragraph(item, TABLES[key]))
+
+
+def _rows(cells: dict[Column, list[Text]], width: int) -> Table | None:
+    """A row for each item; nothing if that would break what has to be whole to be read, or copied."""
+    widest = {column: max(len(column.title), *(cell.cell_len for cell in cells[column])) for column in cells}
+    least = {column: min(most, column.least_width) for column, most in widest.items()}
+    gaps = _GAP * (len(cells) - 1)
+    if sum(least.values()) + gaps > width:
+        return None
+    fits = sum(widest.values()) + gaps <= width
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column in cells:
+        justify: JustifyMethod = "right" if column.show is size else "left"
+        fixed = fits or column.show is time or least[column] == widest[column]
+        table.add_column(
+            column.title,
+            justify=justify,
+            overflow="fold",
+            width=(widest if fits else least)[column] if fixed else None,
+        )
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _paragraph(item: Any, columns: list[Column]) -> Table:
+    """A line for each of an item's values that there are."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold")
+    table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for column in TABLES[key]:
+    for column in columns:
         if (cell := column.of(item)).plain:
             table.add_row(column.title, cell)
-    _console().print(table)
+    return table
 
 
 def _console() -> Console:
