@@ -232,6 +232,8 @@ async def test_at_a_terminal_it_asks_and_no_is_the_answer_by_default(
     assert (declined.code, sim.requests) == (1, [])
     assert question in declined.text
     assert "northflank-async: nothing was done" in declined.text
+    gone = await run_at_terminal(sim, *command, typed="\x04")
+    assert (gone.code, gone.text.endswith("\r\nnorthflank-async: nothing was done\r\n"), sim.requests) == (1, True, [])
     accepted = await run_at_terminal(sim, *command, typed="y\n")
     assert (accepted.code, len(sim.requests)) == (0, 1)
 

@@ -246,15 +246,50 @@ def test_cells_are_for_people_and_what_they_cannot_read_is_shown_as_it_came() ->
     assert destinations([7]).plain == "7"
 
 
-def test_a_reader_that_has_had_enough_ends_the_command_without_a_word(northflank_simulator: Simulator) -> None:
-    command = [*COMMAND, "get", "addon", "backups", *ADDON, "-o", "jsonl"]
+WRITING = [
+    ("get", "addon", "backups", *ADDON, "-o", "jsonl"),
+    ("get", "addon", "backups", *ADDON, "-o", "table"),
+    ("get", "addon", "backup", *BACKUP),
+    ("backup", "addon", *ADDON),
+    ("get", "addon", "backup", "logs", *ADDON, "--backup", "billing-cache-20261031-224"),
+    ("plan",),
+    ("completion", "bash"),
+    ("list", "--help"),
+]
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_a_reader_that_has_had_enough_ends_the_command_without_a_word(
+    northflank_simulator: Simulator, command: tuple[str, ...]
+) -> None:
     environment = {**os.environ, **reaching(northflank_simulator)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*COMMAND, *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout
     process.stdout.close()
     assert process.stderr
     assert (process.stderr.read(), process.wait()) == (b"", 141)
     process.stderr.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("command", WRITING)
+def test_a_result_that_cannot_be_written_is_one_line(northflank_simulator: Simulator, command: tuple[str, ...]) -> None:
+    environment = {**os.environ, **reaching(northflank_simulator)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *command], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    says = "northflank-async: cannot write standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (8, says)
+
+
+def test_an_interruption_before_any_request_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(context: str | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("northflank_async.cli.options.find_login", interrupted)
+    result = run("list", "addons")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "northflank-async: interrupted\n")
 
 
 def test_what_has_characters_of_all_the_world_is_written_as_it_is(tmp_path: Path) -> None:

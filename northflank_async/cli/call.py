@@ -18,7 +18,7 @@ from northflank_async.cli.options import (
     together,
 )
 from northflank_async.cli.output import format_of, write_data, write_item, write_items
-from northflank_async.cli.running import READ, STANDARD_OUTPUT, UPDATE, Connection, Failing, plain_handler
+from northflank_async.cli.running import READ, UPDATE, Connection, Failing, plain_handler
 from northflank_async.client import Northflank, View
 from northflank_async.errors import RunFailed, printable
 from northflank_async.paging import Paginator
@@ -46,7 +46,7 @@ class Call(Connection):
 
     def read(self, work: Callable[[View], Awaitable[T]], permission: str = READ) -> T:
         """Make a call that changes nothing."""
-        return self.run_work(work, Failing(permission=permission, target=STANDARD_OUTPUT))
+        return self.run_work(work, Failing(permission=permission))
 
     def list(
         self,

@@ -8,7 +8,6 @@ from attrs import evolve
 
 from northflank_async.cli.failure import ExitCode
 from northflank_async.cli.reading import Reading, end_with, reading_options
-from northflank_async.cli.running import STANDARD_OUTPUT
 from northflank_async.cli.times import parse_time
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory import Outcome, Selection
@@ -54,7 +53,7 @@ def export_command(
     """
     for status in set(statuses) - set(RunStatus):
         click.echo(f"northflank-async: {status!r} is no documented status: {', '.join(RunStatus)}", err=True)
-    streams = target == STANDARD_OUTPUT
+    streams = target == "-"
     if streams and (strict or reading.restores):
         raise click.UsageError("--strict and --restores need a file or a database.")
     selection: Selection = evolve(reading.selection, since=since, statuses=statuses)
@@ -69,7 +68,7 @@ def export_command(
 
     if_stopped = "what was written is not gone on with" if streams else "the same command goes on where it was"
     shown = _without_password(target)
-    outcome = reading.run(work, target=shown, if_stopped=if_stopped)
+    outcome = reading.run(work, target=None if streams else shown, if_stopped=if_stopped)
     if strict:
         end_with(outcome.failures, ExitCode.STRICT, _STRICT_END)
     done, resumed = outcome.progress, ", going on with what was there" if outcome.resumed else ""

@@ -65,6 +65,16 @@ def fail_request(error: NorthflankError, *, if_stopped: str, permission: str) ->
     fail(f"the API refuses or fails; try again later; {if_stopped}: {error}", ExitCode.NO_ANSWER)
 
 
+def fail_outside(error: OSError | KeyboardInterrupt) -> NoReturn:
+    """End the command where its result cannot be written, or where it is interrupted when no request is under way."""
+    if isinstance(error, KeyboardInterrupt):
+        fail("interrupted", ExitCode.INTERRUPTED)
+    if isinstance(error, BrokenPipeError):  # the reader has had enough
+        sys.stderr.close()
+        sys.exit(ExitCode.BROKEN_PIPE)
+    fail_file("standard output", error)
+
+
 def fail_file(target: str, error: OSError) -> NoReturn:
     """Say why a file or a database cannot be written."""
     fail(f"cannot write {error.filename or target}: {error.strerror or error}", ExitCode.TARGET)

@@ -196,5 +196,9 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("This destroys something, and there is no terminal to ask at: it needs --yes.")
-    if not click.confirm(question, err=True):
-        fail("nothing was done", ExitCode.DECLINED)
+    try:
+        if click.confirm(question, err=True):
+            return
+    except click.Abort:  # Ctrl-C or Ctrl-D
+        click.echo(err=True)
+    fail("nothing was done", ExitCode.DECLINED)

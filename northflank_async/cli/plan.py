@@ -32,7 +32,7 @@ def plan_command(reading: Reading) -> None:
             concurrency=scope.concurrency,
         )
 
-    found = reading.run(work, target="", if_stopped="nothing is lost")
+    found = reading.run(work, if_stopped="nothing is lost")
     seconds = max(0, round((found.done_at - datetime.now(UTC)).total_seconds()))
     click.echo(f"projects   {found.projects}")
     click.echo(f"addons     {found.addons}")

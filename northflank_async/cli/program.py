@@ -79,6 +79,15 @@ class CommandTree(click.Group):
             return args[0], below, rest
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for, and say in one line what click would not."""
+        try:
+            return super().invoke(ctx)
+        except (OSError, KeyboardInterrupt) as error:
+            from northflank_async.cli.failure import fail_outside
+
+            fail_outside(error)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write all commands below, with all their words."""
         with formatter.section("Commands"):

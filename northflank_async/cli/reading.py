@@ -47,7 +47,9 @@ class Reading:
             concurrency=self.concurrency,
         )
 
-    def run(self, work: Callable[[Scope, OnStart], Coroutine[Any, Any, T]], *, target: str, if_stopped: str) -> T:
+    def run(
+        self, work: Callable[[Scope, OnStart], Coroutine[Any, Any, T]], *, target: str | None = None, if_stopped: str
+    ) -> T:
         """Run a command's work with an open client and a bar; where it fails, end the process as a command does."""
         terminal = sys.stderr.isatty()  # whatever FORCE_COLOR says
         console = Console(stderr=True, force_terminal=terminal, quiet=self.connection.quiet)

@@ -17,7 +17,6 @@ from northflank_async.errors import ApiError, NorthflankError, TransportError
 
 T = TypeVar("T")
 
-STANDARD_OUTPUT = "-"
 READ = "Addons > General > Read"
 UPDATE = "Addons > General > Update"
 VIEW_LOGS = "Addons > Deployment > View Instance Logs"
@@ -40,15 +39,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 @frozen(kw_only=True)
 class Failing:
-    """What a command says when it fails: what then becomes of its work, the permission it needs, where it writes.
+    """What a command says when it fails: what then becomes of its work, the permission it needs.
 
+    `target` is the file or the database that it writes; `None` if that is standard output.
     `if_refused` is said instead of `if_stopped` where the API cannot have acted.
     """
 
     if_stopped: str = "nothing is lost"
     if_refused: str | None = None
     permission: str = READ
-    target: str = ""
+    target: str | None = None
 
     def outcome(self, error: NorthflankError) -> str:
         """What has become of the work when a request failed like this."""
@@ -75,9 +75,8 @@ class Connection:
         except NorthflankError as error:
             fail_request(error, if_stopped=failing.outcome(error), permission=failing.permission)
         except OSError as error:
-            if failing.target == STANDARD_OUTPUT and isinstance(error, BrokenPipeError):  # the reader has had enough
-                sys.stderr.close()
-                sys.exit(ExitCode.BROKEN_PIPE)
+            if failing.target is None:
+                raise
             fail_file(failing.target, error)
         except KeyboardInterrupt:
             fail(f"interrupted; {failing.if_stopped}", ExitCode.INTERRUPTED)

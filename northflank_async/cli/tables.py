@@ -221,6 +221,12 @@ def _paragraph(item: Any, columns: list[Column]) -> Table:
     return table
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to who ends the command; rich would do that itself."""
+        raise BrokenPipeError
+
+
 def _console() -> Console:
     """A terminal's width, or as wide as need be."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDEST)
+    return _Output(highlight=False, width=None if sys.stdout.isatty() else _WIDEST)
