@@ -49,7 +49,7 @@ async def test_an_export_can_be_tried_without_a_token(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "says"),
     [
-        (["out.jsonl"], {"NORTHFLANK_API_TOKEN": ""}, 3, "there is no token: pass one, or set NORTHFLANK_API_TOKEN"),
+        (["out.jsonl"], {"NORTHFLANK_API_TOKEN": ""}, 3, "there is no token: set NORTHFLANK_API_TOKEN, or log in"),
         (["out.csv"], {"NORTHFLANK_API_TOKEN": "wrong"}, 4, "the token is not accepted"),
         (["out.parquet", "--project", "nope"], {}, 5, "There is no project nope."),
         (["out.jsonl", "--project", "a/b"], {}, 3, "'a/b'"),

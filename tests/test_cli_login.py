@@ -62,12 +62,35 @@ def test_a_contexts_project_is_the_project_by_default_and_an_option_wins(home: P
     assert ids(run("list", "addons", "--project", "checkout"), "addons")[0].startswith("checkout-")
 
 
-@pytest.mark.parametrize("option", [[], ["--context", "mine"]])
-def test_a_token_and_a_host_in_the_environment_win(
-    home: Path, northflank_simulator: Simulator, option: list[str]
+TOKEN_USED = "northflank-async: NORTHFLANK_API_TOKEN is used instead of the token of the context 'mine'\n"
+HOST_USED = "northflank-async: NORTHFLANK_API_BASE_URL is used instead of the host of the context 'mine'\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], ""),
+        (["--context", "mine"], TOKEN_USED + HOST_USED),
+        (["--context", "mine", "--quiet"], ""),
+    ],
+)
+def test_a_token_and_a_host_in_the_environment_win_and_a_context_that_was_named_is_told_so(
+    home: Path, northflank_simulator: Simulator, options: list[str], says: str
 ) -> None:
     write(home, "mine", {"name": "mine", "host": "http://127.0.0.1:1", "token": SECRET})
-    assert ids(run("list", "projects", *option), "projects")
+    result = run("list", "projects", *options)
+    assert ids(result, "projects")
+    assert result.stderr == says
+
+
+def test_of_a_named_context_what_the_environment_does_not_say_is_taken_without_a_word(
+    home: Path, northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, "other", context(northflank_simulator, "mine", token=None))
+    monkeypatch.delenv("NORTHFLANK_API_BASE_URL")
+    result = run("list", "projects", "--context", "mine")
+    assert ids(result, "projects")
+    assert result.stderr == ""
 
 
 def test_without_a_context_of_that_name_the_environments_token_is_of_no_default_project(
@@ -104,7 +127,7 @@ def test_export_and_plan_are_of_all_projects_whatever_the_context_says(home: Pat
         ),
         ('{"current": "b", "contexts": [{"name": "a"}]}', "there is no token"),
         ('{"current": "a", "contexts": [{"name": "a"}]}', "there is no token"),
-        (None, "there is no token"),
+        (None, "there is no token: set NORTHFLANK_API_TOKEN, or log in with “northflank login”"),
     ],
 )
 def test_what_is_wrong_with_the_contexts_is_one_line_that_shows_no_token(

@@ -2,10 +2,11 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from northflank_async.client import BASE_URL_VARIABLES, TOKEN_VARIABLES
 from northflank_async.errors import ConfigurationError
@@ -17,11 +18,16 @@ _OTHERWISE = "log in anew with “northflank login”, or set NORTHFLANK_API_TOK
 
 @frozen(kw_only=True)
 class Login:
-    """What requests are sent with; what is `None` is left to the client. `project` is the project by default."""
+    """What requests are sent with; what is `None` is left to the client.
+
+    `project` is the project by default. `replaced` names what the context has to no effect, with the variable of the
+    environment that is used instead.
+    """
 
     token: Secret | None = None
     base_url: str | None = None
     project: str | None = None
+    replaced: dict[str, str] = Factory(dict)
 
 
 def find_login(context: str | None) -> Login:
@@ -30,31 +36,37 @@ def find_login(context: str | None) -> Login:
     A token or a host in the environment comes first in any case.
 
     Raises:
-        ConfigurationError: the contexts cannot be read, or there is none of that name; it does not show their content.
+        ConfigurationError: there is no token; or the contexts cannot be read, or there is none of that name; it does
+            not show their content.
     """
-    has_token = any(os.environ.get(name) for name in TOKEN_VARIABLES)
-    if has_token and context is None:
+    variables = {"token": _first_set(TOKEN_VARIABLES), "host": _first_set(BASE_URL_VARIABLES)}
+    if variables["token"] and context is None:
         return Login()
     found = _find_context(context)
-    if found is None:
-        return Login()
-    has_host = any(os.environ.get(name) for name in BASE_URL_VARIABLES)
+    token = None if variables["token"] else Secret(_text(found, "token") or "")
+    if token == "":
+        raise ConfigurationError("there is no token: set NORTHFLANK_API_TOKEN, or log in with “northflank login”")
     return Login(
-        token=None if has_token else Secret(_text(found, "token") or ""),
-        base_url=None if has_host else _text(found, "host"),
+        token=token,
+        base_url=None if variables["host"] else _text(found, "host"),
         project=_text(found, "project"),
+        replaced={name: variable for name, variable in variables.items() if variable and _text(found, name)},
     )
 
 
-def _find_context(name: str | None) -> dict[str, Any] | None:
-    """The context of that name, or else the current one."""
+def _first_set(names: Iterable[str]) -> str | None:
+    return next((name for name in names if os.environ.get(name)), None)
+
+
+def _find_context(name: str | None) -> dict[str, Any]:
+    """The context of that name, or else the current one; empty if there is none."""
     path = Path.home() / ".northflank" / "config.json"
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         if name is not None:
             raise ConfigurationError(f"there is no context {name!r}: there is no {_SHOWN}") from None
-        return None
+        return {}
     except OSError as error:
         raise ConfigurationError(f"{_SHOWN} cannot be read: {error.strerror}; {_OTHERWISE}") from None
     except (ValueError, RecursionError):
@@ -67,7 +79,7 @@ def _find_context(name: str | None) -> dict[str, Any] | None:
         if wanted is not None and context.get("name") == wanted:
             return dict(context)
     if name is None:
-        return None
+        return {}
     names = ", ".join(str(context.get("name")) for context in contexts) or "none"
     raise ConfigurationError(f"there is no context {name!r} in {_SHOWN}; there is: {names}")
 

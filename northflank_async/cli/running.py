@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
+import click
 from attrs import field, frozen
 
 from northflank_async.cli.failure import ExitCode, fail, fail_file, fail_request
@@ -83,6 +84,11 @@ class Connection:
         except asyncio.CancelledError:
             fail(f"terminated; {failing.if_stopped}", ExitCode.TERMINATED)
 
+    def say(self, message: str) -> None:
+        """Say something that is not the result."""
+        if not self.quiet:
+            click.echo(f"northflank-async: {message}", err=True)
+
     async def _run(self, work: Callable[[Northflank], Awaitable[T]]) -> T:
         task = asyncio.current_task()
         if task and sys.platform != "win32":
@@ -100,6 +106,9 @@ class Connection:
                 yield nf
         else:
             login = find_login(self.context)
+            if self.context is not None:
+                for name, variable in login.replaced.items():
+                    self.say(f"{variable} is used instead of the {name} of the context {self.context!r}")
             async with Northflank(login.token, base_url=login.base_url) as nf:
                 yield nf
 
