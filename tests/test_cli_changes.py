@@ -178,6 +178,23 @@ def test_logs_are_lines_in_the_order_in_which_they_came(northflank_simulator: Si
         assert json.loads(shown.stdout.splitlines()[-1])["log"].startswith("Finished")
 
 
+@at_once
+def test_a_wait_says_first_what_has_begun_as_whoever_gives_up_waiting_needs_its_id(
+    northflank_simulator: Simulator,
+) -> None:
+    made = run("backup", "addon", *ADDON, "--wait")
+    assert made.stderr == f"northflank-async: the backup {json.loads(made.stdout)['id']} has begun\n"
+    restored = run("restore", "addon", "backup", *BACKUP, "--yes", "--wait")
+    assert restored.stderr == f"northflank-async: the restore {json.loads(restored.stdout)['id']} has begun\n"
+    assert run("backup", "addon", *ADDON, "--wait", "--quiet").stderr == ""
+
+
+def test_a_log_without_a_line_is_said_to_be_so(northflank_simulator: Simulator) -> None:
+    result = run("get", "addon", "backup", "logs", *BACKUP)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "northflank-async: there are no lines; a snapshot logs nothing\n"
+
+
 @pytest.mark.parametrize(
     ("northflank_simulator", "token", "code", "says"),
     [

@@ -65,7 +65,7 @@ def create_backup(
     made = call.change(lambda view: addon.of(view).create_backup(**arguments))
     if not wait:
         return write_item(unstructure(made), "backups", call.format)
-    call.wait(lambda view: addon.of(view).backup(made.id).wait(timeout=timeout), "backups")
+    call.wait(f"the backup {made.id}", lambda view: addon.of(view).backup(made.id).wait(timeout=timeout), "backups")
     return None
 
 

@@ -84,10 +84,11 @@ class Call(Connection):
         """Write what is at a path, one of those that a listing has at `key`."""
         write_item(self.read(lambda view: view.request("GET", path(view))), key, self.format)
 
-    def wait(self, wait: Callable[[View], Awaitable[Backup | Restore]], key: str) -> None:
-        """Wait for the end of what has been started, write the record of it, and fail where it has failed."""
+    def wait(self, begun: str, wait: Callable[[View], Awaitable[Backup | Restore]], key: str) -> None:
+        """Say what has begun and wait for its end, write the record of it, and fail where it has failed."""
         from rich.console import Console
 
+        self.say(f"{begun} has begun")  # whoever gives up waiting needs its id
         shown = Console(stderr=True, quiet=self.quiet or not sys.stderr.isatty())
 
         async def work(view: View) -> Backup | Restore | RunFailed | TimeoutError:
@@ -111,11 +112,6 @@ class Call(Connection):
             click.echo(message)
         else:
             write_data(data, self.format)
-
-    def say(self, message: str) -> None:
-        """Say something that is not the result."""
-        if not self.quiet:
-            click.echo(f"northflank-async: {message}", err=True)
 
     def run_work(self, work: Callable[[View], Awaitable[T]], failing: Failing) -> T:
         """Make the calls of `work` in the account or in the team that was named."""

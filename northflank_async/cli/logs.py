@@ -89,6 +89,8 @@ def restore_logs(call: Call, backup: BackupAddress, restore_id: str, query: LogQ
 def _write(call: Call, query: LogQuery, read: Callable[[View], Awaitable[list[LogLine]]]) -> None:
     """Write the lines, as text unless another format is asked for: a log is to be read, or searched."""
     lines = call.read(read, permission=VIEW_LOGS)
+    if not lines:
+        call.say("there are no lines; a snapshot logs nothing")
     if query.direction is None:
         lines = sorted(lines, key=lambda line: line.ts)
     if call.output in (None, "table"):

@@ -64,6 +64,7 @@ def restore_backup(
     if not wait:
         return call.done(f"the restore {restore_id} has begun", {"restoreId": restore_id})
     call.wait(
+        f"the restore {restore_id}",
         lambda view: backup.of_backup(view).wait_restore(restore_id, timeout=timeout, **source.arguments),
         "restores",
     )
