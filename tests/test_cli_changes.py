@@ -214,6 +214,15 @@ def test_a_change_that_fails_says_whether_it_may_have_been_done(
     assert len(northflank_simulator.requests) == 1
 
 
+@pytest.mark.parametrize("command", [("backup", "addon", *ADDON), ("restore", "addon", "backup", *BACKUP, "--yes")])
+def test_a_timeout_without_a_wait_is_a_wrong_command_line(
+    northflank_simulator: Simulator, command: tuple[str, ...]
+) -> None:
+    result = run(*command, "--timeout", "5")
+    assert (result.exit_code, "--timeout needs --wait" in result.stderr) == (2, True)
+    assert northflank_simulator.requests == []
+
+
 DESTROYING = [
     ("delete", "backup", *BACKUP),
     ("delete", "addon", "backup", *BACKUP),

@@ -18,7 +18,7 @@ _OTHERWISE = "log in anew with “northflank login”, or set NORTHFLANK_API_TOK
 
 @frozen(kw_only=True)
 class Login:
-    """What requests are sent with; what is `None` is left to the client.
+    """What requests are sent with; what is `None` is left to the client, and a token that is empty is nowhere.
 
     `project` is the project by default. `replaced` names what the context has to no effect, with the variable of the
     environment that is used instead.
@@ -36,18 +36,14 @@ def find_login(context: str | None) -> Login:
     A token or a host in the environment comes first in any case.
 
     Raises:
-        ConfigurationError: there is no token; or the contexts cannot be read, or there is none of that name; it does
-            not show their content.
+        ConfigurationError: the contexts cannot be read, or there is none of that name; it does not show their content.
     """
     variables = {"token": _first_set(TOKEN_VARIABLES), "host": _first_set(BASE_URL_VARIABLES)}
     if variables["token"] and context is None:
         return Login()
     found = _find_context(context)
-    token = None if variables["token"] else Secret(_text(found, "token") or "")
-    if token == "":
-        raise ConfigurationError("there is no token: set NORTHFLANK_API_TOKEN, or log in with “northflank login”")
     return Login(
-        token=token,
+        token=None if variables["token"] else Secret(_text(found, "token") or ""),
         base_url=None if variables["host"] else _text(found, "host"),
         project=_text(found, "project"),
         replaced={name: variable for name, variable in variables.items() if variable and _text(found, name)},

@@ -39,8 +39,14 @@ class LogQuery:
 log_options = collected(
     LogQuery,
     "query",
-    click.option("--startTime", "start_time", type=parse_time, metavar="TIME", help="Only lines after it."),
-    click.option("--endTime", "end_time", type=parse_time, metavar="TIME", help="Only lines before it."),
+    click.option(
+        "--startTime",
+        "start_time",
+        type=parse_time,
+        metavar="TIME",
+        help="Only lines after it, in UTC or with its zone.",
+    ),
+    click.option("--endTime", "end_time", type=parse_time, metavar="TIME", help="Only lines before it, the same."),
     click.option("--duration", type=click.IntRange(min=1), metavar="SECONDS", help="From the start, or until the end."),
     click.option(
         "-l", "--lineLimit", "line_limit", type=click.IntRange(min=1), metavar="NUMBER", help="Lines at the most."
@@ -61,7 +67,8 @@ log_options = collected(
 def backup_logs(call: Call, backup: BackupAddress, query: LogQuery) -> None:
     """Read what a backup has logged.
 
-    Only a dump logs. The last line comes last, unless --direction says otherwise.
+    Only a dump logs. The lines are text with local times, unless --output asks for JSON or YAML. The last one comes
+    last, unless --direction says otherwise.
 
     \b
     northflank-async get addon backup logs --project default-project --addon example-addon --backup example-backup
@@ -77,7 +84,8 @@ def backup_logs(call: Call, backup: BackupAddress, query: LogQuery) -> None:
 def restore_logs(call: Call, backup: BackupAddress, restore_id: str, query: LogQuery) -> None:
     """Read what a restore has logged.
 
-    The last line comes last, unless --direction says otherwise.
+    The lines are text with local times, unless --output asks for JSON or YAML. The last one comes last, unless
+    --direction says otherwise.
 
     \b
     northflank-async get addon restore logs --project default-project --addon example-addon --backup example-backup \\

@@ -65,6 +65,12 @@ def _or_default_project(ctx: click.Context, parameter: click.Parameter, value: s
     return project
 
 
+def _only_with_wait(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not ctx.params.get("wait"):
+        raise click.UsageError("--timeout needs --wait.")
+    return value
+
+
 connection_options = (
     click.option("--context", metavar="NAME", is_eager=True, help="A login of Northflank's own command line."),
     click.option("--verbose", is_flag=True, help="Say each request, and what is left of the hour."),
@@ -87,9 +93,12 @@ team_option = click.option("--teamId", "--team", "team_id", metavar="ID", help="
 output_option = click.option("-o", "--output", type=click.Choice(FORMATS), help="A table on a terminal, else JSON.")
 yes_option = click.option("--yes", "--force", "yes", is_flag=True, help="Do not ask.")
 wait_options = together(
-    click.option("--wait", is_flag=True, help="Wait until it has ended; exit code 11 if it has failed."),
-    click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait no longer."),
-)
+    click.option("--wait", is_flag=True, is_eager=True, help="Wait until it has ended; exit code 11 if it has failed."),
+    click.option(
+        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", callback=_only_with_wait,
+        help="Wait no longer.",
+    ),
+)  # fmt: skip
 
 
 @attrs.frozen(kw_only=True)

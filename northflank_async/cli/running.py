@@ -14,7 +14,7 @@ from attrs import field, frozen
 from northflank_async.cli.failure import ExitCode, fail, fail_file, fail_request
 from northflank_async.cli.login import find_login
 from northflank_async.client import Northflank
-from northflank_async.errors import ApiError, NorthflankError, TransportError
+from northflank_async.errors import ApiError, ConfigurationError, NorthflankError, TransportError
 
 T = TypeVar("T")
 
@@ -106,6 +106,10 @@ class Connection:
                 yield nf
         else:
             login = find_login(self.context)
+            if login.token == "":
+                raise ConfigurationError(
+                    "there is no token: set NORTHFLANK_API_TOKEN, or log in with “northflank login”"
+                )
             if self.context is not None:
                 for name, variable in login.replaced.items():
                     self.say(f"{variable} is used instead of the {name} of the context {self.context!r}")
