@@ -1,6 +1,9 @@
 """What the commands change: backups, restores and schedules; and how they ask before they destroy."""
 
 import json
+import os
+import pty
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from northflank_async.cli.program import program
 from northflank_async.simulator import Faults, Simulator
+from tests.command import COMMAND, reaching
 from tests.terminal import run_at_terminal
 
 ADDON = ("--projectId", "default-project", "--addonId", "example-addon")
@@ -262,6 +266,18 @@ async def test_at_a_terminal_it_asks_and_no_is_the_answer_by_default(
     assert (gone.code, gone.text.endswith("\r\nnorthflank-async: nothing was done\r\n"), sim.requests) == (1, True, [])
     accepted = await run_at_terminal(sim, *command, typed="y\n")
     assert (accepted.code, len(sim.requests)) == (0, 1)
+
+
+def test_where_the_question_would_not_be_seen_it_is_not_asked(northflank_simulator: Simulator) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, **reaching(northflank_simulator)}
+    done = subprocess.run(
+        [*COMMAND, *DESTROYING[0]], env=environment, stdin=theirs, capture_output=True, text=True, check=False
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, "it needs --yes" in done.stderr) == (2, True)
+    assert northflank_simulator.requests == []
 
 
 async def test_at_a_terminal_a_wait_shows_that_it_waits() -> None:

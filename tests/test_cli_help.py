@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -114,6 +115,13 @@ def completed(*words: str) -> list[str]:
 )
 def test_a_shell_is_offered_what_can_come_next(words: list[str], offered: list[str]) -> None:
     assert completed(*words) == offered
+
+
+def test_a_shell_is_offered_the_same_where_there_is_no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".northflank").mkdir()
+    (tmp_path / ".northflank" / "config.json").write_text("{")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert completed("get", "addon", "backup", "restores", "--source") == ["--sourceProjectId", "--sourceAddonId"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -1,6 +1,7 @@
 """The command line's login: the environment first, then the contexts of Northflank's own command line."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,7 @@ def test_export_and_plan_are_of_all_projects_whatever_the_context_says(home: Pat
         ),
         ('{"current": "b", "contexts": [{"name": "a"}]}', "there is no token"),
         ('{"current": "a", "contexts": [{"name": "a"}]}', "there is no token"),
+        (f'{{"contexts": [{{"host": "http://127.0.0.1:1", "token": "{SECRET}"}}]}}', "there is no token"),
         (None, "there is no token: set NORTHFLANK_API_TOKEN, or log in with “northflank login”"),
     ],
 )
@@ -140,6 +142,12 @@ def test_what_is_wrong_with_the_contexts_is_one_line_that_shows_no_token(
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
     assert SECRET not in result.stderr
+
+
+def test_a_home_that_is_no_folder_has_no_contexts(elsewhere: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", os.devnull)
+    result = run("list", "projects")
+    assert (result.exit_code, "there is no token" in result.stderr) == (3, True)
 
 
 def test_contexts_that_cannot_be_opened_are_one_line(home: Path, elsewhere: Simulator) -> None:

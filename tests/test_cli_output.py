@@ -17,6 +17,8 @@ from northflank_async.cli.program import program
 from northflank_async.cli.tables import age, destinations, size, time, weekdays
 from northflank_async.simulator import Simulator
 from tests.command import COMMAND, reaching
+from tests.command import run as run_command
+from tests.scripted import backup, envelope, scripted
 from tests.terminal import run_at_terminal
 
 ADDON = ("--projectId", "billing", "--addonId", "billing-cache")
@@ -112,6 +114,15 @@ def test_where_there_is_more_the_cursor_to_go_on_with_is_said(northflank_simulat
         assert more
         cursor = more[1].split()
     assert found == [backup["id"] for backup in data("get", "addon", "backups", *ADDON)["backups"]]
+
+
+async def test_without_a_cursor_the_next_page_is_said_and_what_stands_beside_the_items_is_kept() -> None:
+    data = {"backups": [backup(1), backup(2)], "note": "undocumented"}
+    async with scripted(lambda request: envelope(data, hasNextPage=True)) as server:
+        environment = {"NORTHFLANK_API_TOKEN": "token", "NORTHFLANK_API_BASE_URL": server.url}
+        code, out, err = await run_command("get", "addon", "backups", *ADDON, "--page", "1", **environment)
+    assert (code, json.loads(out)) == (0, data)
+    assert err == "northflank-async: there is more: --page 2, or all of it with --loadAll\n"
 
 
 def test_quiet_says_nothing_but_the_result(northflank_simulator: Simulator) -> None:
