@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from click.testing import CliRunner, Result
 
 from northflank_async.cli.program import program
 from northflank_async.simulator import Faults, Simulator
 from tests.command import COMMAND, reaching
+from tests.command import run as run_command
+from tests.scripted import scripted
 from tests.terminal import run_at_terminal
 
 ADDON = ("--projectId", "default-project", "--addonId", "example-addon")
@@ -93,6 +96,23 @@ def test_a_backup_and_a_restore_can_be_waited_for(northflank_simulator: Simulato
 
 
 @pytest.mark.parametrize("northflank_simulator", [{**AT_ONCE, "faults": Faults(runs=1.0)}], indirect=True)
+def test_a_change_that_was_never_sent_was_not_done(
+    northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NORTHFLANK_API_BASE_URL", "http://127.0.0.1:1")
+    result = run("delete", "backup", *BACKUP, "--yes")
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert "or try again later; nothing was done: no connection to 127.0.0.1:1" in result.stderr
+
+
+async def test_a_change_that_the_server_failed_at_may_have_been_done() -> None:
+    async with scripted(lambda request: web.Response(status=500)) as server:
+        environment = {"NORTHFLANK_API_TOKEN": "token", "NORTHFLANK_API_BASE_URL": server.url}
+        code, out, err = await run_command("delete", "backup", *BACKUP, "--yes", **environment)
+    assert (code, out, len(server.requests)) == (6, "", 1)
+    assert "it may have been done all the same: look before trying again" in err
+
+
 @pytest.mark.parametrize("command", [("backup", "addon", *ADDON), ("restore", "addon", "backup", *BACKUP, "--yes")])
 def test_a_run_that_has_failed_is_written_and_has_an_exit_code(
     northflank_simulator: Simulator, command: tuple[str, ...]
