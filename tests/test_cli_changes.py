@@ -15,7 +15,7 @@ from northflank_async.cli.program import program
 from northflank_async.simulator import Faults, Simulator
 from tests.command import COMMAND, reaching
 from tests.command import run as run_command
-from tests.scripted import scripted
+from tests.scripted import envelope, scripted
 from tests.terminal import run_at_terminal
 
 ADDON = ("--projectId", "default-project", "--addonId", "example-addon")
@@ -95,7 +95,21 @@ def test_a_backup_and_a_restore_can_be_waited_for(northflank_simulator: Simulato
     assert restored["id"] in [restore["id"] for restore in data("get", "addon", "restores", *ADDON)["restores"]]
 
 
-@pytest.mark.parametrize("northflank_simulator", [{**AT_ONCE, "faults": Faults(runs=1.0)}], indirect=True)
+async def test_a_log_does_nothing_to_the_terminal_that_shows_it() -> None:
+    line = {"ts": "2026-11-01T11:55:02.484Z", "log": "\x1b]0;gone\x07 \x1b[2J", "containerId": "c"}
+    async with scripted(lambda request: envelope([line])) as server:
+        environment = {"NORTHFLANK_API_TOKEN": "token", "NORTHFLANK_API_BASE_URL": server.url}
+        code, out, err = await run_command("get", "addon", "backup", "logs", *BACKUP, **environment)
+    assert (code, err, "\x1b" in out, "gone" in out) == (0, "", False, True)
+
+
+async def test_a_log_that_is_not_to_be_read_is_told_with_the_permission_for_logs() -> None:
+    async with scripted(lambda request: web.Response(status=403)) as server:
+        environment = {"NORTHFLANK_API_TOKEN": "token", "NORTHFLANK_API_BASE_URL": server.url}
+        code, _, err = await run_command("get", "addon", "backup", "logs", *BACKUP, **environment)
+    assert (code, "it needs Addons > Deployment > View Instance Logs" in err) == (4, True)
+
+
 def test_a_change_that_was_never_sent_was_not_done(
     northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +127,7 @@ async def test_a_change_that_the_server_failed_at_may_have_been_done() -> None:
     assert "it may have been done all the same: look before trying again" in err
 
 
+@pytest.mark.parametrize("northflank_simulator", [{**AT_ONCE, "faults": Faults(runs=1.0)}], indirect=True)
 @pytest.mark.parametrize("command", [("backup", "addon", *ADDON), ("restore", "addon", "backup", *BACKUP, "--yes")])
 def test_a_run_that_has_failed_is_written_and_has_an_exit_code(
     northflank_simulator: Simulator, command: tuple[str, ...]
@@ -158,6 +173,13 @@ def test_a_schedule_is_made_listed_and_deleted(northflank_simulator: Simulator) 
     deleted = data("delete", "addon", "backup-schedule", *ADDON, "--schedule", made["id"], "--force")
     assert deleted == {}
     assert made["id"] not in run("get", "addon", "backup-schedules", *ADDON).stdout
+
+
+def test_a_schedule_is_of_snapshots_where_nothing_else_is_said(northflank_simulator: Simulator) -> None:
+    options = ("--interval", "hourly", "--minute", "5", "--retentionTime", "3")
+    made = data("create", "addon", "backup-schedule", *ADDON, *options)["id"]
+    schedules = data("get", "addon", "backup-schedules", *ADDON)["schedules"]
+    assert [schedule["backupType"] for schedule in schedules if schedule["id"] == made] == ["snapshot"]
 
 
 def test_a_schedule_is_made_with_the_documented_json(northflank_simulator: Simulator) -> None:

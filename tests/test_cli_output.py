@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from northflank_async.cli.program import program
-from northflank_async.cli.tables import age, destinations, size, time, weekdays
+from northflank_async.cli.tables import age, destinations, print_items, size, status, text, time, weekdays
 from northflank_async.simulator import Simulator
 from tests.command import COMMAND, reaching
 from tests.command import run as run_command
@@ -230,6 +230,9 @@ def test_rows_that_do_not_fit_are_paragraphs_and_long_texts_go_on_below(
     table = output("list", "addons", "--project", "default-project", "-o", "table").splitlines()
     assert table[1].endswith("Example Addon   The mongodb of   ")
     assert table[2].strip() == "Default Project"
+    backups = output("get", "addon", "backups", *ADDON, "-o", "table").splitlines()
+    assert backups[1].startswith("billing-cache-2026")
+    assert re.fullmatch(r" +\(\d+ \w+ ago\) +", backups[2])
 
 
 @pytest.mark.parametrize(
@@ -247,6 +250,24 @@ def test_rows_that_do_not_fit_are_paragraphs_and_long_texts_go_on_below(
 )
 def test_an_age_is_in_its_largest_unit(seconds: int, expected: str) -> None:
     assert age(timedelta(seconds=seconds)) == expected
+
+
+def test_a_date_is_whole_beside_long_texts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("northflank_async.cli.tables._WIDEST", 89)
+    destinations = [{"destinationId": f"far-away-{number}"} for number in range(3)]
+    item = {"id": "a-schedule", "backupType": "snapshot", "updatedAt": "2026-11-01T12:00:00Z"}
+    texts = {"additionalDestinations": destinations, "customDestinationId": "another-bucket"}
+    print_items([{**item, **texts}], "schedules")
+    assert time(item["updatedAt"]).plain[:16] in capsys.readouterr().out
+
+
+def test_a_listing_without_items_is_said_to_be_so(northflank_simulator: Simulator) -> None:
+    assert output("list", "projects", "--page", "99", "-o", "table") == "none\n"
+
+
+def test_a_cell_does_nothing_to_the_terminal_that_shows_it() -> None:
+    assert text("\x1b[2J\n").plain == "\\x1b[2J\\n"
+    assert status("\x1b[2J").plain == "\\x1b[2J"
 
 
 def test_cells_are_for_people_and_what_they_cannot_read_is_shown_as_it_came() -> None:
