@@ -176,7 +176,7 @@ def test_a_schedule_is_made_listed_and_deleted(northflank_simulator: Simulator) 
 
 
 def test_a_schedule_is_of_snapshots_where_nothing_else_is_said(northflank_simulator: Simulator) -> None:
-    options = ("--interval", "hourly", "--minute", "5", "--retentionTime", "3")
+    options = ("--interval", "daily", "--hour", "4", "--minute", "5", "--retentionTime", "3")
     made = data("create", "addon", "backup-schedule", *ADDON, *options)["id"]
     schedules = data("get", "addon", "backup-schedules", *ADDON)["schedules"]
     assert [schedule["backupType"] for schedule in schedules if schedule["id"] == made] == ["snapshot"]
