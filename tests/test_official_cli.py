@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from filelock import FileLock, Timeout
 
@@ -70,3 +71,15 @@ def test_both_print_the_same(official: Path, home: Path, call: list[str], output
     ours = CliRunner().invoke(program, [*call, "-o", output])
     assert theirs.stdout.strip()
     assert ours.stdout == theirs.stdout
+
+
+def test_unusual_names_are_the_same_in_both_whatever_their_quotes(official: Path, home: Path) -> None:
+    addon = ["--projectId", "default-project", "--addonId", "example-addon"]
+    for name in ("a:b/c d", "yes", "1e3", "12:30:45", "017", "Null"):
+        made = CliRunner().invoke(program, ["backup", "addon", *addon, "--name", name, "-o", "json"])
+        assert made.exit_code == 0
+    call = ["get", "addon", "backups", *addon, "--per_page", "6", "--page", "1", "-o", "yaml"]
+    theirs = subprocess.run(["node", official, *call], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    found = yaml.safe_load(CliRunner().invoke(program, call).stdout)
+    assert found == yaml.safe_load(theirs.stdout)
+    assert {backup["name"] for backup in found["backups"]} == {"a:b/c d", "yes", "1e3", "12:30:45", "017", "Null"}
