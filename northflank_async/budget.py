@@ -158,10 +158,10 @@ class Budget:
             timer.cancel()
 
     def _gentle(self, pause: float, longest: float) -> float:
-        window, now = self._window, self.time()
-        if window is None or now >= window.reset_at:
+        window = self._open_window()
+        if window is None:
             return pause
-        until_reset = window.reset_at - now
+        until_reset = window.reset_at - self.time()
         spare = (self._left(window) - self._reserve) / 2 / self._polling
         if spare * longest >= until_reset:
             return pause

@@ -34,6 +34,7 @@ class Page(Generic[T]):
     pagination: Pagination
     data: Any = field(repr=False)
     response: Response
+    _raw: list[Any] = field(repr=False, eq=False)
     _read_items: Callable[[], Sequence[T]] = field(repr=False, eq=False)
 
     @cached_property
@@ -73,10 +74,6 @@ class Listing(Generic[T]):
         error.cursor, error.page = cursor, page
         return error
 
-    def raw_items(self, data: Any) -> list[Any]:
-        """A page's items as the API sent them."""
-        return self._raw_items(data)[0]
-
     def _read(self, envelope: Envelope, cursor: str | None, page: int | None) -> Page[T]:
         data, told, response = envelope
         raw, place = self._raw_items(data)
@@ -94,7 +91,7 @@ class Listing(Generic[T]):
                 self.located(error, cursor, page)
                 raise
 
-        return Page(pagination=pagination, data=data, response=response, read_items=read_items)
+        return Page(pagination=pagination, data=data, response=response, raw=raw, read_items=read_items)
 
     def _raw_items(self, data: Any) -> tuple[list[Any], str]:
         raw, place = data, "data"
@@ -187,10 +184,9 @@ class Pages(AsyncIterator[Page[T]]):
                 page = await self._listing.page(self.cursor, self.page)
                 if self._readable:
                     _ = page.items
-                raw = self._listing.raw_items(page.data)
-                repeated = self._is_repeated(raw)
-                if not repeated or len(raw) < self._listing.per_page:
-                    self._advance(page.pagination, idle=repeated or not raw)
+                repeated = self._is_repeated(page._raw)
+                if not repeated or len(page._raw) < self._listing.per_page:
+                    self._advance(page.pagination, idle=repeated or not page._raw)
                     return page
                 self._dead_end = "a full page was sent a second time: the API ignores where a page is to begin"
             raise self._listing.located(PaginationError(self._dead_end), self.cursor, self.page)

@@ -61,7 +61,6 @@ class Transport:
         self.budget = budget
         self.base_url = base_url
         self._token = token
-        self._is_secret = len(token) >= _SHORTEST_SECRET
         self._session = session
         self._owns_session = session is None
         self._timeout = timeout
@@ -136,7 +135,10 @@ class Transport:
 
     def holds_token(self, text: str) -> bool:
         """Whether a server has sent the token back."""
-        return self._is_secret and self._token in text
+        return self._holds_secret(text, ())
+
+    def _holds_secret(self, text: str, of_body: Sequence[Secret]) -> bool:
+        return any(secret in text for secret in self._secrets(of_body))
 
     def _redact(self, error: NorthflankError, of_body: Sequence[Secret]) -> None:
         for secret in self._secrets(of_body):
@@ -265,7 +267,7 @@ class Transport:
             cause = error.__cause__ or error.__context__
             if cause is None or cause is handled:
                 return
-            if any(secret in f"{cause} {cause!r}" for secret in self._secrets(of_body)):
+            if self._holds_secret(f"{cause} {cause!r}", of_body):
                 error.__cause__ = error.__context__ = None
                 return
             error = cause
