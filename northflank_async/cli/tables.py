@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from northflank_async.cli.times import read_time
 from northflank_async.errors import printable
 
 _STATUS_STYLES = {
@@ -56,8 +57,7 @@ def size(value: Any) -> Text:
 def time(value: Any) -> Text:
     """A time, in the local zone, and how long ago that is."""
     try:
-        moment = datetime.fromisoformat(value)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = read_time(value)
         return Text.assemble(f"{moment.astimezone():%Y-%m-%d %H:%M} ", (f"({age(datetime.now(UTC) - moment)})", "dim"))
     except (TypeError, ValueError, OverflowError):
         return text(value)
