@@ -3,7 +3,9 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from itertools import count
+from operator import is_
 from uuid import UUID
 
 import attrs
@@ -185,9 +187,9 @@ class Backups:
         """Delete it and its restores."""
         changes = self._change(backup.addon)
         for entry in changes.restores_of.pop(backup.id, Overlay()).entries:
-            self._change(entry.item.addon).restores.discard(entry.item)
+            self._change(entry.item.addon).restores.discard(partial(is_, entry.item))
         if backup.age is None:
-            changes.backups.discard(backup)
+            changes.backups.discard(partial(is_, backup))
             return
         addon = backup.addon
         first = bisect_left(range(addon.restores.length), backup.age, key=lambda index: addon.restored(index)[0].age)

@@ -73,11 +73,8 @@ class Destinations:
 
     def delete(self, destination: Json) -> None:
         """Delete it; the backups in it stay listed with their addons."""
-        added = self._changes.find(lambda item: item["id"] == destination["id"])
-        if added is not None:
-            added.gone = True
-            return
-        self._changes.remove([[name for name, _, _ in COMPUTED].index(destination["id"])])
+        if not self._changes.discard(lambda item: item["id"] == destination["id"]):
+            self._changes.remove([[name for name, _, _ in COMPUTED].index(destination["id"])])
 
     def backups_in(self, destination_id: str) -> Overlaid[StoredBackup]:
         """All complete backups in the destination, newest first.

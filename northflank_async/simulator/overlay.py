@@ -58,11 +58,12 @@ class Overlay(Generic[Item]):
         """The first added item that matches and is still there."""
         return next((entry for entry in self.entries if not entry.gone and matches(entry.item)), None)
 
-    def discard(self, item: Item) -> None:
-        """Remove an added item."""
-        entry = self.find(lambda other: other is item)
+    def discard(self, matches: Callable[[Item], bool]) -> bool:
+        """Remove the first added item that matches; False where there is none."""
+        entry = self.find(matches)
         if entry is not None:
             entry.gone = True
+        return entry is not None
 
     def over(self, base: Listing, show: Callable[[Item], Json]) -> "Overlaid[Item]":
         """The listing as it is now."""

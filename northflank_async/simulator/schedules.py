@@ -3,7 +3,7 @@
 import attrs
 
 from northflank_async.simulator.answers import Refusal
-from northflank_async.simulator.inventory import DAY, HOUR, MINUTE, Addon, Json, Listing, dice_of, iso
+from northflank_async.simulator.inventory import DAY, HOUR, MINUTE, Addon, Json, Listing, dice_of, iso, without
 from northflank_async.simulator.overlay import Overlaid, Overlay
 from northflank_async.simulator.runs import SimulatedTime
 
@@ -37,16 +37,14 @@ class Schedules:
         key = dice_of(self.seed, "created schedule", addon.number, len(overlay.entries))
         now = iso(self.time.now())
         compression = {"backupCompressionType": settings.get("compressionType", "gz")} if backup_type == "dump" else {}
-        settings = {name: value for name, value in settings.items() if name != "compressionType"}
-        schedule = {"id": key[:12].hex(), **settings, **compression, "createdAt": now, "updatedAt": now}
+        kept = without(settings, "compressionType")
+        schedule = {"id": key[:12].hex(), **kept, **compression, "createdAt": now, "updatedAt": now}
         overlay.add(schedule)
         return schedule
 
     def delete(self, addon: Addon, schedule_id: str) -> bool:
         """Delete the schedule of that id; False where there is none."""
-        added = self._of(addon).find(lambda schedule: schedule["id"] == schedule_id)
-        if added is not None:
-            added.gone = True
+        if self._of(addon).discard(lambda schedule: schedule["id"] == schedule_id):
             return True
         computed = self._computed(addon)
         if computed.length and computed.item(0)["id"] == schedule_id and self._of(addon).has(0):

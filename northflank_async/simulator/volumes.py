@@ -146,9 +146,7 @@ class Volumes:
     def delete(self, volume: Volume, backup_id: str) -> bool:
         """Delete the backup of that id; False where there is none."""
         overlay = self._of(volume)
-        added = overlay.find(lambda backup: backup.id == backup_id)
-        if added is not None:
-            added.gone = True
+        if overlay.discard(lambda backup: backup.id == backup_id):
             return True
         ages = range(volume.backup_count)
         age = next((age for age in ages if volume.backup(age).id == backup_id and overlay.has(age)), None)

@@ -42,7 +42,7 @@ def change(overlay: Overlay[str], model: Model, length: int, changes: list[Chang
             if kind == "computed":
                 overlay.remove([int(index)])
             else:
-                overlay.discard(name)
+                assert overlay.discard(name.__eq__)
 
 
 changes = st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=25)
