@@ -10,7 +10,8 @@ ROUNDS = 5
 PROJECTS, ADDONS, PAGES = 10, 10, 3
 
 SCAN = "scan"
-TARGETS = {
+CONTESTANTS = {
+    SCAN: "scan",
     "sync into SQLite (.db)": ".db",
     "export to .jsonl": ".jsonl",
     "export to .csv": ".csv",
@@ -24,7 +25,7 @@ def measure(settings: Settings) -> list[Row]:
     with server(projects=projects, addons=addons, backups=PAGES * PER_PAGE, latency=0) as running:
         contestants = {
             name: python("inventory", contestant, running.url, settings.concurrency, "warm", records=records)
-            for name, contestant in {SCAN: "scan", **TARGETS}.items()
+            for name, contestant in CONTESTANTS.items()
         }
         samples = rounds(GROUP, contestants, settings.rounds_or(ROUNDS), _sample)
     return [row(GROUP, name, "records/s", samples, (SCAN,)) for name in contestants]

@@ -8,6 +8,7 @@ and 100 backups of an addon, and one where there are none.
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from benchmarks.inventory import CONTESTANTS
 from benchmarks.process import Server, python, server
 from benchmarks.rows import DIFFERENCE, Row, Sample, interleave, row
 from benchmarks.settings import Settings
@@ -19,14 +20,6 @@ ADDONS = 50
 BACKUPS = (0, 150, 50, 200, 100)
 A_PROJECT = ADDONS * sum(BACKUPS) // len(BACKUPS)
 """Backups of a project, of which the inventories are made."""
-
-CONTESTANTS = {
-    "scan": "scan",
-    "sync into SQLite (.db)": ".db",
-    "export to .jsonl": ".jsonl",
-    "export to .csv": ".csv",
-    "export to .parquet": ".parquet",
-}
 
 
 def measure(settings: Settings) -> list[Row]:

@@ -67,8 +67,12 @@ def rounds(
     group: str, contestants: Mapping[str, Contestant], count: int, sample: Callable[[Measure], Sample]
 ) -> dict[str, list[Sample]]:
     """Run every contestant that can take part once a round."""
-    runs = {name: contestant.measure for name, contestant in contestants.items() if contestant.missing is None}
-    return interleave(group, {name: (lambda run=run: sample(run())) for name, run in runs.items()}, count)  # type: ignore[misc]
+
+    def sampled(contestant: Contestant) -> Callable[[], Sample]:
+        return lambda: sample(contestant.measure())
+
+    runs = {name: sampled(contestant) for name, contestant in contestants.items() if contestant.missing is None}
+    return interleave(group, runs, count)
 
 
 def interleave(group: str, runs: Mapping[str, Callable[[], T]], count: int) -> dict[str, list[T]]:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_there_is_an_answer_for_each_page_and_one_for_an_addon_without_backups()
 
 def test_the_contestants_take_turns_and_each_is_first_once() -> None:
     order: list[str] = []
-    results = interleave("any", {name: lambda name=name: order.append(name) for name in "abc"}, 3)  # type: ignore[misc]
+    results = interleave("any", {name: partial(order.append, name) for name in "abc"}, 3)
     assert "".join(order) == "abcbcacab"
     assert {name: len(runs) for name, runs in results.items()} == {"a": 3, "b": 3, "c": 3}
 

@@ -9,7 +9,7 @@ measured.
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.answers import PER_PAGE, addon_id, backups_path, cursor_of, project_id
 from benchmarks.contestants.stopwatch import report
@@ -115,7 +115,7 @@ async def sdk_as_it_comes(listing: Listing) -> None:
     await _sdk(AsyncApiClient(TOKEN, base_url=listing.url), listing)
 
 
-async def _sdk(client, listing: Listing) -> None:  # type: ignore[no-untyped-def]  # not to import it for the others
+async def _sdk(client: Any, listing: Listing) -> None:  # not to import it for the others
     async def read() -> int:
         found = await client.get.addon.backups.all(
             project_id=project_id(0), addon_id=addon_id(listing.addon), per_page=PER_PAGE
