@@ -46,6 +46,26 @@ async def until(condition: Callable[[], object]) -> None:
     await asyncio.sleep(0.001)
 
 
+@define
+class LeapingClock(ManualClock):
+    """Leaps to what comes next as soon as somebody pauses, and remembers the pauses. A deadline alone is no pause."""
+
+    now: float = 0.0
+    deadlines: int = 0
+    pauses: list[float] = field(factory=list)
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> ManualTimer:
+        timer = super().call_at(when, callback)
+        if len(self.timers) > self.deadlines:
+            self.pauses.append(when - self.now)
+            asyncio.get_running_loop().call_soon(self._leap)
+        return timer
+
+    def _leap(self) -> None:
+        if len(self.timers) > self.deadlines:
+            self.advance(max(0.0, min(timer.when for timer in self.timers) - self.now))
+
+
 class FastClock:
     """Runs a thousand times as fast as the event loop's."""
 

@@ -51,6 +51,19 @@ def envelope(data: Any, **pagination: Any) -> web.Response:
     return web.json_response(body)
 
 
+async def never(_: web.Request) -> web.Response:
+    """An answer that does not come."""
+    await asyncio.sleep(100)
+    raise AssertionError("too late")
+
+
+def drop(request: web.Request) -> web.Response:
+    """An answer whose connection breaks before it."""
+    assert request.transport
+    request.transport.abort()
+    return web.Response()
+
+
 @asynccontextmanager
 async def raw_server(*answers: bytes) -> AsyncIterator[str]:
     """Send these bytes, one after another for each connection, whatever was asked; then close."""

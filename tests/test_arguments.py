@@ -12,16 +12,9 @@ from hypothesis import strategies as st
 
 from northflank_async import BackupDestination, ConfigurationError, DestinationCredentials, Northflank
 from northflank_async.resources.arguments import backup_body
+from tests.destinations import KEYS, OFFSITE
 from tests.scripted import TOKEN, backup, envelope, scripted
 
-KEYS = DestinationCredentials(
-    access_key="AKIAIOSFODNN7EXAMPLE",
-    secret_key="wJalrXUtnFEMI/K7MDENG",
-    bucket_name="backups",
-    region="us-west-2",
-    endpoint="s3.us-west-2.amazonaws.com",
-)
-OFFSITE = BackupDestination(destination_id="offsite-bucket", retention_time=7)
 DAILY: dict[str, Any] = {"interval": "daily", "minute": [30], "hour": [3], "backup_type": "dump", "retention_time": 7}
 PROJECT, ADDON = "/v1/projects/p", "/v1/projects/p/addons/a"
 BACKUP, VOLUME = f"{ADDON}/backups/b", f"{PROJECT}/volumes/v"

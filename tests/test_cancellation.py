@@ -12,12 +12,7 @@ from aiohttp import web
 from northflank_async import Northflank, TransportError
 from northflank_async.simulator import Faults, Simulator
 from tests.clocks import ManualClock, until
-from tests.scripted import TOKEN, envelope, scripted
-
-
-async def never(_: web.Request) -> web.Response:
-    await asyncio.sleep(100)
-    raise AssertionError("too late")
+from tests.scripted import TOKEN, envelope, never, scripted
 
 
 @pytest.fixture

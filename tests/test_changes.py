@@ -14,10 +14,8 @@ from northflank_async import (
     Account,
     AddonResource,
     ApiError,
-    BackupDestination,
     BadRequest,
     Conflict,
-    DestinationCredentials,
     Northflank,
     NotFound,
     RunFailed,
@@ -25,18 +23,9 @@ from northflank_async import (
     TransportError,
 )
 from northflank_async.simulator import Downloads, Faults, Simulator
-from tests.clocks import FastClock
-from tests.scripted import backup, envelope, scripted
-from tests.test_wait import LeapingClock
-
-KEYS = DestinationCredentials(
-    access_key="AKIAIOSFODNN7EXAMPLE",
-    secret_key="wJalrXUtnFEMI/K7MDENG",
-    bucket_name="backups",
-    region="us-west-2",
-    endpoint="s3.us-west-2.amazonaws.com",
-)
-OFFSITE = BackupDestination(destination_id="offsite-bucket", retention_time=7)
+from tests.clocks import FastClock, LeapingClock
+from tests.destinations import KEYS, OFFSITE
+from tests.scripted import backup, drop, envelope, scripted
 
 
 @define
@@ -274,11 +263,6 @@ DONE = {**backup(1), "restoreId": "r", "name": "n"}
 
 @each_change
 async def test_a_change_that_may_have_been_made_is_not_sent_again(change: str) -> None:
-    def drop(request: web.Request) -> web.Response:
-        assert request.transport
-        request.transport.abort()
-        return web.Response()
-
     for answer, error in ((drop, TransportError), (lambda _: web.Response(status=502), ServerError)):
         async with scripted(answer) as server, server.client() as nf:
             with pytest.raises(error):

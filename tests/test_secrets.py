@@ -17,7 +17,7 @@ from rich.traceback import Traceback
 
 from northflank_async import DestinationCredentials, Northflank, NorthflankError
 from northflank_async.protocol import Secret
-from tests.scripted import TOKEN, envelope, http, raw_server, scripted
+from tests.scripted import TOKEN, drop, envelope, http, never, raw_server, scripted
 
 
 def everything_a_report_shows(error: BaseException) -> str:
@@ -42,17 +42,6 @@ def echo(request: web.Request, status: int = 200) -> web.Response:
     return web.json_response(
         {"data": {"backups": backups}, "error": error}, status=status, headers={"Location": f"/{sent.split()[1]}"}
     )
-
-
-async def never(_: web.Request) -> web.Response:
-    await asyncio.sleep(100)
-    raise AssertionError("too late")
-
-
-def drop(request: web.Request) -> web.Response:
-    assert request.transport
-    request.transport.abort()
-    return web.Response()
 
 
 @asynccontextmanager

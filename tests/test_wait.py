@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from attrs import define, field
 
 from northflank_async import (
     Backup,
@@ -20,30 +19,10 @@ from northflank_async import (
     ServerError,
     TransportError,
 )
-from tests.clocks import ManualClock, ManualTimer, until
+from tests.clocks import LeapingClock, ManualClock, until
 from tests.scripted import Scripted, envelope, scripted
 
 STARTED = "2026-01-01T00:00:00.000Z"
-
-
-@define
-class LeapingClock(ManualClock):
-    """Leaps to what comes next as soon as somebody pauses, and remembers the pauses. A deadline alone is no pause."""
-
-    now: float = 0.0
-    deadlines: int = 0
-    pauses: list[float] = field(factory=list)
-
-    def call_at(self, when: float, callback: Callable[[], object]) -> ManualTimer:
-        timer = super().call_at(when, callback)
-        if len(self.timers) > self.deadlines:
-            self.pauses.append(when - self.now)
-            asyncio.get_running_loop().call_soon(self._leap)
-        return timer
-
-    def _leap(self) -> None:
-        if len(self.timers) > self.deadlines:
-            self.advance(max(0.0, min(timer.when for timer in self.timers) - self.now))
 
 
 def run(status: str, run_id: str = "b") -> dict[str, Any]:
