@@ -8,8 +8,7 @@ async with Northflank() as nf:
 import logging
 
 from northflank_async import records
-from northflank_async.budget import Clock, RateLimit
-from northflank_async.client import Northflank, View
+from northflank_async.client import Account, Northflank
 from northflank_async.errors import (
     ApiError,
     AuthenticationError,
@@ -26,11 +25,12 @@ from northflank_async.errors import (
     ServerError,
     TransportError,
 )
+from northflank_async.http.budget import Clock, RateLimit
+from northflank_async.http.response import Response
 from northflank_async.paging import Page, Paginator
-from northflank_async.protocol import Response
 from northflank_async.records import *  # noqa: F403
 from northflank_async.resources import (
-    Account,
+    AccountResource,
     AddonResource,
     BackupResource,
     DestinationResource,
@@ -42,6 +42,7 @@ from northflank_async.version import __version__
 
 __all__ = [
     "Account",
+    "AccountResource",
     "AddonResource",
     "ApiError",
     "AuthenticationError",
@@ -66,7 +67,6 @@ __all__ = [
     "RunFailed",
     "ServerError",
     "TransportError",
-    "View",
     "VolumeBackupResource",
     "VolumeResource",
     "__version__",

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import aiohttp
 
-from northflank_async.budget import Budget, Clock
 from northflank_async.errors import ConfigurationError
-from northflank_async.protocol import Secret, parse_base_url, parse_token
-from northflank_async.resources import Account
-from northflank_async.transport import Transport
+from northflank_async.http.budget import Budget, Clock
+from northflank_async.http.redaction import Secret
+from northflank_async.http.request import parse_base_url, parse_token
+from northflank_async.http.transport import Transport
+from northflank_async.resources import AccountResource
 
 if TYPE_CHECKING:  # who asks for one backup need not wait for what goes over all
     from northflank_async.inventory.plan import Plan
@@ -21,7 +22,7 @@ TOKEN_VARIABLES = ("NORTHFLANK_API_TOKEN", "NF_API_TOKEN")
 BASE_URL_VARIABLES = ("NORTHFLANK_API_BASE_URL", "NF_API_HOST", "NF_HOST")
 
 
-class View(Account):
+class Account(AccountResource):
     """The account's own routes, or a team's, with what goes over many addons at once."""
 
     def scan(self, projects: Iterable[str] | None = None, concurrency: int = 16) -> "Scan":
@@ -67,7 +68,7 @@ class View(Account):
         return await plan(self, projects=projects, selection=selection, restores=restores, concurrency=concurrency)
 
 
-class Northflank(View):
+class Northflank(Account):
     """A client of the Northflank API. Open it with `async with`, or `close()` it.
 
         async with Northflank() as nf:
@@ -131,13 +132,13 @@ class Northflank(View):
         )
         super().__init__(transport, team_id)
 
-    def team(self, team_id: str) -> View:
+    def team(self, team_id: str) -> Account:
         """The same routes under `/v1/teams/{teamId}`, with the same session and budget.
 
         Raises:
             ConfigurationError: the id cannot be part of a URL.
         """
-        return View(self._transport, team_id)
+        return Account(self._transport, team_id)
 
     async def close(self) -> None:
         """Close the session, unless it was passed in. Requests under way end with `TransportError`."""

@@ -12,8 +12,8 @@ import aiohttp
 from yarl import URL
 
 from northflank_async.errors import NorthflankError, TransportError
-from northflank_async.protocol import USER_AGENT, is_loopback
-from northflank_async.transport import FIRST_BACKOFF, LONGEST_BACKOFF, Transport
+from northflank_async.http.request import USER_AGENT, is_loopback
+from northflank_async.http.transport import FIRST_BACKOFF, LONGEST_BACKOFF, Transport
 
 _log = logging.getLogger("northflank_async")
 
@@ -45,9 +45,9 @@ async def download(
         NorthflankError: there is no link.
         OSError: the file cannot be written.
     """
-    from northflank_async.whole_file import whole_file  # a client that downloads nothing does without
+    from northflank_async.atomic_write import atomic_write  # a client that downloads nothing does without
 
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         try:
             async with transport.bare_session() as session:
                 await _Transfer(file, path.name, link, session, transport.attempts, progress).run()

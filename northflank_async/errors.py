@@ -55,8 +55,8 @@ class NorthflankError(Exception):
         self.args = tuple(_redacted(arg, secret) for arg in self.args)
 
 
-class ConfigurationError(NorthflankError):
-    """The call cannot be sent as it is: no token, a bad base URL, an id that is no path segment."""
+class ConfigurationError(NorthflankError, ValueError):
+    """An argument or a setting is not valid: no token, a bad base URL, an id that cannot be part of a path."""
 
 
 class TransportError(NorthflankError):

@@ -9,9 +9,10 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from attrs import evolve, field, frozen
 
 from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, PaginationError
-from northflank_async.protocol import Envelope, Response, check_page_size, read_pagination
+from northflank_async.http.request import check_page_size
+from northflank_async.http.response import Envelope, Response, read_pagination
+from northflank_async.http.transport import Transport
 from northflank_async.records import Pagination
-from northflank_async.transport import Transport
 
 T = TypeVar("T")
 E = TypeVar("E", bound=NorthflankError)

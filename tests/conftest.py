@@ -6,7 +6,7 @@ from hypothesis import settings
 
 from northflank_async import Northflank
 from northflank_async.simulator import Simulator
-from tests.postgresql import postgresql as postgresql
+from tests.support.postgresql import postgresql as postgresql
 
 settings.register_profile("deterministic", deadline=None, derandomize=True)
 settings.load_profile("deterministic")

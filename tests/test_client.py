@@ -19,7 +19,7 @@ from northflank_async import (
     Restore,
 )
 from northflank_async.simulator import Simulator
-from tests.scripted import TOKEN, envelope, scripted
+from tests.support.scripted import TOKEN, envelope, scripted
 
 P, A, B = "default-project", "example-addon", "example-backup"
 

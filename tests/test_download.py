@@ -16,9 +16,9 @@ from aiohttp import web
 from attrs import define, field
 
 from northflank_async import BackupResource, Northflank, NorthflankError, NotFound, TransportError
-from tests.clocks import until
-from tests.scripted import TOKEN, Scripted, drop, envelope, never, scripted
-from tests.test_secrets import everything_a_report_shows
+from tests.http.test_secrets import everything_a_report_shows
+from tests.support.clocks import until
+from tests.support.scripted import TOKEN, Scripted, drop, envelope, never, scripted
 
 CONTENT = bytes(range(256)) * 4096 * 8  # 8 MiB
 MIB = 2**20  # no less is written at once, unless nothing more comes

@@ -14,7 +14,7 @@ from northflank_async import DecodeError, Northflank, RateLimited, ServerError, 
 from northflank_async.inventory.export import export
 from northflank_async.inventory.scope import Scope
 from northflank_async.simulator import Faults, Simulator
-from tests.clocks import FastClock
+from tests.support.clocks import FastClock
 
 RUNS = 300
 CHUNK = 20

@@ -10,7 +10,7 @@ from northflank import AsyncApiClient
 
 from northflank_async import BackupDestination, Northflank, unstructure
 from northflank_async.paging import Paginator
-from northflank_async.resources import Account, AddonResource
+from northflank_async.resources import AccountResource, AddonResource
 from northflank_async.simulator import RequestRecord, Simulator
 
 HOME = {"project_id": "default-project", "addon_id": "example-addon"}
@@ -22,7 +22,7 @@ PER_PAGE = 2  # every listing below has more than one page of these
 class Clients(NamedTuple):
     """Both clients on one route, and the simulator that they talk to."""
 
-    ours: Account
+    ours: AccountResource
     sdk: Any  # its tree of endpoints, `get.addon.…`
     team: dict[str, str]  # what the SDK takes for the route
     simulator: Simulator
@@ -37,7 +37,7 @@ class Clients(NamedTuple):
 class Listing(NamedTuple):
     """One listing with each client's way to it; the backup is one with more than a page of restores."""
 
-    ours: Callable[[Account, str], Paginator[Any]]
+    ours: Callable[[AccountResource, str], Paginator[Any]]
     theirs: Callable[[Any], Any]
     ids: Callable[[str], dict[str, str]]
 
@@ -67,7 +67,7 @@ LISTINGS = {
 each_listing = pytest.mark.parametrize("listing", LISTINGS.values(), ids=list(LISTINGS))
 
 
-def _addon(account: Account, project_id: str, addon_id: str) -> AddonResource:
+def _addon(account: AccountResource, project_id: str, addon_id: str) -> AddonResource:
     return account.project(project_id).addon(addon_id)
 
 

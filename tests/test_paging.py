@@ -19,7 +19,7 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.simulator import Simulator
-from tests.scripted import Answer, backup, envelope, scripted
+from tests.support.scripted import Answer, backup, envelope, scripted
 
 
 def addon(nf: Northflank) -> Any:

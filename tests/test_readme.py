@@ -20,8 +20,8 @@ import pytest
 from northflank_async import Northflank
 from northflank_async.errors import __doc__ as error_tree
 from northflank_async.simulator import Downloads, Simulator
-from tests.clocks import ManualClock, ManualTimer
-from tests.postgresql import PostgreSQL
+from tests.support.clocks import ManualClock, ManualTimer
+from tests.support.postgresql import PostgreSQL
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)

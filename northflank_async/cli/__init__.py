@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line."""
     try:
-        from northflank_async.cli.program import NAME, program
+        from northflank_async.cli.app import NAME, program
     except ModuleNotFoundError as error:
         if error.name not in ("click", "rich"):
             raise

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 from attrs import frozen
 
-from northflank_async.cli.failure import ExitCode, fail
+from northflank_async.cli.exits import ExitCode, fail
 from northflank_async.cli.options import (
     Paging,
     collected,
@@ -18,8 +18,8 @@ from northflank_async.cli.options import (
     together,
 )
 from northflank_async.cli.output import format_of, write_data, write_item, write_items
-from northflank_async.cli.running import READ, UPDATE, Connection, Failing, plain_handler
-from northflank_async.client import Northflank, View
+from northflank_async.cli.runner import READ, UPDATE, Connection, Failing, plain_handler
+from northflank_async.client import Account, Northflank
 from northflank_async.errors import RunFailed, printable
 from northflank_async.paging import Paginator
 from northflank_async.records import Backup, Restore, unstructure
@@ -39,18 +39,18 @@ class Call(Connection):
         """How the result is written."""
         return format_of(self.output)
 
-    def change(self, work: Callable[[View], Awaitable[T]]) -> T:
+    def change(self, work: Callable[[Account], Awaitable[T]]) -> T:
         """Make a call that changes something."""
         stopped = "it may have been done all the same: look before trying again"
         return self.run_work(work, Failing(if_stopped=stopped, if_refused="nothing was done", permission=UPDATE))
 
-    def read(self, work: Callable[[View], Awaitable[T]], permission: str = READ) -> T:
+    def read(self, work: Callable[[Account], Awaitable[T]], permission: str = READ) -> T:
         """Make a call that changes nothing."""
         return self.run_work(work, Failing(permission=permission))
 
     def list(
         self,
-        listing: Callable[[View], Callable[..., Paginator[Any]]],
+        listing: Callable[[Account], Callable[..., Paginator[Any]]],
         key: str,
         paging: Paging,
         *,
@@ -59,7 +59,7 @@ class Call(Connection):
     ) -> None:
         """Write a listing's items, which are at `key` of the JSON that is sent."""
 
-        async def work(view: View) -> None:
+        async def work(view: Account) -> None:
             pages = listing(view)(**paging.arguments(self.format), **arguments).raw().pages()
             kept: dict[str, Any] | None = None
             async for page in pages:
@@ -80,18 +80,18 @@ class Call(Connection):
 
         self.read(work, permission)
 
-    def get(self, path: Callable[[View], str], key: str) -> None:
+    def get(self, path: Callable[[Account], str], key: str) -> None:
         """Write what is at a path, one of those that a listing has at `key`."""
         write_item(self.read(lambda view: view.request("GET", path(view))), key, self.format)
 
-    def wait(self, begun: str, wait: Callable[[View], Awaitable[Backup | Restore]], key: str) -> None:
+    def wait(self, begun: str, wait: Callable[[Account], Awaitable[Backup | Restore]], key: str) -> None:
         """Say what has begun and wait for its end, write the record of it, and fail where it has failed."""
         from rich.console import Console
 
         self.say(f"{begun} has begun")  # whoever gives up waiting needs its id
         shown = Console(stderr=True, quiet=self.quiet or not sys.stderr.isatty())
 
-        async def work(view: View) -> Backup | Restore | RunFailed | TimeoutError:
+        async def work(view: Account) -> Backup | Restore | RunFailed | TimeoutError:
             try:
                 with shown.status("waiting for its end…"):
                     return await wait(view)
@@ -113,7 +113,7 @@ class Call(Connection):
         else:
             write_data(data, self.format)
 
-    def run_work(self, work: Callable[[View], Awaitable[T]], failing: Failing) -> T:
+    def run_work(self, work: Callable[[Account], Awaitable[T]], failing: Failing) -> T:
         """Make the calls of `work` in the account or in the team that was named."""
 
         def in_view(nf: Northflank) -> Awaitable[T]:

@@ -10,7 +10,7 @@ from attrs import Factory, frozen
 
 from northflank_async.client import BASE_URL_VARIABLES, TOKEN_VARIABLES
 from northflank_async.errors import ConfigurationError
-from northflank_async.protocol import Secret
+from northflank_async.http.redaction import Secret
 
 _SHOWN = "~/.northflank/config.json"
 _OTHERWISE = "log in anew with “northflank login”, or set NORTHFLANK_API_TOKEN"

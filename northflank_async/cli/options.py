@@ -9,11 +9,11 @@ from typing import Any
 import attrs
 import click
 
-from northflank_async.cli.failure import ExitCode, fail
+from northflank_async.cli.exits import ExitCode, fail
 from northflank_async.cli.login import find_login
-from northflank_async.client import View
+from northflank_async.client import Account
 from northflank_async.errors import ConfigurationError
-from northflank_async.protocol import MAX_PER_PAGE
+from northflank_async.http.request import MAX_PER_PAGE
 from northflank_async.resources import AddonResource, BackupResource
 
 Command = Callable[..., Any]
@@ -108,7 +108,7 @@ class AddonAddress:
     project_id: str
     addon_id: str
 
-    def of(self, view: View) -> AddonResource:
+    def of(self, view: Account) -> AddonResource:
         """The addon."""
         return view.project(self.project_id).addon(self.addon_id)
 
@@ -119,7 +119,7 @@ class BackupAddress(AddonAddress):
 
     backup_id: str
 
-    def of_backup(self, view: View) -> BackupResource:
+    def of_backup(self, view: Account) -> BackupResource:
         """The backup."""
         return self.of(view).backup(self.backup_id)
 

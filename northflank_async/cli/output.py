@@ -15,7 +15,7 @@ def format_of(output: str | None) -> str:
 def write_items(data: dict[str, Any], key: str, output: str) -> None:
     """Write a listing's items, which are the array at `key`; as JSON or YAML, all of `data`."""
     if output == "table":
-        from northflank_async.cli.tables import print_items
+        from northflank_async.cli.columns import print_items
 
         print_items(data[key], key)
     elif output == "jsonl":
@@ -28,7 +28,7 @@ def write_items(data: dict[str, Any], key: str, output: str) -> None:
 def write_item(item: Any, key: str, output: str) -> None:
     """Write one of what a listing has at `key`."""
     if output == "table":
-        from northflank_async.cli.tables import print_item
+        from northflank_async.cli.columns import print_item
 
         print_item(item, key)
     else:

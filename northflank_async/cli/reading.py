@@ -10,15 +10,15 @@ from attrs import frozen
 from rich.console import Console
 from rich.logging import RichHandler
 
-from northflank_async.cli.failure import ExitCode, fail
+from northflank_async.cli.exits import ExitCode, fail
 from northflank_async.cli.options import Command, collected, connection_options, together
 from northflank_async.cli.progress import ReadProgress
-from northflank_async.cli.running import Connection, Failing, plain_handler
+from northflank_async.cli.runner import Connection, Failing, plain_handler
 from northflank_async.client import Northflank
 from northflank_async.inventory import Failure, Selection
+from northflank_async.inventory.crawl.crawler import MOST_CONNECTIONS
 from northflank_async.inventory.outcome import OnStart
 from northflank_async.inventory.scope import Scope
-from northflank_async.inventory.walk import MOST_CONNECTIONS
 
 T = TypeVar("T")
 

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from northflank_async.inventory.crawl.crawler import Progress
+from northflank_async.inventory.crawl.listings import Failure
 from northflank_async.inventory.extras import extra
 from northflank_async.inventory.outcome import Outcome
 from northflank_async.inventory.plan import Plan, plan
 from northflank_async.inventory.scan import Found, Scan
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.tree import Failure
-from northflank_async.inventory.walk import Progress
 
 if TYPE_CHECKING:
     from northflank_async.inventory.inventory import Inventory as Inventory

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from northflank_async.atomic_write import atomic_write, check_writable, discard_parts
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.formats import FORMATS, Write, load_format
 from northflank_async.inventory.inventory import Inventory
 from northflank_async.inventory.outcome import OnStart, Outcome
-from northflank_async.inventory.run import Run
 from northflank_async.inventory.scope import Scope
-from northflank_async.inventory.store import Store, lock_file, parse_database
+from northflank_async.inventory.store.ledger import Run
+from northflank_async.inventory.store.store import Store, lock_file, parse_database
 from northflank_async.inventory.sync import sync
-from northflank_async.whole_file import check_writable, discard_parts, whole_file
 
 DATABASE_FILE = ".db"
 
@@ -57,7 +57,7 @@ async def _export_file(path: Path, write: Write, scope: Scope, *, strict: bool, 
                         await run.reopen()
                     else:
                         discard_parts(path)
-                        with whole_file(path) as file:
+                        with atomic_write(path) as file:
                             await write(file, store.backups(restores=scope.restores), scope.restores)
                         await run.finish()
                         keep = False

@@ -4,17 +4,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from northflank_async.atomic_write import atomic_write
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.formats import load_format
 from northflank_async.inventory.outcome import OnStart, Outcome
-from northflank_async.inventory.run import Run
 from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.store import Store, parse_database, shown
-from northflank_async.inventory.stored_backup import StoredBackup
+from northflank_async.inventory.store.ledger import Run
+from northflank_async.inventory.store.store import Store, parse_database, shown
+from northflank_async.inventory.store.stored_backup import StoredBackup
 from northflank_async.inventory.sync import sync
-from northflank_async.resources import Account
-from northflank_async.whole_file import whole_file
+from northflank_async.resources import AccountResource
 
 
 class Inventory:
@@ -52,7 +52,7 @@ class Inventory:
 
     async def sync(
         self,
-        *views: Account,
+        *views: AccountResource,
         projects: Iterable[str] | None = None,
         selection: Selection | None = None,
         restores: bool = False,
@@ -121,7 +121,7 @@ class Inventory:
             OSError: the file cannot be written.
         """
         write = load_format(Path(path))
-        with whole_file(Path(path)) as file:
+        with atomic_write(Path(path)) as file:
             return await write(file, self._store.backups(restores=restores), restores)
 
     @property

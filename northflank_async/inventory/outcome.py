@@ -3,8 +3,8 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from northflank_async.inventory.tree import Failure
-from northflank_async.inventory.walk import Progress
+from northflank_async.inventory.crawl.crawler import Progress
+from northflank_async.inventory.crawl.listings import Failure
 
 OnStart: TypeAlias = Callable[[Callable[[], Progress]], object]
 """Called once, with a function that tells at any time how far it is."""

@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import frozen
 
+from northflank_async.inventory.crawl.crawler import Collector, Walk
+from northflank_async.inventory.crawl.listings import Branch, Failure, Kind, Visit, roots
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.tree import Branch, Failure, Kind, Visit, roots
-from northflank_async.inventory.walk import Collector, Walk
-from northflank_async.resources import Account
+from northflank_async.resources import AccountResource
 
 
 @frozen(kw_only=True)
@@ -28,7 +28,7 @@ class Plan:
 
 
 async def plan(
-    *views: Account,
+    *views: AccountResource,
     projects: Iterable[str] | None = None,
     selection: Selection | None = None,
     restores: bool = False,

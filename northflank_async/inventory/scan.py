@@ -5,10 +5,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.tree import Branch, Kind, Visit, roots
-from northflank_async.inventory.walk import Collector, Progress, Walk, check_concurrency
+from northflank_async.inventory.crawl.crawler import Collector, Progress, Walk, check_concurrency
+from northflank_async.inventory.crawl.listings import Branch, Kind, Visit, roots
 from northflank_async.records import Addon, Backup, Project
-from northflank_async.resources import Account
+from northflank_async.resources import AccountResource
 
 
 class Found(NamedTuple):
@@ -43,7 +43,7 @@ class Scan(Collector, AsyncIterator[Found]):
     https://northflank.com/docs/v1/api/project/addons/list-addon-backups
     """
 
-    def __init__(self, *views: Account, projects: Iterable[str] | None = None, concurrency: int = 16) -> None:
+    def __init__(self, *views: AccountResource, projects: Iterable[str] | None = None, concurrency: int = 16) -> None:
         check_concurrency(concurrency)
         super().__init__()
         self._walk = Walk(roots(views, projects), visitor=self, concurrency=concurrency)

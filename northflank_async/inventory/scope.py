@@ -4,10 +4,10 @@ from datetime import UTC
 
 from attrs import Factory, field, frozen
 
+from northflank_async.inventory.crawl.crawler import check_concurrency
+from northflank_async.inventory.crawl.listings import Branch, Kind, roots
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.tree import Branch, Kind, roots
-from northflank_async.inventory.walk import check_concurrency
-from northflank_async.resources import Account
+from northflank_async.resources import AccountResource
 
 
 def _as_given(projects: Iterable[str] | None) -> Iterable[str] | None:
@@ -23,7 +23,7 @@ class Scope:
         ConfigurationError: something of it is out of range.
     """
 
-    views: Sequence[Account]
+    views: Sequence[AccountResource]
     projects: Iterable[str] | None = field(default=None, converter=_as_given)
     selection: Selection = Factory(Selection)
     restores: bool = False

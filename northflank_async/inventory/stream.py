@@ -3,13 +3,13 @@
 import asyncio
 from typing import BinaryIO
 
+from northflank_async.inventory.crawl.crawler import Collector, Walk
+from northflank_async.inventory.crawl.listings import Branch, Kind, Visit
 from northflank_async.inventory.encoding import dump
 from northflank_async.inventory.formats.json_lines import line
 from northflank_async.inventory.outcome import OnStart, Outcome
 from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.tree import Branch, Kind, Visit
-from northflank_async.inventory.walk import Collector, Walk
 
 
 async def stream(file: BinaryIO, scope: Scope, *, on_start: OnStart | None = None) -> Outcome:

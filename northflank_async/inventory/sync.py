@@ -1,10 +1,10 @@
 """From the API into a store."""
 
 from northflank_async.errors import NorthflankError
+from northflank_async.inventory.crawl.crawler import Walk
 from northflank_async.inventory.outcome import OnStart, Outcome
-from northflank_async.inventory.run import Run
 from northflank_async.inventory.scope import Scope
-from northflank_async.inventory.walk import Walk
+from northflank_async.inventory.store.ledger import Run
 
 
 async def sync(run: Run, scope: Scope, on_start: OnStart | None = None) -> Outcome:

@@ -1,6 +1,6 @@
 """What can be done at each URL: a tree that mirrors the URL tree."""
 
-from northflank_async.resources.account import Account
+from northflank_async.resources.account import AccountResource
 from northflank_async.resources.addon import AddonResource
 from northflank_async.resources.backup import BackupResource
 from northflank_async.resources.destination import DestinationResource
@@ -8,7 +8,7 @@ from northflank_async.resources.project import ProjectResource
 from northflank_async.resources.volume import VolumeBackupResource, VolumeResource
 
 __all__ = [
-    "Account",
+    "AccountResource",
     "AddonResource",
     "BackupResource",
     "DestinationResource",

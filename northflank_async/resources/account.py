@@ -1,18 +1,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from northflank_async.budget import Budget, RateLimit
+from northflank_async.http.budget import Budget, RateLimit
+from northflank_async.http.request import MAX_PER_PAGE, segment
+from northflank_async.http.transport import Transport
 from northflank_async.paging import Listing, Paginator, as_sent
-from northflank_async.protocol import MAX_PER_PAGE, segment
 from northflank_async.records import CustomDestination, DestinationCredentials, Project
 from northflank_async.resources.arguments import destination_body
 from northflank_async.resources.destination import DestinationResource
 from northflank_async.resources.project import ProjectResource
 from northflank_async.resources.resource import Resource
-from northflank_async.transport import Transport
 
 
-class Account(Resource):
+class AccountResource(Resource):
     """What a token reaches under `/v1`, or under `/v1/teams/{teamId}`; `team_id` is `None` for the former."""
 
     def __init__(self, transport: Transport, team_id: str | None = None) -> None:

@@ -1,8 +1,9 @@
 from collections.abc import Sequence
 
 from northflank_async.errors import DecodeError
+from northflank_async.http.request import MAX_PER_PAGE, segment
+from northflank_async.http.response import Envelope
 from northflank_async.paging import Paginator
-from northflank_async.protocol import MAX_PER_PAGE, Envelope, segment
 from northflank_async.records import (
     Addon,
     Backup,

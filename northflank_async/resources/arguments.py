@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.protocol import Secret
+from northflank_async.http.redaction import Secret
 from northflank_async.records import (
     BackupDestination,
     BackupType,

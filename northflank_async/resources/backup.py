@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from northflank_async.download import Progress, download
+from northflank_async.http.redaction import Secret
+from northflank_async.http.request import MAX_PER_PAGE, segment
 from northflank_async.paging import Paginator
-from northflank_async.protocol import MAX_PER_PAGE, Secret, segment
 from northflank_async.records import Backup, LogLine, Restore
 from northflank_async.records.download import DownloadLink
 from northflank_async.records.restore import StartedRestore

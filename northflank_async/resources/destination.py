@@ -1,5 +1,5 @@
+from northflank_async.http.request import MAX_PER_PAGE
 from northflank_async.paging import Paginator
-from northflank_async.protocol import MAX_PER_PAGE
 from northflank_async.records import CustomDestination, DestinationBackup, DestinationCredentials
 from northflank_async.resources.arguments import destination_changes
 from northflank_async.resources.resource import Resource

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from northflank_async.errors import DecodeError
+from northflank_async.http.transport import Transport
 from northflank_async.paging import Listing, Paginator
 from northflank_async.records import structure, structure_all
-from northflank_async.transport import Transport
 
 T = TypeVar("T")
 

@@ -1,5 +1,5 @@
+from northflank_async.http.request import MAX_PER_PAGE, segment
 from northflank_async.paging import Paginator
-from northflank_async.protocol import MAX_PER_PAGE, segment
 from northflank_async.records import Volume, VolumeBackup
 from northflank_async.resources.arguments import volume_backup_body
 from northflank_async.resources.resource import Resource

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from northflank_async.budget import Budget
 from northflank_async.errors import ConfigurationError, NotFound, RunFailed
+from northflank_async.http.budget import Budget
 from northflank_async.records import Backup, Restore, RunStatus
 
 Run = TypeVar("Run", Backup, Restore)

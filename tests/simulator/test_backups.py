@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from northflank_async.simulator import Faults, RequestRecord, Simulator
-from tests.simulator.api import ADDON, BACKUPS, OTHER, Api, simulated
+from tests.support.api import ADDON, BACKUPS, OTHER, Api, simulated
 
 
 async def statuses(api: Api, path: str, times: tuple[float, ...]) -> list[str]:

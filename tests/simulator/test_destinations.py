@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.api import BACKUPS, DESTINATIONS, OTHER, simulated
+from tests.support.api import BACKUPS, DESTINATIONS, OTHER, simulated
 
 CREDENTIALS = {"accessKey": "AKIA", "secretKey": "hush", "bucketName": "b", "region": "r", "endpoint": "https://e"}
 NEW = {"name": "My Bucket", "type": "s3", "prefix": "backups/", "credentials": CREDENTIALS}

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.simulator.api import ADDON, BACKUPS, Api, simulated
+from tests.support.api import ADDON, BACKUPS, Api, simulated
 
 FACTS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[1] / "facts").glob("*.json")}
 CREDENTIALS = {"accessKey": "a", "secretKey": "s", "bucketName": "b", "region": "r", "endpoint": "https://e"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.api import BACKUPS, Api, simulated
+from tests.support.api import BACKUPS, Api, simulated
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

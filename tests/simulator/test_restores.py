@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulator.api import ADDON, BACKUPS, OTHER, Api, simulated
+from tests.support.api import ADDON, BACKUPS, OTHER, Api, simulated
 
 EXAMPLE = f"{BACKUPS}/example-backup"
 SOURCE = {"sourceProjectId": "default-project", "sourceAddonId": "example-addon"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.api import ADDON, simulated
+from tests.support.api import ADDON, simulated
 
 SCHEDULES = f"{ADDON}/backup-schedules"
 WEEKLY: dict[str, Any] = {"interval": "weekly", "minute": [30], "hour": [18], "day": [4]}

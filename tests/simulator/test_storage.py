@@ -9,7 +9,7 @@ from yarl import URL
 
 from northflank_async.simulator import Downloads, Faults
 from northflank_async.simulator.storage import content
-from tests.simulator.api import BACKUPS, Api, simulated
+from tests.support.api import BACKUPS, Api, simulated
 
 SIZE = 300_000
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from northflank_async.simulator import Faults
-from tests.simulator.api import VOLUMES, simulated
+from tests.support.api import VOLUMES, simulated
 
 BACKUPS = f"{VOLUMES}/example-volume/backups"
 

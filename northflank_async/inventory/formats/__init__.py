@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.extras import extra
-from northflank_async.inventory.stored_backup import StoredBackup
+from northflank_async.inventory.store.stored_backup import StoredBackup
 
 Batches: TypeAlias = AsyncIterator[list[StoredBackup]]
 Write: TypeAlias = Callable[[BinaryIO, Batches, bool], Coroutine[Any, Any, int]]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from northflank_async.inventory.formats import Batches
-from northflank_async.inventory.stored_backup import StoredBackup
+from northflank_async.inventory.store.stored_backup import StoredBackup
 from northflank_async.records import unstructure
 
 COLUMNS = (

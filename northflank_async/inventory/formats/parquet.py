@@ -8,7 +8,7 @@ from attrs import asdict
 
 from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.formats import Batches
-from northflank_async.inventory.stored_backup import StoredBackup
+from northflank_async.inventory.store.stored_backup import StoredBackup
 
 ROW_GROUP = 50_000
 """Rows that are in memory at a time."""

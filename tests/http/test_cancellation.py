@@ -1,0 +1,163 @@
+"""Cancellation at any moment, and closing, leave nothing open and nothing half done."""
+
+import asyncio
+import gc
+import warnings
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from northflank_async import Northflank, TransportError
+from northflank_async.simulator import Faults, Simulator
+from tests.support.clocks import ManualClock, until
+from tests.support.scripted import TOKEN, envelope, never, scripted
+
+
+@pytest.fixture
+async def _nothing_is_left_behind() -> AsyncIterator[None]:
+    """No task, no unclosed session or connection, no coroutine that was never awaited."""
+    before = asyncio.all_tasks()
+    asyncio.get_running_loop().set_debug(True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+        await until(lambda: asyncio.all_tasks() - before <= {asyncio.current_task()})
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
+
+
+pytestmark = pytest.mark.usefixtures("_nothing_is_left_behind")
+
+
+def connections_in_use(nf: Northflank) -> int:
+    session = nf._transport._session
+    assert session
+    assert session.connector
+    return len(session.connector._acquired)
+
+
+@pytest.mark.parametrize("moment", [number / 2000 for number in range(60)])
+async def test_a_timeout_at_any_moment_leaves_the_client_usable(moment: float) -> None:
+    async with (
+        Simulator(latency=0.002, faults=Faults(seed=3, slow=0.5, slow_seconds=0.005, errors=0.2)) as sim,
+        Northflank(sim.token, base_url=sim.url) as nf,
+    ):
+        backups = nf.project("default-project").addon("example-addon").backups(per_page=50)
+        try:
+            async with asyncio.timeout(moment), asyncio.TaskGroup() as group:
+                for _ in range(3):
+                    group.create_task(backups.all())
+        except TimeoutError:
+            pass
+        if nf._transport._session:
+            assert connections_in_use(nf) == 0
+        assert nf._transport._under_way == set()
+        assert nf._transport.budget._in_flight == 0
+        assert len(await backups.all()) == 225
+
+
+async def test_a_cancelled_iteration_can_be_gone_on_with(sim: Simulator, nf: Northflank) -> None:
+    iterator = aiter(nf.project("default-project").addon("example-addon").backups(per_page=50))
+    read = []
+    while True:
+        try:
+            async with asyncio.timeout(0.0005):
+                read.append((await anext(iterator)).id)
+        except TimeoutError:
+            await nf.projects()
+        except StopAsyncIteration:
+            break
+        if len(sim.requests) > 40:  # slow machine: enough was cancelled
+            read += [backup.id async for backup in iterator]
+            break
+    assert len(read) == len(set(read)) == 225
+
+
+async def test_closing_ends_requests_that_wait_for_an_answer() -> None:
+    async with scripted(never) as server:
+        nf = server.client()
+        tasks = [asyncio.create_task(nf.projects().all()) for _ in range(3)]
+        await until(lambda: server.requests)
+        await nf.close()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            with pytest.raises(TransportError, match="client was closed"):
+                task.result()
+
+
+async def test_closing_ends_requests_that_wait_for_the_hour(sim: Simulator) -> None:
+    clock = ManualClock()
+    async with Simulator(rate_limit=1, clock=clock.time) as sim:
+        nf = Northflank(sim.token, base_url=sim.url, clock=clock)
+        await nf.projects()
+        tasks = [asyncio.create_task(nf.projects().all()) for _ in range(3)]
+        await until(lambda: clock.timers)
+        await nf.close()
+        await asyncio.wait(tasks)
+        assert all("client was closed" in str(task.exception()) for task in tasks)
+        assert clock.timers == []
+
+
+async def test_closing_just_when_the_hour_is_over_is_no_fault_of_the_session() -> None:
+    clock = ManualClock()
+    async with Simulator(rate_limit=1, clock=clock.time) as sim:
+        nf = Northflank(sim.token, base_url=sim.url, clock=clock)
+        await nf.projects()
+        task = asyncio.create_task(nf.projects().all())
+        await until(lambda: clock.timers)
+        clock.advance(3600)
+        await nf.close()
+        with pytest.raises(TransportError, match=r"client (is|was) closed"):
+            await task
+
+
+async def test_closing_ends_requests_on_a_session_of_the_callers_and_leaves_that_open() -> None:
+    async with scripted(never) as server, aiohttp.ClientSession() as session:
+        nf = server.client(session=session)
+        task = asyncio.create_task(nf.projects().all())
+        await until(lambda: server.requests)
+        await nf.close()
+        with pytest.raises(TransportError, match="client was closed"):
+            await task
+        assert not session.closed
+
+
+async def test_a_closed_client_says_so(sim: Simulator) -> None:
+    async with Northflank(sim.token, base_url=sim.url) as nf:
+        await nf.projects()
+    with pytest.raises(TransportError, match="the client is closed"):
+        await nf.projects()
+    await nf.close()
+    assert len(sim.requests) == 1
+
+
+async def test_a_client_that_was_never_used_has_nothing_to_close() -> None:
+    async with Northflank(TOKEN):
+        pass
+    Northflank(TOKEN)
+
+
+async def test_the_callers_own_timeout_is_not_taken_for_a_closed_client() -> None:
+    async with scripted(never) as server, server.client() as nf:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await nf.projects()
+
+
+async def test_an_error_in_one_task_of_a_group_cancels_the_others_cleanly() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("/bad"):
+            return web.Response(status=404)
+        if len(server.requests) > 1:
+            await asyncio.sleep(100)
+        return envelope({"id": "p"})
+
+    async with scripted(answer) as server, server.client() as nf:
+        await nf.project("p").get()
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.TaskGroup() as group:
+                for id_ in ("p", "p", "bad"):
+                    group.create_task(nf.project(id_).get())
+        assert connections_in_use(nf) == 0

@@ -1,0 +1,199 @@
+"""The token shows nowhere."""
+
+import asyncio
+import io
+import logging
+import pickle
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from rich.console import Console
+from rich.traceback import Traceback
+
+from northflank_async import DestinationCredentials, Northflank, NorthflankError
+from northflank_async.http.redaction import Secret
+from tests.support.scripted import TOKEN, drop, envelope, http, never, raw_server, scripted
+
+
+def everything_a_report_shows(error: BaseException) -> str:
+    """The texts of an error and of what caused it, with the locals of each frame, as two libraries show them."""
+    shown = io.StringIO()
+    plain = traceback.TracebackException.from_exception(error, capture_locals=True)
+    shown.write("".join(plain.format()))
+    rich = Traceback.from_exception(type(error), error, error.__traceback__, show_locals=True, locals_max_string=None)
+    Console(file=shown, width=300).print(rich)
+    seen: BaseException | None = error
+    while seen is not None:
+        shown.write(f"{seen!r} {seen!s} {vars(seen)} {seen.args}")
+        seen = seen.__cause__ or seen.__context__
+    return shown.getvalue()
+
+
+def echo(request: web.Request, status: int = 200) -> web.Response:
+    """A server that answers with the headers it was sent."""
+    sent = request.headers["Authorization"]
+    error = {"status": status, "message": f"Bad {sent}", "id": sent, "details": {sent: [sent]}}
+    backups = [{"id": "b", "status": "x", "createdAt": sent}]
+    return web.json_response(
+        {"data": {"backups": backups}, "error": error}, status=status, headers={"Location": f"/{sent.split()[1]}"}
+    )
+
+
+@asynccontextmanager
+async def nowhere() -> AsyncIterator[str]:
+    yield "http://127.0.0.1:1"
+
+
+@asynccontextmanager
+async def answering(answer: Any) -> AsyncIterator[str]:
+    async with scripted(answer) as server:
+        yield server.url
+
+
+SERVERS: dict[str, Callable[[], Any]] = {
+    "an echo of 200": lambda: answering(echo),
+    "an echo of 302": lambda: answering(lambda request: echo(request, 302)),
+    "an echo of 401": lambda: answering(lambda request: echo(request, 401)),
+    "an echo of 503": lambda: answering(lambda request: echo(request, 503)),
+    "a dropped connection": lambda: answering(drop),
+    "a timeout": lambda: answering(never),
+    "nobody": nowhere,
+    "no HTTP": lambda: raw_server(b"SSH-2.0\r\n\r\n"),
+    "an echo in the status line": lambda: raw_server(f"HTTP/1.1 abc Bearer {TOKEN}\r\n\r\n".encode()),
+    "an echo in a header": lambda: raw_server(http(b"{}", "200 OK", f"Content-Length: {TOKEN}")),
+    "an echo in a chunk": lambda: raw_server(
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n".encode()
+    ),
+    "a header that is none": lambda: raw_server(http(b"{}", "200 OK", "\x00: 1")),
+    "a body cut short": lambda: raw_server(http(b"{}").replace(b"Length: ", b"Length: 9")),
+    "HTML": lambda: raw_server(http(b"<html>")),
+    "too much": lambda: raw_server(http(b" " * 10_000)),
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_no_failure_shows_the_token(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with (
+        SERVERS[name]() as url,
+        Northflank(TOKEN, base_url=url, timeout=0.05, attempts=2, max_response_bytes=5000) as nf,
+    ):
+        with pytest.raises(NorthflankError) as caught:
+            await nf.project("p").addon("a").backups().all()
+    # The frames of this test hold the token themselves: what counts begins where the client is called.
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert TOKEN not in everything_a_report_shows(caught.value)
+    assert TOKEN not in caplog.text
+    assert TOKEN not in repr(pickle.loads(pickle.dumps(caught.value)))
+
+
+async def test_a_token_that_comes_back_as_a_cursor_is_not_put_into_a_url(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with scripted(lambda _: envelope({"backups": []}, hasNextPage=True, cursor=TOKEN)) as server:
+        async with server.client() as nf:
+            with pytest.raises(NorthflankError, match=r"pagination\.cursor") as caught:
+                await nf.project("p").addon("a").backups().all()
+        assert len(server.requests) == 1
+    assert TOKEN not in f"{caught.value} {caught.value.cursor} {caplog.text}"
+
+
+async def test_no_cancellation_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with answering(never) as url, Northflank(TOKEN, base_url=url) as nf:
+        call: Coroutine[Any, Any, Any] = nf.projects().all()
+        task = asyncio.create_task(call)
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert TOKEN not in everything_a_report_shows(caught.value)
+    assert TOKEN not in caplog.text
+
+
+async def test_what_the_caller_was_handling_keeps_its_traceback() -> None:
+    async with answering(lambda _: web.Response(status=404)) as url, Northflank(TOKEN, base_url=url) as nf:
+        with pytest.raises(NorthflankError) as caught:
+            try:
+                raise KeyError("the caller's own")
+            except KeyError:
+                await nf.projects()
+    assert isinstance(caught.value.__context__, KeyError)
+    assert caught.value.__context__.__traceback__
+
+
+async def test_no_repr_shows_the_token() -> None:
+    async with answering(lambda _: envelope({"backups": []})) as url, Northflank(TOKEN, base_url=url) as nf:
+        addon = nf.project("p").addon("a")
+        page = await addon.backups()
+        for shown in (nf, addon, addon.backups(), page, page.response, nf.team("t"), nf._transport, nf.rate_limit):
+            assert TOKEN not in f"{shown!r} {shown!s}"
+        assert TOKEN not in repr(vars(nf._transport))
+
+
+@pytest.mark.parametrize("options", [{"base_url": "ftp://x"}, {"timeout": -1}, {"team_id": "a/b"}, {"ending": "\n"}])
+def test_no_error_at_the_start_shows_the_token(options: Any) -> None:
+    ending = options.pop("ending", "")
+    with pytest.raises(NorthflankError) as caught:
+        Northflank(TOKEN + ending, **options)
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert TOKEN not in everything_a_report_shows(caught.value)
+
+
+async def test_a_trace_config_that_prints_what_it_is_given_does_not_show_the_token() -> None:
+    seen: list[str] = []
+    trace = aiohttp.TraceConfig()
+
+    async def on_start(_: Any, __: Any, params: aiohttp.TraceRequestStartParams) -> None:
+        seen.append(repr(params))
+
+    trace.on_request_start.append(on_start)
+    async with (
+        answering(lambda _: envelope({"projects": []})) as url,
+        Northflank(TOKEN, base_url=url, trace_configs=[trace]) as nf,
+    ):
+        await nf.projects()
+    assert seen
+    assert TOKEN not in seen[0]
+
+
+def test_a_secret_hides_its_repr_only() -> None:
+    assert (repr(Secret("x")), str(Secret("x")), f"{Secret('x')}") == ("'***'", "x", "x")
+
+
+SECRET = "mongodb://root:hunter22@db.example.com"
+CHANGES: dict[str, Callable[[Northflank], Coroutine[Any, Any, Any]]] = {
+    "a connection string": lambda nf: nf.project("p").addon("a").import_backup(connection_string=SECRET),
+    "an import URL": lambda nf: nf.project("p").addon("a").import_backup(url=f"https://{SECRET}"),
+    "credentials": lambda nf: nf.create_backup_destination(name="abc", prefix="p/", credentials=CREDENTIALS),
+    "new credentials": lambda nf: nf.backup_destination("d").update(credentials=CREDENTIALS),
+}
+CREDENTIALS = DestinationCredentials(
+    access_key=f"key {SECRET}", secret_key=SECRET, bucket_name="b", region="r", endpoint="e"
+)
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize("change", CHANGES)
+async def test_no_failure_shows_what_is_secret_in_a_body(
+    change: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def echo_body(request: web.Request) -> web.Response:
+        sent = (await request.json())["credentials"] if "destination" in request.path else await request.json()
+        told = [value for value in sent.values() if SECRET in value]
+        error = {"status": status, "message": f"Bad {told}", "id": told[0], "details": {told[0]: told}}
+        return web.json_response({"error": error, "datum": told}, status=status)
+
+    async with answering(echo_body) as url, Northflank(TOKEN, base_url=url, attempts=2) as nf:
+        with pytest.raises(NorthflankError) as caught:
+            await CHANGES[change](nf)
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert SECRET not in everything_a_report_shows(caught.value)
+    assert SECRET not in caplog.text

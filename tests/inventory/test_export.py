@@ -1,0 +1,448 @@
+"""Exports into files: JSON Lines, CSV and Parquet, and a stream of lines."""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import stat
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from attrs import asdict
+
+from northflank_async import (
+    AuthenticationError,
+    ConfigurationError,
+    Northflank,
+    NotFound,
+    ServerError,
+    unstructure,
+)
+from northflank_async.atomic_write import atomic_write
+from northflank_async.inventory import Inventory, Selection
+from northflank_async.inventory.export import export, state_of
+from northflank_async.inventory.formats import parquet
+from northflank_async.inventory.scope import Scope
+from northflank_async.inventory.store.stored_backup import StoredBackup
+from northflank_async.inventory.stream import stream
+from northflank_async.simulator import Simulator
+from tests.support.clocks import until
+from tests.support.command import run
+from tests.support.company import Company, backups, refusal, serving
+
+FORMATS = ["jsonl", "csv", "parquet"]
+CSV_COLUMNS = (
+    "team_id,project_id,addon_id,addon_type,id,name,uid,status,created_at,completed_at,source_type,size,"
+    "compression_type,addon_version,custom_destination_id,additional_destinations"
+)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+async def synced(nf: Northflank, path: Path) -> list[StoredBackup]:
+    """What a database has after a sync of the same."""
+    async with Inventory(path) as inventory:
+        await inventory.sync(nf, restores=True)
+        return [stored async for stored in inventory.backups(restores=True)]
+
+
+async def test_json_lines_hold_each_backup_as_the_api_sent_it(nf: Northflank, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    outcome = await export(str(out), Scope(views=[nf]))
+    assert outcome.backups == 3000
+    expected = [
+        {"project": project.id, "addon": addon.id, "addonType": addon.spec and addon.spec.type, "backup": raw}
+        for project in sorted(await nf.projects().all(), key=lambda project: project.id)
+        for addon in sorted(await nf.project(project.id).addons().all(), key=lambda addon: addon.id)
+        for raw in sorted(
+            await nf.project(project.id).addon(addon.id).backups().raw().all(), key=lambda backup: str(backup["id"])
+        )
+    ]
+    assert lines(out) == expected
+    assert [list(line["backup"]) for line in lines(out)] == [list(line["backup"]) for line in expected]
+
+
+async def test_json_lines_name_the_team_and_hold_the_restores_where_they_are_wanted(
+    nf: Northflank, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    await export(str(out), Scope(views=[nf.team("acme"), nf], restores=True))
+    written = lines(out)
+    assert len(written) == 6000
+    assert {line.get("team") for line in written} == {None, "acme"}
+    for line in written:
+        assert all(restore["backupId"] == line["backup"]["id"] for restore in line["restores"])
+    assert sum(len(line["restores"]) for line in written) > 100
+
+
+async def test_a_csv_file_holds_what_the_store_does_in_columns_that_never_change(
+    nf: Northflank, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    await export(str(out), Scope(views=[nf]))
+    header, *rows = csv.reader(out.read_text(encoding="utf-8").splitlines())
+    assert ",".join(header) == CSV_COLUMNS
+    assert rows == [[cell(getattr(stored, name)) for name in header] for stored in await synced(nf, tmp_path / "x.db")]
+
+
+async def test_a_csv_file_with_restores_has_their_number_and_the_last_of_them(nf: Northflank, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    await export(str(out), Scope(views=[nf], restores=True))
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, stored in zip(rows, await synced(nf, tmp_path / "x.db"), strict=True):
+        last = stored.restores[0] if stored.restores else None
+        assert row["restore_count"] == str(len(stored.restores))
+        assert row["last_restore_status"] == cell(last and last.status)
+        assert row["last_restore_timestamp"] == cell(last and last.restore_timestamp)
+
+
+def cell(value: Any) -> str:
+    """What CSV makes of a value."""
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return str(unstructure(value))
+        case tuple():
+            return ";".join(destination.destination_id for destination in value)
+    return str(value)
+
+
+@pytest.mark.parametrize("row_group", [700, 50_000])
+async def test_a_parquet_file_holds_what_the_store_does_with_real_types(
+    nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row_group: int
+) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP", row_group)
+    out = tmp_path / "out.parquet"
+    await export(str(out), Scope(views=[nf], restores=True))
+    table = pq.read_table(out)
+    assert pq.ParquetFile(out).num_row_groups == (3 if row_group == 700 else 1)
+    assert table.schema.field("created_at").type == pa.timestamp("us", tz="UTC")
+    assert table.schema.field("size").type == pa.int64()
+    assert pa.types.is_dictionary(table.schema.field("status").type)
+    assert pa.types.is_list(table.schema.field("additional_destinations").type)
+    stored = await synced(nf, tmp_path / "x.db")
+    assert table.to_pylist() == [
+        {name: nested(getattr(backup, name)) for name in table.schema.names} for backup in stored
+    ]
+
+
+def nested(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return value
+    return [{name: field for name, field in asdict(item).items() if name != "data"} for item in value]
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+async def test_an_inventory_that_was_synced_before_is_exported_without_a_request(
+    sim: Simulator, nf: Northflank, tmp_path: Path, ending: str
+) -> None:
+    await export(str(tmp_path / f"direct.{ending}"), Scope(views=[nf]))
+    async with Inventory(tmp_path / "x.db") as inventory:
+        await inventory.sync(nf)
+        sim.requests.clear()
+        assert await inventory.export(tmp_path / f"out.{ending}") == 3000
+    assert sim.requests == []
+    assert (tmp_path / f"out.{ending}").read_bytes() == (tmp_path / f"direct.{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+async def test_an_empty_inventory_is_a_file_all_the_same(tmp_path: Path, ending: str) -> None:
+    async with serving(Company()) as company, company.server.client() as nf:
+        outcome = await export(str(tmp_path / f"out.{ending}"), Scope(views=[nf]))
+    assert outcome.backups == 0
+    assert (tmp_path / f"out.{ending}").exists()
+
+
+async def test_odd_text_and_what_cannot_be_read_come_out_in_every_format(tmp_path: Path) -> None:
+    good = {**backups(1)[0], "name": 'ä€😀 "quoted", half \ud800 and\nlines', "shard": [1.5, None]}
+    company = Company({"p/a": [good, {"id": "odd"}]})
+    async with serving(company), company.server.client() as nf:
+        for ending in FORMATS:
+            outcome = await export(str(tmp_path / f"out.{ending}"), Scope(views=[nf]))
+            assert len(outcome.failures) == 1
+    assert [line["backup"] for line in lines(tmp_path / "out.jsonl")] == [good, {"id": "odd"}]
+    assert "ä€😀" in (tmp_path / "out.jsonl").read_text(encoding="utf-8")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ['ä€😀 "quoted", half \\ud800 and\nlines', ""]
+    table = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [row["name"] for row in table] == ['ä€😀 "quoted", half \\ud800 and\nlines', None]
+    assert [row["status"] for row in table] == ["completed", None]
+
+
+async def test_only_what_is_selected_is_written(nf: Northflank, tmp_path: Path) -> None:
+    since = datetime(2026, 10, 1, tzinfo=UTC)
+    selection = Selection(statuses=["failed"], since=since, addon_types=["redis", "mongodb"])
+    await export(str(tmp_path / "out.jsonl"), Scope(views=[nf], selection=selection))
+    every = tmp_path / "every.jsonl"
+    await export(str(every), Scope(views=[nf]))
+    assert lines(tmp_path / "out.jsonl") == [
+        line
+        for line in lines(every)
+        if line["backup"]["status"] == "failed"
+        and line["backup"]["createdAt"] >= "2026-10-01"
+        and line["addonType"] in ("redis", "mongodb")
+    ]
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+async def test_an_interrupted_export_goes_on_and_leaves_nothing_but_its_file(tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"out.{ending}"
+    async with Simulator(latency=0.01) as sim, Northflank(sim.token, base_url=sim.url) as nf:
+        task = asyncio.create_task(export(str(out), Scope(views=[nf], concurrency=4)))
+        await until(lambda: len(sim.requests) > 20)
+        task.cancel()
+        await asyncio.wait([task])
+        assert not out.exists()
+        assert state_of(out).exists()
+        outcome = await export(str(out), Scope(views=[nf], concurrency=4))
+        assert (outcome.resumed, outcome.backups) == (True, 3000)
+        assert 46 <= len(sim.requests) <= 50
+        assert list(tmp_path.iterdir()) == [out]
+        await export(str(tmp_path / f"again.{ending}"), Scope(views=[nf]))
+    assert out.read_bytes() == (tmp_path / f"again.{ending}").read_bytes()
+
+
+async def test_what_was_read_before_it_could_be_written_is_not_asked_for_again(
+    sim: Simulator, nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+
+    def full(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("northflank_async.inventory.formats.json_lines.line", full)
+    with pytest.raises(OSError, match="No space left"):
+        await export(str(out), Scope(views=[nf]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl.state", "out.jsonl.state.lock"]
+    monkeypatch.undo()
+    sim.requests.clear()
+    await export(str(out), Scope(views=[nf]))
+    assert sim.requests == []
+    assert len(lines(out)) == 3000
+
+
+async def test_an_export_of_something_else_to_the_same_file_begins_anew(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company(
+        {"p/a": backups(150), "q/a": backups(1)}, refused={"projects/p/addons/a/backups@c100": refusal(401)}
+    )
+    async with serving(company), company.server.client() as nf:
+        with pytest.raises(AuthenticationError):
+            await export(str(out), Scope(views=[nf], concurrency=1))
+        outcome = await export(str(out), Scope(views=[nf], projects=["q"]))
+    assert not outcome.resumed
+    assert [line["project"] for line in lines(out)] == ["q"]
+
+
+async def test_with_strict_a_failure_keeps_the_file_away_until_it_is_mended(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": backups(1), "p/b": backups(1)}, refused={"projects/p/addons/b/backups": refusal(403)})
+    async with serving(company), company.server.client() as nf:
+        outcome = await export(str(out), Scope(views=[nf]), strict=True)
+        assert len(outcome.failures) == 1
+        assert not out.exists()
+        company.refused.clear()
+        company.server.requests.clear()
+        outcome = await export(str(out), Scope(views=[nf]), strict=True)
+    assert company.asked == ["projects/p/addons/b/backups"]
+    assert (outcome.failures, len(lines(out))) == ([], 2)
+
+
+async def test_with_strict_a_record_that_cannot_be_read_is_looked_at_again(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": [{"id": "odd"}], "p/b": backups(1)})
+    async with serving(company), company.server.client() as nf:
+        for _ in range(2):
+            assert len((await export(str(out), Scope(views=[nf]), strict=True)).failures) == 1
+        company.addons["p/a"] = backups(1)
+        company.server.requests.clear()
+        outcome = await export(str(out), Scope(views=[nf]), strict=True)
+    assert company.asked == ["projects/p/addons/a/backups"]
+    assert (outcome.failures, [line["backup"]["id"] for line in lines(out)]) == ([], ["b0", "b0"])
+
+
+async def test_what_an_interrupted_export_of_something_else_has_read_is_not_written(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": backups(250)}, refused={"projects/p/addons/a/backups@c200": refusal(401)})
+    failed = Selection(statuses=["failed"])
+    async with serving(company), company.server.client() as nf:
+        with pytest.raises(AuthenticationError):
+            await export(str(out), Scope(views=[nf]))
+        company.refused.clear()
+        outcome = await export(str(out), Scope(views=[nf], selection=failed))
+    assert (outcome.backups, lines(out)) == (0, [])
+
+
+@pytest.mark.parametrize("mistake", [{"projects": ["bad/id"]}, {"concurrency": 0}, {"views": []}])
+async def test_a_mistake_does_not_cost_what_an_interrupted_export_has_read(tmp_path: Path, mistake: Any) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": backups(150)}, refused={"projects/p/addons/a/backups@c100": refusal(401)})
+    async with serving(company), company.server.client() as nf:
+        with pytest.raises(AuthenticationError):
+            await export(str(out), Scope(views=[nf]))
+        with pytest.raises(ConfigurationError):
+            await export(str(out), Scope(**{"views": [nf], **mistake}))
+        company.refused.clear()
+        assert (await export(str(out), Scope(views=[nf]))).resumed
+
+
+async def test_a_state_whose_file_was_written_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+    company = Company({"p/a": backups(1)})
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", lambda *_, **__: None)  # as if it had been killed before
+        async with serving(company), company.server.client() as nf:
+            await export(str(out), Scope(views=[nf]))
+    assert state_of(out).exists()
+    company.addons["p/a"] = backups(2)
+    async with serving(company), company.server.client() as nf:
+        await export(str(out), Scope(views=[nf]))
+    assert len(lines(out)) == 2
+    assert list(tmp_path.iterdir()) == [out]
+
+
+async def test_what_parquet_cannot_hold_does_not_stop_an_export(tmp_path: Path) -> None:
+    destinations = [{"destinationId": "\ud800", "retentionTime": 2**70}]
+    company = Company({"p/a": backups(1, config={"additionalDestinations": destinations})})
+    async with serving(company), company.server.client() as nf:
+        await export(str(tmp_path / "out.parquet"), Scope(views=[nf]))
+    (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert row["additional_destinations"] == [{"destination_id": "\\ud800", "type": None, "retention_time": None}]
+
+
+@pytest.mark.parametrize("before", [None, "the last inventory\n"])
+async def test_a_failed_export_leaves_what_was_there_and_nothing_else(
+    nf: Northflank, tmp_path: Path, before: str | None
+) -> None:
+    out = tmp_path / "out.jsonl"
+    if before:
+        out.write_text(before)
+    with pytest.raises(NotFound):
+        await export(str(out), Scope(views=[nf], projects=["no-such-project"]))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ([before] if before else [])
+
+
+async def test_a_failing_api_ends_the_export_with_its_error(tmp_path: Path) -> None:
+    company = Company(refused={"projects": refusal(500)})
+    async with serving(company), company.server.client(attempts=2) as nf:
+        with pytest.raises(ServerError) as caught:
+            await export(str(tmp_path / "out.jsonl"), Scope(views=[nf]))
+    assert caught.value.attempts == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["missing/out.jsonl", "folder.csv", "link.parquet", "out.txt", "out", "x://y"])
+async def test_a_target_that_cannot_be_written_is_found_out_before_anything_is_sent(
+    sim: Simulator, nf: Northflank, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "link.parquet").symlink_to("/dev/null")
+    path = target if "://" in target else str(tmp_path / target)
+    with pytest.raises(
+        (OSError, ConfigurationError), match=r"no such folder|is a directory|not a regular|ending|not x:"
+    ):
+        await export(path, Scope(views=[nf]))
+    assert sim.requests == []
+    assert not state_of(Path(path)).exists()
+
+
+async def test_two_exports_to_one_file_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    out = str(tmp_path / "out.jsonl")
+    async with Simulator(latency=0.05) as sim, Northflank(sim.token, base_url=sim.url) as nf:
+        first = asyncio.create_task(export(out, Scope(views=[nf])))
+        await until(lambda: sim.requests)
+        with pytest.raises(BlockingIOError, match="another export"):
+            await export(out, Scope(views=[nf]))
+        assert (await first).backups == 3000
+    assert len(sim.requests) == 46
+
+
+def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_its_target(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    with atomic_write(link) as file:
+        file.write(b"new")
+        assert target.read_text() == "old"
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+async def test_a_stream_has_the_same_lines_in_the_order_in_which_they_come(nf: Northflank, tmp_path: Path) -> None:
+    out = io.BytesIO()
+    outcome = await stream(out, Scope(views=[nf]))
+    assert outcome.backups == 3000
+    await export(str(tmp_path / "out.jsonl"), Scope(views=[nf]))
+    assert sorted(out.getvalue().splitlines()) == sorted((tmp_path / "out.jsonl").read_bytes().splitlines())
+
+
+async def test_a_stream_names_what_cannot_be_read_and_writes_the_rest(tmp_path: Path) -> None:
+    company = Company(
+        {"p/a": [*backups(1), 7], "p/b": backups(1)}, refused={"projects/p/addons/b/backups": refusal(403)}
+    )
+    out = io.BytesIO()
+    async with serving(company), company.server.client() as nf:
+        outcome = await stream(out, Scope(views=[nf]))
+        assert sorted(str(failure)[:9] for failure in outcome.failures) == ["p/a: no i", "p/b: 403 "]
+        assert outcome.backups == len(out.getvalue().splitlines()) == 2
+        company.refused["projects/nope/addons"] = refusal(404)
+        with pytest.raises(NotFound):
+            await stream(out, Scope(views=[nf], projects=["nope"]))
+
+
+@pytest.mark.parametrize(
+    ("missing", "target", "extra"),
+    [
+        ("sqlalchemy", "x.db", "sql"),
+        ("filelock", "x.csv", "sql"),
+        ("asyncpg", "postgresql://u@127.0.0.1:1/x", "postgres"),
+        ("pyarrow", "x.parquet", "parquet"),
+    ],
+)
+async def test_without_an_extra_its_use_says_in_one_line_what_to_install(
+    tmp_path: Path, missing: str, target: str, extra: str
+) -> None:
+    (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('No module named {missing}', name='{missing}')")
+    path = f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"
+    place = target if "://" in target else str(tmp_path / target)
+    code, out, err = await run("export", "--simulate", place, PYTHONPATH=path)
+    assert (code, out) == (3, "")
+    assert err == f"northflank-async: {missing} is missing: pip install 'northflank-async[{extra}]'\n"
+
+
+async def test_the_library_alone_scans_and_plans(tmp_path: Path) -> None:
+    for missing in ("sqlalchemy", "filelock", "pyarrow", "click", "rich"):
+        (tmp_path / f"{missing}.py").write_text("raise ModuleNotFoundError")
+    program = """
+import asyncio
+from northflank_async import Northflank
+from northflank_async.inventory import Scan
+from northflank_async.simulator import Simulator
+
+async def main():
+    async with Simulator() as sim, Northflank(sim.token, base_url=sim.url) as nf, nf.scan() as scan:
+        print(len([found async for found in scan]), (await nf.plan()).addons)
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", "-c", program,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"},
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert (await process.communicate())[0] == b"3000 20\n"

@@ -1,0 +1,521 @@
+"""The inventory in a database: SQLite and PostgreSQL alike."""
+
+import asyncio
+import gc
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from northflank_async import (
+    AuthenticationError,
+    ConfigurationError,
+    DecodeError,
+    Northflank,
+    NotFound,
+    RunStatus,
+    ServerError,
+)
+from northflank_async.inventory import Inventory, Selection
+from northflank_async.inventory.store.ledger import Run
+from northflank_async.inventory.store.store import parse_database, shown
+from northflank_async.inventory.store.stored_backup import StoredBackup
+from northflank_async.simulator import Simulator
+from tests.support.clocks import until
+from tests.support.company import Company, backups, refusal, serving
+from tests.support.postgresql import PostgreSQL
+from tests.support.scripted import envelope
+
+Databases = Iterator[str]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return str(tmp_path / "inventory.db")
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return server.create(f"test_{abs(hash(tmp_path))}")
+
+
+async def stored(inventory: Inventory, **options: Any) -> dict[str, StoredBackup]:
+    """What is there, by project/addon/backup."""
+    return {
+        "/".join(filter(None, (found.team_id, found.project_id, found.addon_id, found.id))): found
+        async for found in inventory.backups(**options)
+    }
+
+
+async def test_every_backup_is_stored_as_the_api_sent_it_with_columns_for_what_people_ask(
+    sim: Simulator, nf: Northflank, database: str
+) -> None:
+    async with Inventory(database) as inventory:
+        outcome = await inventory.sync(nf)
+        rows = [row async for row in inventory.backups()]
+    assert (outcome.backups, outcome.failures, outcome.resumed) == (3000, [], False)
+    assert outcome.progress.requests == len(sim.requests) == 46
+    expected = {}
+    async with nf.scan() as scan:
+        async for found in scan:
+            expected[found.project.id, found.addon.id, found.backup.id] = found
+    assert len(rows) == len(expected)
+    for row in rows:
+        found = expected[row.project_id, row.addon_id, row.id]
+        backup, config = found.backup, found.backup.config
+        assert row.backup == backup
+        assert (row.team_id, row.addon_type) == (None, found.addon.spec and found.addon.spec.type)
+        assert (row.name, row.uid, row.status) == (backup.name, backup.uid, backup.status)
+        assert (row.created_at, row.completed_at) == (backup.created_at, backup.completed_at)
+        assert row.size == (config.size if config else None)
+        assert row.source_type == (config.source.type if config and config.source else None)
+        assert row.gone_since is None
+        assert row.first_seen == row.last_seen
+
+
+async def test_rows_come_by_team_project_addon_and_id(nf: Northflank, database: str) -> None:
+    async with Inventory(database) as inventory:
+        await inventory.sync(nf, nf.team("acme"), projects=["billing", "analytics", "default-project"])
+        keys = [(row.team_id or "", row.project_id, row.addon_id, row.id) async for row in inventory.backups()]
+    assert keys == sorted(keys)
+    assert len(set(keys)) == len(keys)
+    assert {key[0] for key in keys} == {"", "acme"}
+
+
+async def test_a_second_sync_adds_what_is_new_changes_what_has_changed_and_marks_what_is_gone(database: str) -> None:
+    company = Company({"p/a": backups(3), "p/b": backups(1)})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        await inventory.sync(nf)
+        first = await stored(inventory)
+        company.addons["p/a"] = [{**backups(1)[0], "status": "failed"}, *backups(4)[2:]]
+        outcome = await inventory.sync(nf)
+        second = await stored(inventory, gone=True)
+        there = await stored(inventory)
+    assert outcome.backups == 4
+    assert set(second) == {"p/a/b0", "p/a/b1", "p/a/b2", "p/a/b3", "p/b/b0"}
+    assert set(there) == set(second) - {"p/a/b1"}
+    assert (first["p/a/b0"].status, second["p/a/b0"].status) == ("completed", "failed")
+    assert second["p/a/b0"].data["status"] == "failed"
+    assert second["p/a/b0"].first_seen == first["p/a/b0"].first_seen
+    assert second["p/a/b0"].last_seen > first["p/a/b0"].last_seen
+    gone = second["p/a/b1"]
+    assert gone.gone_since
+    assert gone.last_seen == first["p/a/b1"].last_seen < gone.gone_since
+
+
+@pytest.mark.parametrize("gone", ["p/a", "q/a"])
+async def test_what_belonged_to_an_addon_or_a_project_that_is_gone_is_gone_too_and_can_come_back(
+    database: str, gone: str
+) -> None:
+    company = Company({"p/a": backups(2), "p/b": backups(1), "q/a": backups(1)})
+    restore = {"id": "r", "backupId": "b0", "status": "completed", "restoreTimestamp": "2026-01-02T00:00:00Z"}
+    company.restores = {name: [restore] for name in company.addons}
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        await inventory.sync(nf, restores=True)
+        before = await stored(inventory)
+        lost = company.addons.pop(gone)
+        await inventory.sync(nf, restores=True)
+        assert set(await stored(inventory)) == {name for name in before if not name.startswith(gone)}
+        company.addons[gone] = lost
+        await inventory.sync(nf, restores=True)
+        after = await stored(inventory, restores=True)
+    assert set(after) == set(before)
+    assert [restore.id for restore in after[f"{gone}/b0"].restores] == ["r"]
+
+
+async def test_a_sync_that_ended_in_the_middle_goes_on_where_it_was(database: str) -> None:
+    company = Company(
+        {"p/a": backups(250), "p/b": backups(150)}, refused={"projects/p/addons/b/backups@c100": refusal(401)}
+    )
+    async with serving(company), company.server.client() as nf:
+        async with Inventory(database) as inventory:
+            with pytest.raises(AuthenticationError):
+                await inventory.sync(nf, concurrency=1)
+        before = company.asked
+        company.refused.clear()
+        company.server.requests.clear()
+        async with Inventory(database) as inventory:
+            outcome = await inventory.sync(nf)
+            assert len(await stored(inventory)) == 400
+    assert outcome.resumed
+    assert (outcome.backups, outcome.progress.backups, outcome.progress.addons_done) == (400, 400, 2)
+    assert company.asked == ["projects/p/addons/b/backups@c100"]
+    assert before[-1] == company.asked[0]
+
+
+async def test_pages_that_have_come_are_kept_when_the_sync_is_cancelled(database: str) -> None:
+    async with (
+        Simulator(latency=0.01) as sim,
+        Northflank(sim.token, base_url=sim.url) as nf,
+        Inventory(database) as inventory,
+    ):
+        task = asyncio.create_task(inventory.sync(nf, concurrency=4))
+        await until(lambda: len(sim.requests) > 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not [task for task in asyncio.all_tasks() if "inventory" in repr(task.get_coro())]
+        rest = len(sim.requests)
+        outcome = await inventory.sync(nf, concurrency=4)
+        assert (outcome.backups, outcome.resumed) == (3000, True)
+        assert 46 <= len(sim.requests) <= 46 + 4
+        assert len(sim.requests) - rest < 30
+
+
+async def test_a_cursor_that_is_not_accepted_any_more_restarts_its_addon_alone(database: str) -> None:
+    company = Company(
+        {"p/a": backups(250), "p/b": backups(150)}, refused={"projects/p/addons/a/backups@c200": refusal(401)}
+    )
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        with pytest.raises(AuthenticationError):
+            await inventory.sync(nf, concurrency=1)
+        company.refused.clear()
+        company.server.requests.clear()
+        company.cursors = "other"
+        del company.addons["p/a"][0]
+        outcome = await inventory.sync(nf, concurrency=1)
+        there = await stored(inventory)
+    assert company.asked == [
+        "projects/p/addons/a/backups@c200",
+        *(f"projects/p/addons/a/backups{cursor}" for cursor in ("", "@other100", "@other200")),
+        *(f"projects/p/addons/b/backups{cursor}" for cursor in ("", "@other100")),
+    ]
+    assert (outcome.backups, outcome.failures, len(there)) == (399, [], 399)
+    assert "p/a/b0" not in there
+
+
+async def test_a_bad_request_that_is_not_about_a_saved_cursor_is_a_failure(database: str) -> None:
+    company = Company(
+        {"p/a": backups(250), "p/b": backups(1)}, refused={"projects/p/addons/a/backups@c100": refusal(400)}
+    )
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        outcome = await inventory.sync(nf)
+        assert len(await stored(inventory)) == 101
+    assert [failure.addon_id for failure in outcome.failures] == ["a"]
+
+
+async def test_another_scope_begins_anew(database: str) -> None:
+    company = Company({"p/a": backups(1), "q/a": backups(1)}, refused={"projects/q/addons/a/backups": refusal(401)})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        with pytest.raises(AuthenticationError):
+            await inventory.sync(nf, concurrency=1)
+        company.refused.clear()
+        outcome = await inventory.sync(nf, projects=["p", "q"])
+    assert (outcome.resumed, outcome.progress.requests) == (False, 4)
+
+
+async def test_only_what_is_selected_is_added_but_what_is_there_is_kept_up_to_date(database: str) -> None:
+    kept, other = backups(2)
+    company = Company({"p/a": [kept, {**other, "status": "failed"}]})
+    failed = Selection(statuses=RunStatus.FAILED)
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        await inventory.sync(nf, selection=failed)
+        assert set(await stored(inventory)) == {"p/a/b1"}
+        company.addons["p/a"] = [kept, other]
+        await inventory.sync(nf, selection=failed)
+        assert {name: row.status for name, row in (await stored(inventory)).items()} == {"p/a/b1": "completed"}
+        await inventory.sync(nf, selection=Selection(since=datetime(2026, 1, 2, tzinfo=UTC)))
+        assert set(await stored(inventory)) == {"p/a/b1"}
+        await inventory.sync(nf, selection=Selection(since=datetime(2026, 1, 1, tzinfo=UTC)))
+        assert set(await stored(inventory)) == {"p/a/b0", "p/a/b1"}
+
+
+async def test_addons_of_another_type_are_not_asked(database: str) -> None:
+    company = Company({"p/a": backups(1), "p/b": backups(1)}, types={"p/b": "postgresql"})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        outcome = await inventory.sync(nf, selection=Selection(addon_types=["postgresql"]))
+        assert set(await stored(inventory)) == {"p/b/b0"}
+    assert outcome.progress.addons == 1
+    assert company.asked == ["projects", "projects/p/addons", "projects/p/addons/b/backups"]
+
+
+async def test_restores_come_with_their_backup_the_newest_first(nf: Northflank, database: str) -> None:
+    async with Inventory(database) as inventory:
+        await inventory.sync(nf, restores=True)
+        rows = await stored(inventory, restores=True)
+    every = [restore for row in rows.values() for restore in row.restores]
+    expected = [
+        restore
+        async for project in nf.projects()
+        async for addon in nf.project(project.id).addons()
+        async for restore in nf.project(project.id).addon(addon.id).restores().raw()
+    ]
+    assert Counter(restore.id for restore in every) == Counter(restore["id"] for restore in expected)
+    by_id = {restore["id"]: restore for restore in expected}
+    for row in rows.values():
+        assert [restore.data for restore in row.restores] == [by_id[restore.id] for restore in row.restores]
+        assert all(restore.data["backupId"] == row.id for restore in row.restores)
+        times = [restore.restore_timestamp for restore in row.restores]
+        assert times == sorted(times, reverse=True, key=lambda time: time or datetime.min)
+
+
+async def test_what_cannot_be_read_is_named_and_the_rest_is_complete(database: str) -> None:
+    company = Company(
+        {
+            "p/a": [*backups(1), {"id": "odd", "createdAt": 7}, {"no": "id"}, None],
+            "p/b": backups(1),
+            "q/a": backups(150),
+        },
+        refused={
+            "projects/p/addons/b/backups": refusal(403),
+            "projects/q/addons/a/backups@c100": web.Response(text='{"data": []}'),
+        },
+    )
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        outcome = await inventory.sync(nf)
+        there = await stored(inventory)
+    assert len(there) == 1 + 1 + 100
+    assert outcome.backups == 102
+    odd = there["p/a/odd"]
+    assert (odd.status, odd.created_at, odd.data) == (None, None, {"id": "odd", "createdAt": 7})
+    with pytest.raises(DecodeError):
+        _ = odd.backup
+    shown = sorted(str(failure) for failure in outcome.failures)
+    assert len(shown) == 5
+    assert shown[0].startswith("p/a: no id: data.backups[2]")
+    assert shown[2].startswith("p/a: odd: data.backups[1].status: missing") or "createdAt" in shown[2]
+    assert shown[3].startswith("p/b: 403 refused with 403")
+    assert shown[4].startswith("q/a: data")
+
+
+async def test_backups_of_an_addon_that_failed_are_not_gone(database: str) -> None:
+    company = Company({"p/a": backups(1), "p/b": backups(1)})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        await inventory.sync(nf)
+        company.refused["projects/p/addons/b/backups"] = refusal(403)
+        await inventory.sync(nf)
+        assert set(await stored(inventory)) == {"p/a/b0", "p/b/b0"}
+
+
+async def test_if_no_project_at_all_can_be_read_the_error_is_raised(database: str) -> None:
+    company = Company({"p/a": backups(1)}, refused={"projects/nope/addons": refusal(404)})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        with pytest.raises(NotFound):
+            await inventory.sync(nf, projects=["nope"])
+        outcome = await inventory.sync(nf, projects=["nope", "p"])
+    assert len(outcome.failures) == 1
+
+
+async def test_after_a_sync_that_could_read_no_project_the_next_one_looks_for_projects_anew(database: str) -> None:
+    company = Company({"p/a": backups(1)}, refused={"projects/p/addons": refusal(404)})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        with pytest.raises(NotFound):
+            await inventory.sync(nf)
+        company.addons = {"q/a": backups(1)}
+        assert (await inventory.sync(nf)).backups == 1
+
+
+async def test_an_api_that_is_down_ends_the_sync_and_the_next_one_goes_on(database: str) -> None:
+    company = Company({f"p/a{number}": backups(1) for number in range(40)})
+    for number in range(10, 40):
+        company.refused[f"projects/p/addons/a{number}/backups"] = refusal(500)
+    async with serving(company), company.server.client(attempts=1) as nf, Inventory(database) as inventory:
+        with pytest.raises(ServerError):
+            await inventory.sync(nf, concurrency=1)
+        assert len(company.asked) == 2 + 10 + 10
+        company.refused.clear()
+        outcome = await inventory.sync(nf)
+        assert (outcome.backups, outcome.failures) == (40, [])
+        assert len(company.asked) == 2 + 10 + 10 + 30
+
+
+async def test_text_that_databases_do_not_take_is_stored_as_escapes_and_the_json_as_it_was(database: str) -> None:
+    raw = {
+        **backups(1)[0],
+        "id": "nul \0 half \ud800 whole 😀",
+        "name": "\0",
+        "status": "\udfff",
+        "config": {"size": str(2**70)},
+    }
+    company = Company({"p/a": [raw]})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        outcome = await inventory.sync(nf)
+        (row,) = [row async for row in inventory.backups()]
+    assert outcome.failures == []
+    assert row.data == raw
+    assert (row.id, row.name, row.status, row.size) == ("nul \\x00 half \\ud800 whole 😀", "\\x00", "\\udfff", None)
+    assert row.backup.config
+    assert row.backup.config.size == 2**70
+
+
+async def test_an_addon_that_is_listed_twice_is_read_once(database: str) -> None:
+    class Shifting(Company):
+        def answer(self, request: web.Request) -> web.Response:
+            if not request.path.endswith("/addons"):
+                return super().answer(request)
+            if request.query.get("cursor"):
+                return envelope({"addons": [{"id": "a"}, {"id": "b"}]})
+            return envelope({"addons": [{"id": "a"}, {"id": "a"}]}, hasNextPage=True, cursor="c1", count=2)
+
+    company = Shifting({"p/a": backups(1), "p/b": []})
+    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+        outcome = await inventory.sync(nf)
+    assert Counter(company.asked)["projects/p/addons/a/backups"] == 1
+    assert outcome.progress.addons == outcome.progress.addons_done == 2
+
+
+async def test_two_cannot_write_at_once_but_anyone_can_read(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("northflank_async.inventory.store.store._LOCK_TIMEOUT", 0.01)
+    async with (
+        Simulator(latency=0.2) as sim,
+        Northflank(sim.token, base_url=sim.url) as nf,
+        Inventory(database) as inventory,
+    ):
+        task = asyncio.create_task(inventory.sync(nf, concurrency=4))
+        await until(lambda: len(sim.requests) > 12)
+        async with Inventory(database) as other:
+            assert len(await stored(other)) > 0
+            with pytest.raises(BlockingIOError, match="another export is writing to it"):
+                await other.sync(nf)
+            assert not task.done()
+            task.cancel()
+            await asyncio.wait([task])
+            assert (await other.sync(nf)).resumed
+
+
+async def test_reading_can_be_left_at_any_moment(nf: Northflank, database: str) -> None:
+    async with Inventory(database) as inventory:
+        await inventory.sync(nf)
+        async for row in inventory.backups():
+            assert row.id
+            break
+        assert len(await stored(inventory)) == 3000
+
+
+async def test_an_inventory_is_used_inside_its_block(nf: Northflank, tmp_path: Path) -> None:
+    inventory = Inventory(tmp_path / "x.db")
+    with pytest.raises(ConfigurationError, match="async with"):
+        await inventory.sync(nf)
+    assert "x.db" in repr(inventory)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("mysql://user:secret-password@host/db", "not mysql"),
+        ("postgresql://user:secret-password@host:99999/db", "port"),
+        ("postgresql://user:secret-password@host:port/db", "cannot be read"),
+        ("postgresql://user@host/db?password=secret-password&unknown=1", "not known: unknown"),
+    ],
+)
+def test_a_target_that_is_no_database_is_refused_without_showing_its_password(target: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        Inventory(target)
+    assert "secret-password" not in f"{caught.value} {caught.value!r}"
+    assert caught.value.__cause__ is None
+
+
+async def test_the_password_is_not_shown_where_the_server_cannot_be_reached(unused_tcp_port: int) -> None:
+    inventory = Inventory(f"postgresql://user:secret-password@127.0.0.1:{unused_tcp_port}/x?sslmode=disable")
+    with pytest.raises(OSError, match=r"Connect call failed") as caught:
+        await inventory.__aenter__()
+    assert "secret-password" not in f"{inventory!r} {caught.value} {caught.value!r}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://user@host/db?password=secret-password", "postgresql://user:/secret-password@host/db",
+     "postgres://user:secret-password@host/db?sslmode=require&channel_binding=prefer&connect_timeout=10"],
+)  # fmt: skip
+def test_a_url_as_others_write_it_is_taken_and_its_password_never_shown(url: str) -> None:
+    parsed = parse_database(url)
+    assert parsed.drivername == "postgresql+asyncpg"
+    assert set(parsed.query) <= {"password", "ssl"}
+    assert "secret-password" not in f"{shown(parsed)} {Inventory(url)!r}"
+    assert shown(parsed).startswith("postgresql://user")
+
+
+async def test_views_of_two_clients_are_not_one_inventory(sim: Simulator, nf: Northflank, tmp_path: Path) -> None:
+    async with Northflank("another-token", base_url=sim.url) as other, Inventory(tmp_path / "x.db") as inventory:
+        with pytest.raises(ConfigurationError, match="of one client"):
+            await inventory.sync(nf, other)
+
+
+async def test_a_cancelled_sync_ends_with_its_last_transaction(
+    nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, goes_on, keep = threading.Event(), threading.Event(), Run._keep
+
+    def slow(*given: Any) -> None:
+        began.set()
+        goes_on.wait()
+        keep(*given)
+
+    monkeypatch.setattr(Run, "_keep", slow)
+    async with Inventory(tmp_path / "x.db") as inventory:
+        task = asyncio.create_task(inventory.sync(nf))
+        await asyncio.to_thread(began.wait)
+        task.cancel()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        ended_before = task.done()
+        goes_on.set()
+        assert not ended_before
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        outcome = await inventory.sync(nf)
+    assert outcome.resumed
+    assert outcome.progress.projects == len(await nf.projects().all())
+
+
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
+    nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("northflank_async.inventory.store.ledger._PATIENCE", 0.01)
+    began, goes_on = threading.Event(), threading.Event()
+
+    def endless(*_: object) -> None:
+        began.set()
+        goes_on.wait()
+
+    monkeypatch.setattr(Run, "_keep", endless)
+    async with Inventory(tmp_path / "x.db") as inventory:
+        task = asyncio.create_task(inventory.sync(nf))
+        await asyncio.to_thread(began.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not goes_on.is_set()
+    goes_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    gc.collect()  # the connection that the transaction had; nobody closes it
+
+
+async def test_a_file_that_is_no_database_is_an_os_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("something else, and long enough to be taken for a header of some kind" * 20)
+    with pytest.raises(OSError, match="not a database") as caught:
+        async with Inventory(tmp_path / "x.db"):
+            pass
+    assert caught.value.filename == str(tmp_path / "x.db")
+    with pytest.raises(FileNotFoundError):
+        async with Inventory(tmp_path / "missing" / "x.db"):
+            pass
+
+
+async def test_a_database_that_breaks_in_the_middle_ends_the_sync_with_an_os_error(
+    nf: Northflank, tmp_path: Path
+) -> None:
+    async with Inventory(tmp_path / "x.db") as inventory:
+        await inventory.sync(nf)
+    connection = sqlite3.connect(tmp_path / "x.db")
+    connection.execute("DROP TABLE backups")
+    connection.execute("CREATE TABLE backups (id TEXT)")
+    connection.close()
+    with pytest.raises(OSError, match="no such column"):
+        async with Inventory(tmp_path / "x.db") as inventory:
+            await inventory.sync(nf)
+    assert await nf.projects()
+
+
+async def test_a_database_is_not_brought_up_to_date_from_another_host(nf: Northflank, tmp_path: Path) -> None:
+    async with Inventory(tmp_path / "x.db") as inventory:
+        await inventory.sync(nf)
+        async with Northflank("another-token", base_url="https://localhost:1", attempts=1) as other:
+            with pytest.raises(ConfigurationError, match=r"that of 127\.0\.0\.1, and would be all gone at localhost"):
+                await inventory.sync(other)
+        assert len(await stored(inventory)) == 3000

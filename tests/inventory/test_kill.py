@@ -1,0 +1,131 @@
+"""An export that is killed, at whatever moment, and started again until it is done."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from northflank_async.simulator import Simulator
+from tests.support.command import reaching, start
+from tests.support.postgresql import PostgreSQL
+
+KILLS = 6
+"""That each test has to survive; there are three for each kind of target."""
+CONCURRENCY = 8
+INVENTORY: dict[str, Any] = {"projects": 4, "addons": 5, "backups": 150, "rate_limit": 10**6}
+LEAST = 1 + 4 + 4 * 10
+"""Requests of an undisturbed run: projects, addons, and pages of backups."""
+
+QUERIES = [
+    "SELECT team_id, id, name, data, gone_since FROM projects",
+    "SELECT team_id, project_id, id, name, type, status, data, gone_since FROM addons",
+    "SELECT team_id, project_id, addon_id, id, name, uid, status, created_at, completed_at, source_type, size,"
+    " compression_type, addon_version, custom_destination_id, data, gone_since FROM backups",
+    "SELECT id, projects, addons, addons_done, backups, pages, finished_at IS NOT NULL FROM runs",
+    "SELECT count(*) FROM listings",
+    "SELECT count(*) FROM failures",
+]
+FINISHED = "SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"
+Ask = Callable[[str, str], list[str]]
+"""What a database answers to a query, row by row; to a table that is not there yet, nothing."""
+
+
+def ask_sqlite(target: str, query: str) -> list[str]:
+    connection = sqlite3.connect(target)
+    try:
+        return sorted(map(repr, connection.execute(query)))
+    except sqlite3.OperationalError as error:
+        assert "no such table" in str(error)
+        return []
+    finally:
+        connection.close()
+
+
+async def export(target: str, sim: Simulator, moment: Callable[[], Awaitable[None]] | None = None) -> int:
+    """Run the command, and kill it at that moment if it has not ended before; its exit code."""
+    process = await start("export", target, "--concurrency", CONCURRENCY, **reaching(sim))
+    if moment:
+        ended = asyncio.create_task(process.wait())
+        killing = asyncio.create_task(moment())
+        await asyncio.wait([ended, killing], return_when=asyncio.FIRST_COMPLETED)
+        killing.cancel()
+        if not ended.done():
+            process.kill()
+        await ended
+    _, err = await process.communicate()
+    assert process.returncode is not None
+    assert process.returncode in (0, -9), err.decode()
+    return process.returncode
+
+
+async def export_until_done(target: str, ask: Ask | None, sim: Simulator, random: Random) -> int:
+    """Kill and start again until a run comes to its end; how often it was killed.
+
+    One that was killed when its file had appeared, or its database was complete, had come to its end: another one
+    would be the next export, with all its requests.
+    """
+    kills = 0
+
+    async def moment() -> None:
+        """After some requests, or after the last one, when what was read is written out."""
+        enough = len(sim.requests) + random.randint(0, 25) if random.random() < 0.7 else LEAST + kills
+        while len(sim.requests) < enough:
+            await asyncio.sleep(0.002)
+        await asyncio.sleep(random.choice([0, 0.01, 0.1]) * random.random())
+
+    while await export(target, sim, moment) != 0:
+        kills += 1
+        if ask is None and Path(target).exists():
+            async with Simulator(**INVENTORY) as another:
+                assert await export(target, another) == 0
+            break
+        if ask and ask(target, FINISHED) in (["(1,)"], ["1"]):
+            break
+    return kills
+
+
+async def check(targets: Callable[[int], str], ask: Ask | None, seed: int) -> None:
+    def read(target: str) -> list[list[str]]:
+        if ask:
+            return [ask(target, query) for query in QUERIES]
+        return [Path(target).read_text(encoding="utf-8").splitlines()]
+
+    async with Simulator(**INVENTORY) as sim:
+        undisturbed = targets(0)
+        assert await export(undisturbed, sim) == 0
+        assert len(sim.requests) == LEAST
+    random, killed, run = Random(seed), 0, 0
+    while killed < KILLS:
+        run += 1
+        async with Simulator(**INVENTORY, latency=0.01) as sim:
+            target = targets(run)
+            kills = await export_until_done(target, ask, sim, random)
+            assert read(target) == read(undisturbed)
+            assert len(sim.requests) <= LEAST + kills * CONCURRENCY
+            killed += kills
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_killed_export_into_a_file_ends_as_if_nothing_had_been(tmp_path: Path, seed: int) -> None:
+    await check(lambda run: str(tmp_path / f"{run}.jsonl"), None, seed)
+    assert all(path.suffix == ".jsonl" for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seed", range(5, 8))
+async def test_a_killed_export_into_sqlite_ends_as_if_nothing_had_been(tmp_path: Path, seed: int) -> None:
+    await check(lambda run: str(tmp_path / f"{run}.db"), ask_sqlite, seed)
+
+
+@pytest.mark.parametrize("seed", range(10, 13))
+async def test_a_killed_export_into_postgresql_ends_as_if_nothing_had_been(postgresql: PostgreSQL, seed: int) -> None:
+    def ask(target: str, query: str) -> list[str]:
+        database = target.rsplit("/", 1)[1]
+        if not postgresql.query(database, "SELECT 1 FROM pg_tables WHERE tablename = 'runs'"):
+            return []
+        return sorted(postgresql.query(database, query))
+
+    await check(lambda run: postgresql.create(f"killed_{seed}_{run}"), ask, seed)

@@ -1,0 +1,372 @@
+"""What an export will take, and which backups it is about."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from northflank_async import (
+    Addon,
+    AddonSpec,
+    AuthenticationError,
+    Backup,
+    ConfigurationError,
+    DecodeError,
+    Northflank,
+    NorthflankError,
+    NotFound,
+    PermissionDenied,
+    RunStatus,
+    ServerError,
+)
+from northflank_async.http.budget import Budget
+from northflank_async.inventory import Selection, plan
+from northflank_async.simulator import Simulator
+from tests.support.clocks import ManualClock, until
+from tests.support.scripted import envelope, scripted
+
+HOUR = 3600.0
+
+
+# The requests
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize(
+    "size",
+    [
+        {},
+        {"projects": 0},
+        {"addons": 0},
+        {"backups": 0},
+        {"projects": 101, "addons": 1},
+        {"projects": 1, "addons": 101},
+    ],
+    ids=str,
+)
+async def test_a_plan_tells_just_the_requests_that_a_scan_then_takes(size: dict[str, int], concurrency: int) -> None:
+    async with (
+        Simulator(**{"backups": 40, **size}) as sim,  # at most 80 for each addon: one page
+        Northflank(sim.token, base_url=sim.url) as nf,
+    ):
+        planned = await nf.plan(concurrency=concurrency)
+        sim.requests.clear()
+        async with nf.scan() as scan:
+            async for _ in scan:
+                pass
+    assert planned.requests == len(sim.requests) == scan.progress.requests
+    assert (planned.projects, planned.addons) == (scan.progress.projects, scan.progress.addons)
+    assert planned.failures == []
+
+
+async def test_a_plan_is_one_pass_over_projects_and_addons_and_asks_for_no_backup(
+    sim: Simulator, nf: Northflank
+) -> None:
+    planned = await nf.plan()
+    assert sorted(request.path for request in sim.requests) == sorted(
+        ["/v1/projects"] + [f"/v1/projects/{project.id}/addons" for project in await nf.projects().all()]
+    )
+    assert (planned.projects, planned.addons, planned.requests) == (5, 20, 1 + 5 + 20)
+
+
+async def test_an_addon_with_more_than_a_page_of_backups_takes_more_than_is_planned(nf: Northflank) -> None:
+    planned = await nf.plan()
+    async with nf.scan() as scan:
+        async for _ in scan:
+            pass
+    assert planned.requests < scan.progress.requests
+
+
+async def test_restores_are_one_more_listing_of_each_addon(nf: Northflank) -> None:
+    assert (await nf.plan(restores=True)).requests == 1 + 5 + 2 * 20
+
+
+async def test_only_addons_of_the_wanted_types_are_counted(nf: Northflank) -> None:
+    types = [
+        addon.spec.type
+        async for project in nf.projects()
+        async for addon in nf.project(project.id).addons()
+        if addon.spec
+    ]
+    for wanted in (["postgresql"], ["redis", "mysql"], ["of-another-kind"]):
+        planned = await nf.plan(selection=Selection(addon_types=wanted), restores=True)
+        assert planned.addons == sum(type_ in wanted for type_ in types)
+        assert planned.requests == 1 + 5 + 2 * planned.addons
+        assert planned.projects == 5
+
+
+async def test_a_status_or_a_time_spares_no_request(nf: Northflank) -> None:
+    selection = Selection(statuses="failed", since=datetime(2026, 1, 1, tzinfo=UTC))
+    assert (await nf.plan(selection=selection)).requests == 26
+
+
+async def test_only_named_projects_are_planned_each_once(sim: Simulator, nf: Northflank) -> None:
+    planned = await nf.plan(["billing", "search", "billing"])
+    assert sorted(request.path for request in sim.requests) == [
+        "/v1/projects/billing/addons",
+        "/v1/projects/search/addons",
+    ]
+    assert (planned.projects, planned.addons, planned.requests) == (2, 8, 2 + 8)
+
+
+async def test_nothing_is_planned_with_nothing(sim: Simulator, nf: Northflank) -> None:
+    planned = await nf.plan([])
+    assert (planned.projects, planned.addons, planned.requests) == (0, 0, 0)
+    assert (planned.limit, planned.remaining) == (None, None)
+    assert sim.requests == []
+
+
+async def test_several_teams_are_planned_as_one(sim: Simulator, nf: Northflank) -> None:
+    red, blue = nf.team("red"), nf.team("blue")
+    planned = await plan(red, blue)
+    assert (planned.projects, planned.addons, planned.requests) == (10, 40, 2 * (1 + 5 + 20))
+    assert {request.path.split("/")[3] for request in sim.requests} == {"red", "blue"}
+    assert planned.remaining == 1000 - len(sim.requests)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"projects": "billing"}, {"projects": ["a/b"]}, {"concurrency": 0}, {"concurrency": 101}], ids=str
+)
+async def test_what_cannot_be_planned_is_an_error_before_a_request(bad: Any, sim: Simulator, nf: Northflank) -> None:
+    with pytest.raises(ConfigurationError):
+        await nf.plan(**bad)
+    with pytest.raises(ConfigurationError, match="nothing to read"):
+        await plan()
+    assert sim.requests == []
+
+
+# What cannot be read
+
+
+async def test_a_project_that_cannot_be_read_is_a_failure_of_the_plan(nf: Northflank) -> None:
+    planned = await nf.plan(["billing", "nowhere"])
+    (failure,) = planned.failures
+    assert (failure.project_id, failure.addon_id, failure.item_id) == ("nowhere", None, None)
+    assert isinstance(failure.error, NotFound)
+    assert str(failure).startswith("nowhere: 404 There is no project nowhere. [GET ")
+    assert (planned.projects, planned.addons, planned.requests) == (1, 4, 5)
+
+
+async def test_a_record_that_is_not_as_documented_is_a_failure_of_the_plan() -> None:
+    def answer(request: web.Request) -> web.Response:
+        if request.path == "/v1/projects":
+            return envelope({"projects": [{"id": "p"}, {"id": "a/b"}]})
+        return envelope({"addons": [{"id": "a"}, {"id": "b", "spec": "postgresql"}]})
+
+    async with scripted(answer) as server, server.client() as nf:
+        planned = await nf.plan()
+    assert (planned.projects, planned.addons, planned.requests) == (1, 1, 2 + 1)
+    of_the_list, of_the_project = planned.failures
+    assert (of_the_list.project_id, of_the_list.item_id) == (None, "a/b")
+    assert isinstance(of_the_list.error, ConfigurationError)
+    assert (of_the_project.project_id, of_the_project.addon_id, of_the_project.item_id) == ("p", None, "b")
+    assert isinstance(of_the_project.error, DecodeError)
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, AuthenticationError), (403, PermissionDenied), (500, ServerError)])
+async def test_a_list_of_projects_that_cannot_be_read_is_raised(status: int, error: type[NorthflankError]) -> None:
+    async with scripted(lambda _: web.Response(status=status)) as server, server.client(attempts=1) as nf:
+        with pytest.raises(error):
+            await nf.plan()
+
+
+async def test_a_token_that_is_not_accepted_any_more_is_raised() -> None:
+    def answer(request: web.Request) -> web.Response:
+        if request.path == "/v1/projects":
+            return envelope({"projects": [{"id": f"p{number}"} for number in range(9)]})
+        return web.Response(status=401)
+
+    async with scripted(answer) as server, server.client() as nf:
+        with pytest.raises(AuthenticationError):
+            await nf.plan()
+
+
+# The time
+
+
+async def test_what_the_window_has_left_is_shown(sim: Simulator, nf: Northflank) -> None:
+    planned = await nf.plan()
+    assert (planned.limit, planned.remaining) == (1000, 1000 - len(sim.requests))
+
+
+async def test_where_the_api_tells_no_numbers_there_are_none() -> None:
+    async with scripted(lambda _: envelope({"projects": []})) as server, server.client() as nf:
+        planned = await nf.plan()
+    assert (planned.limit, planned.remaining, planned.requests) == (None, None, 1)
+
+
+@pytest.mark.parametrize(("rate_limit", "hours"), [(6, 5), (7, 4), (10, 3), (15, 2), (16, 1), (31, 1), (32, 0)])
+@pytest.mark.parametrize("reserve", [0, 3])
+async def test_a_scan_is_done_when_the_plan_says(rate_limit: int, hours: int, reserve: int) -> None:
+    clock = ManualClock()
+    async with (
+        Simulator(backups=40, rate_limit=rate_limit + reserve, clock=clock.time) as sim,
+        Northflank(sim.token, base_url=sim.url, clock=clock, reserve=reserve) as nf,
+    ):
+        began, earliest = clock.now, datetime.now(UTC)
+        planned = await nf.plan()  # 6 requests, which leaves 26 to come
+        latest = datetime.now(UTC)
+        assert planned.remaining == rate_limit + reserve - 6
+
+        async def scan_all() -> None:
+            async with nf.scan() as scan:
+                async for _ in scan:
+                    pass
+
+        scanning = asyncio.create_task(scan_all())
+        while not scanning.done():
+            await until(lambda: scanning.done() or nf.budget.waits_for)
+            if not scanning.done():
+                clock.advance(HOUR)
+        await scanning
+        took = timedelta(seconds=clock.now - began)
+    assert took == timedelta(hours=hours)
+    assert earliest + took <= planned.done_at <= latest + took
+
+
+async def test_the_time_that_requests_take_is_that_of_the_plans_own() -> None:
+    clock = ManualClock()
+
+    def answer(request: web.Request) -> web.Response:
+        clock.advance(2)
+        if request.path == "/v1/projects":
+            return envelope({"projects": [{"id": "p"}]})
+        return envelope({"addons": [{"id": "a"}, {"id": "b"}, {"id": "c"}]})
+
+    async with scripted(answer) as server, server.client(clock=clock) as nf:
+        earliest = datetime.now(UTC)
+        planned = await nf.plan()
+        latest = datetime.now(UTC)
+    takes = timedelta(seconds=2 * (2 + 3))
+    assert earliest + takes <= planned.done_at <= latest + takes
+
+
+async def test_the_time_that_the_plan_itself_waits_for_the_hour_is_not_taken_for_that_of_requests() -> None:
+    clock = ManualClock()
+    async with (
+        Simulator(addons=1, backups=40, rate_limit=4, clock=clock.time) as sim,
+        Northflank(sim.token, base_url=sim.url, clock=clock) as nf,
+    ):
+        planning = asyncio.create_task(nf.plan())
+        await until(lambda: nf.budget.waits_for)
+        clock.advance(HOUR)
+        planned = await planning
+        latest = datetime.now(UTC)
+    assert (planned.requests, planned.remaining) == (1 + 5 + 5, 2)  # 2 now, 4 in an hour, 4 in two, 1 in three
+    assert planned.done_at <= latest + timedelta(hours=3)
+
+
+@pytest.mark.parametrize(
+    ("requests", "remaining", "reserve", "seconds"),
+    [
+        (0, 4, 0, 0),
+        (4, 4, 0, 0),
+        (5, 4, 0, 60),
+        (14, 4, 0, 60),
+        (15, 4, 0, 60 + HOUR),
+        (24, 4, 0, 60 + HOUR),
+        (25, 4, 0, 60 + 2 * HOUR),
+        (1, 0, 0, 60),
+        (10, 0, 0, 60),
+        (11, 0, 0, 60 + HOUR),
+        (1, 4, 3, 0),
+        (2, 4, 3, 60),
+        (8, 4, 3, 60),
+        (9, 4, 3, 60 + HOUR),
+        (7, 1, 3, 60),
+        (8, 1, 3, 60 + HOUR),
+    ],
+)
+async def test_so_many_requests_take_so_many_windows(
+    requests: int, remaining: int, reserve: int, seconds: float
+) -> None:
+    clock = ManualClock()
+    budget = Budget(clock=clock, reserve=reserve)
+    async with budget.admit() as admission:
+        admission.told(
+            200, {"x-ratelimit-limit": "10", "x-ratelimit-remaining": str(remaining), "x-ratelimit-reset": "100"}
+        )
+    clock.advance(40)
+    assert budget.wait_for(requests) == seconds
+
+
+async def test_nobody_waits_for_what_is_not_known() -> None:
+    clock = ManualClock()
+    budget = Budget(clock=clock)
+    assert budget.wait_for(5000) == 0
+    async with budget.admit() as admission:
+        admission.told(200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
+    assert budget.wait_for(5000) == 0
+    clock.advance(100)
+    async with budget.admit() as admission:
+        admission.told(200, {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
+    assert budget.wait_for(10) == 100
+    clock.advance(100)
+    assert budget.wait_for(10) == 0
+
+
+# The selection
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def a_backup(status: str = "completed", created_at: datetime = NOON) -> Backup:
+    return Backup(id="b", status=status, created_at=created_at)
+
+
+def an_addon(addon_type: str) -> Addon:
+    return Addon(id="a", spec=AddonSpec(type=addon_type))
+
+
+def test_everything_is_wanted_if_nothing_is_said() -> None:
+    assert Selection().wants(a_backup(status="not-documented"))
+    assert Selection().wants_addon(an_addon("not-documented"))
+
+
+@pytest.mark.parametrize("since", [datetime(2026, 5, 1, 12), date(2026, 5, 1), "2026-05-01"])
+def test_since_is_a_time_with_its_zone(since: Any) -> None:
+    with pytest.raises(ConfigurationError, match="since must be a datetime with a time zone, unlike"):
+        Selection(since=since)
+
+
+@pytest.mark.parametrize(
+    ("since", "wanted"),
+    [(NOON, True), (NOON + timedelta(milliseconds=1), False), (NOON.astimezone(timezone(timedelta(hours=9))), True),
+     (datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=-1))), False)],
+)  # fmt: skip
+def test_since_is_the_earliest_time_of_creation(since: datetime, wanted: bool) -> None:
+    assert Selection(since=since).wants(a_backup()) is wanted
+
+
+@pytest.mark.parametrize("statuses", ["failed", ["failed", "aborted"], {RunStatus.FAILED}, ("failed",)], ids=repr)
+def test_statuses_are_the_apis_words_one_or_several(statuses: Any) -> None:
+    selection = Selection(statuses=statuses)
+    assert selection.wants(a_backup("failed"))
+    assert selection.wants(a_backup(RunStatus.FAILED))
+    assert not selection.wants(a_backup("completed"))
+    assert not selection.wants(a_backup("fail"))
+
+
+def test_a_status_that_is_not_documented_can_be_wanted() -> None:
+    assert Selection(statuses="paused").wants(a_backup("paused"))
+
+
+def test_a_backup_is_wanted_where_time_and_status_both_fit() -> None:
+    selection = Selection(since=NOON, statuses="failed")
+    assert selection.wants(a_backup("failed"))
+    assert not selection.wants(a_backup("failed", NOON - timedelta(days=1)))
+    assert not selection.wants(a_backup("completed"))
+
+
+@pytest.mark.parametrize("addon_types", ["postgresql", ["postgresql", "redis"]])
+def test_addons_of_other_types_are_not_wanted(addon_types: Any) -> None:
+    selection = Selection(addon_types=addon_types)
+    assert selection.wants_addon(an_addon("postgresql"))
+    assert not selection.wants_addon(an_addon("mongodb"))
+
+
+@pytest.mark.parametrize("addon", [Addon(id="a"), Addon(id="a", spec=AddonSpec())])
+def test_an_addon_whose_type_is_not_known_is_wanted(addon: Addon) -> None:
+    assert Selection(addon_types="postgresql").wants_addon(addon)

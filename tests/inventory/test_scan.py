@@ -1,0 +1,709 @@
+"""Every backup of many projects, read with many requests at once, over a real socket."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import pytest
+from aiohttp import web
+from attrs import define, field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from northflank_async import (
+    AuthenticationError,
+    ConfigurationError,
+    DecodeError,
+    Northflank,
+    NorthflankError,
+    NotFound,
+    PermissionDenied,
+    Project,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from northflank_async.inventory import Found, Scan
+from northflank_async.resources import AccountResource
+from northflank_async.simulator import Simulator
+from tests.support.clocks import ManualClock, until
+from tests.support.company import Company, backups, refusal, serving
+from tests.support.scripted import TOKEN, backup, envelope, scripted
+
+Tree: TypeAlias = list[dict[str, list[dict[str, int]]]]
+"""Pages of projects, each with its pages of addons, each with the number of its pages of backups."""
+
+
+def pages_of(tree: Tree) -> dict[str, tuple[str, list[Any]]]:
+    """All pages by their names, `#0`, `project#0`, `project/addon#0`; each backup is called like the page it is on."""
+    pages: dict[str, tuple[str, list[Any]]] = {}
+    for number, projects in enumerate(tree):
+        pages[f"#{number}"] = "projects", [{"id": project} for project in projects]
+        for project, pages_of_addons in projects.items():
+            for number_in_project, addons in enumerate(pages_of_addons):
+                pages[f"{project}#{number_in_project}"] = "addons", [{"id": addon} for addon in addons]
+                for addon, count in addons.items():
+                    for name in [f"{project}/{addon}#{index}" for index in range(max(1, count))]:
+                        pages[name] = "backups", [{**backup(0), "id": name}] if count else []
+    return pages
+
+
+def backups_of(tree: Tree) -> list[str]:
+    return [item["id"] for kind, items in pages_of(tree).values() if kind == "backups" for item in items]
+
+
+@define
+class Api:
+    """Answers with a tree.
+
+    `faults` are the pages that are answered with a status, with other data, or (`None`) not at all; `more` are items
+    that a page has besides. What `holds` says is answered when the test lets it go.
+    """
+
+    tree: Tree
+    faults: Mapping[str, Any] = field(factory=dict)
+    more: Mapping[str, list[Any]] = field(factory=dict)
+    holds: Callable[[str], bool] = lambda _: False
+    asked: list[str] = field(factory=list, init=False)
+    held: dict[str, asyncio.Event] = field(factory=dict, init=False)
+    most_at_once: int = field(default=0, init=False)
+    _at_once: int = field(default=0, init=False)
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        parts = request.path.split("/")[2:]
+        page = f"{'/'.join(parts[1::2])}#{request.query.get('cursor', 0)}"
+        self.asked.append(page)
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        if self.holds(page):
+            self.held[page] = asyncio.Event()
+            await self.held[page].wait()
+        self._at_once -= 1
+        return self._answer(request, page)
+
+    @property
+    def asked_for_backups(self) -> list[str]:
+        return [page for page in self.asked if "/" in page]
+
+    def let_go(self, page: str) -> None:
+        self.held.pop(page).set()
+
+    def _answer(self, request: web.Request, page: str) -> web.Response:
+        match self.faults.get(page, self):
+            case int() as status:
+                return web.Response(status=status)
+            case None:
+                assert request.transport
+                request.transport.abort()
+            case data if data is not self:
+                return envelope(data)
+        pages = pages_of(self.tree)
+        kind, items = pages[page]
+        name, _, number = page.partition("#")
+        cursor = str(int(number) + 1)
+        more = {"cursor": cursor} if f"{name}#{cursor}" in pages else {}
+        items = items + self.more.get(page, [])
+        return envelope({kind: items}, hasNextPage=bool(more), count=len(items), **more)
+
+
+def one_project(addons: int, pages: int = 1) -> Tree:
+    return [{"p": [{f"a{number}": pages for number in range(1, addons + 1)}]}]
+
+
+def is_of_backups(page: str) -> bool:
+    return "/" in page
+
+
+async def read(scan: Scan) -> list[Found]:
+    return [found async for found in scan]
+
+
+async def read_ids(scan: Scan, into: list[str] | None = None) -> list[str]:
+    """The ids of what is found; those before an error are in `into`."""
+    ids = [] if into is None else into
+    async for found in scan:
+        ids.append(found.backup.id)
+    return ids
+
+
+async def walk(view: AccountResource) -> list[Found]:
+    """The same by the plain listings, one after the other."""
+    return [
+        Found(team_id=view.team_id, project=project, addon=addon, backup=item)
+        async for project in view.projects()
+        async for addon in view.project(project.id).addons()
+        async for item in view.project(project.id).addon(addon.id).backups()
+    ]
+
+
+async def settle() -> None:
+    """Let what should not happen have time to happen."""
+    await asyncio.sleep(0.01)
+
+
+def tasks_of_the_client() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if "RequestHandler" not in repr(task.get_coro())}
+
+
+# What is found
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 16, 100])
+@pytest.mark.parametrize(
+    "size",
+    [{}, {"projects": 0}, {"addons": 0}, {"backups": 0}, {"projects": 101, "addons": 1, "backups": 1},
+     {"projects": 2, "addons": 101, "backups": 1}],
+    ids=str,
+)  # fmt: skip
+async def test_a_scan_finds_what_the_plain_listings_do_with_the_same_requests(
+    size: dict[str, int], concurrency: int
+) -> None:
+    async with Simulator(**size) as sim, Northflank(sim.token, base_url=sim.url) as nf:
+        expected = await walk(nf)
+        requests = sorted(map(repr, sim.requests))
+        sim.requests.clear()
+        async with nf.scan(concurrency=concurrency) as scan:
+            found = await read(scan)
+    assert Counter(found) == Counter(expected)
+    assert sorted(map(repr, sim.requests)) == requests
+    assert scan.failures == []
+
+
+async def test_a_scan_takes_a_request_for_each_page_and_one_for_an_addon_without_backups(
+    sim: Simulator, nf: Northflank
+) -> None:
+    async with nf.scan() as scan:
+        found = await read(scan)
+    counts = Counter((item.project.id, item.addon.id) for item in found)
+    assert sorted(counts.values()) == [75] * 4 + [150] * 4 + [225] * 4 + [300] * 4  # of 20 addons; 4 have none
+    assert len(sim.requests) == 1 + 5 + 4 * (1 + 1 + 2 + 3 + 3)
+
+
+shapes = st.lists(
+    st.lists(st.lists(st.lists(st.integers(0, 3), max_size=3), min_size=1, max_size=2), max_size=3),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(shape=shapes, concurrency=st.integers(1, 6))
+@settings(max_examples=60)
+def test_any_tree_is_read_once_with_no_more_addons_begun_than_requests_in_flight(
+    shape: list[list[list[list[int]]]], concurrency: int
+) -> None:
+    tree: Tree = [
+        {
+            f"p{page}{index}": [
+                {f"a{page_of_addons}{place}": count for place, count in enumerate(addons)}
+                for page_of_addons, addons in enumerate(project)
+            ]
+            for index, project in enumerate(projects)
+        }
+        for page, projects in enumerate(shape)
+    ]
+    api = Api(tree)
+
+    async def run() -> list[str]:
+        async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+            return await read_ids(scan)
+
+    assert sorted(asyncio.run(run())) == sorted(backups_of(tree))
+    assert sorted(api.asked) == sorted(pages_of(tree))
+    assert api.most_at_once <= concurrency
+    pages_left = Counter(page.partition("#")[0] for page in pages_of(tree) if is_of_backups(page))
+    begun = set()
+    for page in api.asked_for_backups:
+        addon = page.partition("#")[0]
+        begun.add(addon)
+        pages_left[addon] -= 1
+        assert sum(pages_left[addon] > 0 for addon in begun) <= concurrency
+
+
+async def test_the_backups_of_an_addon_come_in_the_order_of_its_listing(nf: Northflank) -> None:
+    async with nf.scan() as scan:
+        found = await read(scan)
+    for addon in {(item.project.id, item.addon.id) for item in found}:
+        listed = await nf.project(addon[0]).addon(addon[1]).backups().all()
+        assert [item.backup for item in found if (item.project.id, item.addon.id) == addon] == listed
+
+
+async def test_only_named_projects_are_read_each_once_and_known_by_nothing_but_their_ids(
+    sim: Simulator, nf: Northflank
+) -> None:
+    expected = [item for item in await walk(nf) if item.project.id in ("billing", "search")]
+    sim.requests.clear()
+    async with nf.scan(name for name in ("search", "billing", "search")) as scan:
+        found = await read(scan)
+    assert {item.project for item in found} == {Project(id="billing"), Project(id="search")}
+    assert Counter((item.addon, item.backup) for item in found) == Counter(
+        (item.addon, item.backup) for item in expected
+    )
+    assert len(sim.requests) == len({repr(request) for request in sim.requests})
+    assert "/v1/projects" not in {request.path for request in sim.requests}
+
+
+async def test_no_project_named_is_no_project_read(sim: Simulator, nf: Northflank) -> None:
+    async with nf.scan(projects=[]) as scan:
+        assert await read(scan) == []
+    assert sim.requests == []
+
+
+async def test_several_teams_are_read_at_once_and_each_backup_says_whose_it_is(sim: Simulator, nf: Northflank) -> None:
+    red, blue = nf.team("red"), nf.team("blue")
+    expected = await walk(red) + await walk(blue)
+    assert {item.team_id for item in expected} == {"red", "blue"}
+    async with Scan(red, blue) as scan:
+        assert Counter(await read(scan)) == Counter(expected)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"projects": "billing"}, {"projects": ["billing", ""]}, {"projects": [".."]}, {"projects": ["a/b"]},
+     {"projects": [None]}, {"concurrency": 0}, {"concurrency": 101}, {"concurrency": -1}, {"concurrency": 1.5}],
+    ids=str,
+)  # fmt: skip
+async def test_what_cannot_be_scanned_is_an_error_at_the_call(bad: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        Northflank(TOKEN).scan(**bad)
+
+
+async def test_a_scan_of_nothing_is_an_error_at_the_call() -> None:
+    with pytest.raises(ConfigurationError, match="nothing to read"):
+        Scan()
+
+
+# How many at a time, and in which order
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 7])
+async def test_as_many_requests_are_in_flight_as_asked_for_and_never_more(concurrency: int) -> None:
+    api = Api(one_project(addons=3 * concurrency, pages=2), holds=is_of_backups)
+    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+        reading = asyncio.create_task(read(scan))
+        for _ in range(5 * concurrency):  # of 6; then there is not enough to do any more
+            await until(lambda: len(api.held) == concurrency)
+            api.let_go(next(iter(api.held)))
+        api.holds = lambda _: False
+        for page in list(api.held):
+            api.let_go(page)
+        assert len(await reading) == 6 * concurrency
+    assert api.most_at_once == concurrency
+
+
+async def test_the_next_page_of_an_addon_is_asked_for_while_others_are_being_read() -> None:
+    api = Api([{"p": [{"slow": 1, "long": 4}]}], holds=lambda page: page == "p/slow#0")
+    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
+        ids = [(await anext(scan)).backup.id for _ in range(4)]
+        assert ids == ["p/long#0", "p/long#1", "p/long#2", "p/long#3"]
+        api.let_go("p/slow#0")
+        assert await read_ids(scan) == ["p/slow#0"]
+
+
+async def test_what_was_begun_is_finished_before_more_is_opened() -> None:
+    tree: Tree = [{"p1": [{"a1": 2, "a2": 0}, {"a3": 1}], "p2": [{"a4": 3}]}, {"p3": [{"a5": 1}]}]
+    api = Api(tree)
+    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+        await read(scan)
+    assert api.asked == [
+        *("#0", "p1#0", "p1/a1#0", "p1/a1#1", "p1/a2#0", "p1#1", "p1/a3#0"),
+        *("p2#0", "p2/a4#0", "p2/a4#1", "p2/a4#2", "#1", "p3#0", "p3/a5#0"),
+    ]
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_when_nobody_reads_twice_as_many_pages_are_held_as_requests_in_flight(concurrency: int) -> None:
+    api = Api(one_project(addons=10 * concurrency))
+    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+        for taken in range(3):
+            await until(lambda most=2 * concurrency + taken: len(api.asked_for_backups) == most)
+            await settle()
+            assert len(api.asked_for_backups) == 2 * concurrency + taken
+            await anext(scan)
+        assert len(await read(scan)) == 10 * concurrency - 3
+
+
+async def test_a_long_addon_that_nobody_reads_is_not_read_on_without_end() -> None:
+    api = Api(one_project(addons=1, pages=20))
+    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
+        await until(lambda: len(api.asked_for_backups) == 3)
+        await settle()
+        assert len(api.asked_for_backups) <= 4
+        assert await read_ids(scan) == backups_of(api.tree)
+
+
+async def test_each_backup_comes_to_exactly_one_of_several_tasks_that_read(nf: Northflank) -> None:
+    expected = await walk(nf)
+    async with nf.scan() as scan:
+        shares = await asyncio.gather(*(read(scan) for _ in range(4)))
+    assert Counter(found for share in shares for found in share) == Counter(expected)
+
+
+# What cannot be read
+
+
+FAULTY: Tree = [{"p1": [{"a1": 2, "a2": 1}], "p2": [{"a3": 1}]}]
+
+
+@pytest.mark.parametrize(
+    ("page", "lost", "addon_id"),
+    [("p1#0", "p1/", None), ("p1/a1#0", "p1/a1#", "a1"), ("p1/a1#1", "p1/a1#1", "a1")],
+)
+@pytest.mark.parametrize(
+    ("fault", "error", "text"),
+    [
+        (400, NorthflankError, "400 Bad Request"),
+        (403, PermissionDenied, "403 Forbidden"),
+        (404, NotFound, "404 Not Found"),
+        (500, ServerError, "500 Internal Server Error"),
+        (None, TransportError, "the connection broke"),
+        ([], DecodeError, "data: expected an object, got list"),
+        ({"backup": []}, DecodeError, "missing; data has backup"),
+    ],
+)
+async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is_found(
+    page: str, lost: str, addon_id: str | None, fault: Any, error: type[NorthflankError], text: str
+) -> None:
+    api = Api(FAULTY, faults={page: fault})
+    async with scripted(api) as server, server.client(attempts=2) as nf, nf.scan() as scan:
+        ids = await read_ids(scan)
+    assert sorted(ids) == [name for name in backups_of(FAULTY) if not name.startswith(lost)]
+    (failure,) = scan.failures
+    assert (failure.team_id, failure.project_id, failure.addon_id, failure.item_id) == (None, "p1", addon_id, None)
+    assert isinstance(failure.error, error)
+    where = "p1/a1" if addon_id else "p1"
+    assert str(failure).startswith(f"{where}: ")
+    assert text in str(failure)
+    assert f"/v1/projects/{'p1/addons/a1/backups' if addon_id else 'p1/addons'}?" in str(failure)
+    assert scan.progress.requests == len(api.asked)
+    assert scan.progress.addons_done == scan.progress.addons == (3 if addon_id else 1)
+
+
+@pytest.mark.parametrize(
+    ("page", "record", "where", "item_id", "error", "text"),
+    [
+        ("#0", {"id": "a/b"}, "the account", "a/b", ConfigurationError, "data.projects[2].id must be one part"),
+        ("#0", {"name": "x"}, "the account", "no id", DecodeError, "data.projects[2].id: missing"),
+        ("p1#0", {"id": ".."}, "p1", "..", ConfigurationError, "data.addons[2].id must be one part"),
+        ("p1#0", {"id": "a9", "spec": 7}, "p1", "a9", DecodeError, "data.addons[2].spec: expected an object, got 7"),
+        ("p1/a1#0", {"id": "b9"}, "p1/a1", "b9", DecodeError, "data.backups[1].status: missing"),
+        ("p1/a1#1", 7, "p1/a1", "no id", DecodeError, "data.backups[1]: expected an object, got 7"),
+        ("p1/a1#0", {"id": "x\n" * 99}, "p1/a1", r"x\n" * 30, DecodeError, "data.backups[1].status: missing"),
+    ],
+)
+async def test_a_record_that_is_not_as_documented_is_a_failure_and_everything_else_is_found(
+    page: str, record: Any, where: str, item_id: str, error: type[NorthflankError], text: str
+) -> None:
+    async with scripted(Api(FAULTY, more={page: [record]})) as server, server.client() as nf, nf.scan() as scan:
+        assert sorted(await read_ids(scan)) == backups_of(FAULTY)
+    (failure,) = scan.failures
+    assert "/".join(filter(None, (failure.project_id, failure.addon_id))) == where.replace("the account", "")
+    assert failure.item_id == item_id
+    assert isinstance(failure.error, error)
+    assert str(failure).startswith(f"{where}: {item_id}: {text}")
+
+
+async def test_a_project_that_is_not_there_is_a_failure_of_each_team(nf: Northflank) -> None:
+    async with Scan(nf.team("red"), nf.team("blue"), projects=["nowhere", "billing"]) as scan:
+        assert {found.project.id for found in await read(scan)} == {"billing"}
+    assert sorted(str(failure).partition(" [")[0] for failure in scan.failures) == [
+        "blue/nowhere: 404 There is no project nowhere.",
+        "red/nowhere: 404 There is no project nowhere.",
+    ]
+    assert {failure.team_id for failure in scan.failures} == {"red", "blue"}
+
+
+async def test_where_no_project_at_all_can_be_read_the_first_failure_is_raised(nf: Northflank) -> None:
+    async with nf.scan(["nowhere", "neither"]) as scan:
+        with pytest.raises(NotFound, match="There is no project"):
+            await read(scan)
+    assert len(scan.failures) == 2
+
+
+async def test_the_same_view_and_the_same_project_are_read_once(nf: Northflank) -> None:
+    async with Scan(nf, nf, nf.team("red"), nf.team("red"), projects=["billing", "billing"]) as scan:
+        assert len(await read(scan)) == 2 * 750
+
+
+async def test_a_token_that_is_not_accepted_any_more_is_raised_after_everything_that_came_before() -> None:
+    api = Api(one_project(addons=9), faults={"p/a5#0": 401})
+    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+        ids: list[str] = []
+        with pytest.raises(AuthenticationError):
+            await read_ids(scan, ids)
+        assert ids == ["p/a1#0", "p/a2#0", "p/a3#0", "p/a4#0"]
+        assert await read(scan) == []
+    assert scan.failures == []
+
+
+async def test_pages_that_wait_for_room_come_before_what_ends_the_scan() -> None:
+    api = Api(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
+    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
+        await until(lambda: api.held)
+        await settle()  # a1 and a2 are in the queue now, and a3 has come and waits
+        api.let_go("p/a4#0")
+        await settle()
+        ids: list[str] = []
+        with pytest.raises(AuthenticationError):
+            await read_ids(scan, ids)
+        assert sorted(ids) == ["p/a1#0", "p/a2#0", "p/a3#0"]
+
+
+@pytest.mark.parametrize(("fault", "error"), [(500, ServerError), (503, ServerError), (None, TransportError)])
+async def test_ten_listings_in_a_row_that_the_api_fails_at_end_the_scan(
+    fault: int | None, error: type[NorthflankError]
+) -> None:
+    api = Api(one_project(addons=30), faults={f"p/a{number}#0": fault for number in range(3, 31)})
+    async with scripted(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+        ids: list[str] = []
+        with pytest.raises(error):
+            await read_ids(scan, ids)
+    assert ids == ["p/a1#0", "p/a2#0"]
+    assert [failure.addon_id for failure in scan.failures] == [f"a{number}" for number in range(3, 12)]
+    assert len(api.asked_for_backups) == 12
+
+
+async def test_a_listing_that_can_be_read_says_that_the_api_is_up() -> None:
+    api = Api(one_project(addons=29), faults={f"p/a{number}#0": 500 for number in range(1, 30) if number % 10})
+    async with scripted(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+        assert await read_ids(scan) == ["p/a10#0", "p/a20#0"]
+    assert len(scan.failures) == 27
+
+
+@pytest.mark.parametrize("fault", [403, 404, []])
+async def test_any_number_of_listings_may_be_refused(fault: Any) -> None:
+    api = Api(one_project(addons=15), faults={f"p/a{number}#0": fault for number in range(1, 15)})
+    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+        assert await read_ids(scan) == ["p/a15#0"]
+    assert len(scan.failures) == 14
+
+
+LISTING_FAULTS = pytest.mark.parametrize(
+    ("fault", "error"), [(403, PermissionDenied), (500, ServerError), ([], DecodeError)]
+)
+
+
+@LISTING_FAULTS
+async def test_a_list_of_projects_that_cannot_be_read_is_raised(fault: Any, error: type[NorthflankError]) -> None:
+    api = Api([{"p1": [{"a1": 2}]}], faults={"#0": fault})
+    async with scripted(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+        with pytest.raises(error):
+            await read_ids(scan)
+
+
+@LISTING_FAULTS
+async def test_a_later_page_of_projects_that_cannot_be_read_is_a_failure(
+    fault: Any, error: type[NorthflankError]
+) -> None:
+    api = Api([{"p1": [{"a1": 2}]}, {"p2": [{"a2": 1}]}], faults={"#1": fault})
+    async with scripted(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+        assert await read_ids(scan) == ["p1/a1#0", "p1/a1#1"]
+    (failure,) = scan.failures
+    assert (failure.project_id, type(failure.error)) == (None, error)
+
+
+async def test_a_team_whose_projects_cannot_be_listed_does_not_take_the_others_along() -> None:
+    company = Company({"p/a": backups(3)}, refused={"teams/red/projects": refusal(403)})
+    async with serving(company), company.server.client() as nf, Scan(nf.team("red"), nf.team("blue")) as scan:
+        assert [found.team_id for found in await read(scan)] == ["blue"] * 3
+    assert [str(failure)[:8] for failure in scan.failures] == ["red: 403"]
+
+
+async def test_where_no_connection_can_be_made_the_scan_ends_at_once() -> None:
+    async with (
+        Northflank(TOKEN, base_url="http://127.0.0.1:1", attempts=1) as nf,
+        nf.scan(["p1", "p2"], concurrency=1) as scan,
+    ):
+        with pytest.raises(TransportError, match="no connection"):
+            await read(scan)
+    assert scan.failures == []
+
+
+# Leaving early
+
+
+async def test_a_block_that_is_left_early_leaves_nothing_running_and_the_client_usable() -> None:
+    api = Api(one_project(addons=9), holds=lambda page: page > "p/a1#0")
+    async with scripted(api) as server, server.client() as nf:
+        before = tasks_of_the_client()
+        async with nf.scan(concurrency=4) as scan:
+            async for found in scan:
+                assert found.backup.id == "p/a1#0"
+                break
+            await until(lambda: len(api.held) == 4)
+        assert tasks_of_the_client() == before
+        assert [project.id async for project in nf.projects()] == ["p"]
+        assert len(api.asked_for_backups) == 5
+
+
+async def test_a_block_that_is_left_with_everything_held_leaves_nothing_running() -> None:
+    api = Api(one_project(addons=9))
+    async with scripted(api) as server, server.client() as nf:
+        before = tasks_of_the_client()
+        async with nf.scan(concurrency=2) as scan:
+            await until(lambda: len(api.asked_for_backups) == 4)
+            await settle()
+        assert tasks_of_the_client() == before
+        assert await read(scan) == []
+
+
+async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_client_usable() -> None:
+    api = Api(one_project(addons=9), holds=is_of_backups)
+    async with scripted(api) as server, server.client() as nf:
+
+        async def scan_it() -> None:
+            async with nf.scan(concurrency=4) as scan:
+                await read(scan)
+
+        before = tasks_of_the_client()
+        reading = asyncio.create_task(scan_it())
+        await until(lambda: len(api.held) == 4)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert tasks_of_the_client() == before
+        assert [project.id async for project in nf.projects()] == ["p"]
+
+
+async def test_cancelling_one_read_loses_nothing() -> None:
+    api = Api(one_project(addons=3), holds=is_of_backups)
+    async with scripted(api) as server, server.client() as nf, nf.scan() as scan:
+        reading = asyncio.create_task(anext(scan))
+        await until(lambda: len(api.held) == 3)
+        reading.cancel()
+        await asyncio.wait([reading])
+        for page in list(api.held):
+            api.let_go(page)
+        assert sorted(await read_ids(scan)) == backups_of(api.tree)
+
+
+async def test_an_error_in_the_block_goes_on_and_leaves_nothing_running() -> None:
+    async with scripted(Api(one_project(addons=9))) as server, server.client() as nf:
+        before = tasks_of_the_client()
+        with pytest.raises(ValueError, match="of the caller"):
+            async with nf.scan() as scan:
+                async for _ in scan:
+                    raise ValueError("of the caller")
+        assert tasks_of_the_client() == before
+
+
+async def test_what_ended_the_scan_goes_with_a_block_that_is_left_without_reading() -> None:
+    async with scripted(lambda _: web.Response(status=401)) as server, server.client() as nf, nf.scan():
+        await until(lambda: server.requests)
+        await settle()
+
+
+@pytest.mark.parametrize("moments_later", range(6))
+async def test_a_block_can_be_left_just_when_the_scan_ends_with_an_error(moments_later: int) -> None:
+    api = Api(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
+    async with scripted(api) as server, server.client() as nf:
+
+        async def leave_it() -> None:
+            async with nf.scan(concurrency=2):
+                await until(lambda: api.held)
+                await settle()
+                before = len(tasks_of_the_client())
+                api.let_go("p/a4#0")
+                while len(tasks_of_the_client()) == before:  # until the request has ended
+                    await asyncio.sleep(0)
+                for _ in range(moments_later):
+                    await asyncio.sleep(0)
+
+        leaving = asyncio.create_task(leave_it())
+        await asyncio.wait([leaving], timeout=5)
+        assert leaving.done()
+
+
+async def test_who_still_reads_when_the_block_is_left_comes_to_an_end() -> None:
+    api = Api(one_project(addons=3), holds=is_of_backups)
+    async with scripted(api) as server, server.client() as nf:
+        async with nf.scan() as scan:
+            readers = [asyncio.create_task(read(scan)) for _ in range(2)]
+            await until(lambda: api.held)
+        await asyncio.wait(readers, timeout=5)
+        assert [reader.done() and reader.result() for reader in readers] == [[], []]
+
+
+async def test_after_the_block_nothing_more_is_found(nf: Northflank) -> None:
+    async with nf.scan() as scan:
+        await anext(scan)
+    assert await read(scan) == []
+
+
+async def test_a_scan_is_opened_before_it_is_read(sim: Simulator, nf: Northflank) -> None:
+    with pytest.raises(ConfigurationError, match="async with"):
+        await anext(nf.scan())
+    assert sim.requests == []
+
+
+async def test_a_scan_is_made_once(nf: Northflank) -> None:
+    async with nf.scan() as scan:
+        with pytest.raises(ConfigurationError, match="made once"):
+            await scan.__aenter__()
+        await read(scan)
+    with pytest.raises(ConfigurationError, match="made once"):
+        async with scan:
+            pass
+
+
+# How far it is, and the hour's requests
+
+
+async def test_the_progress_at_the_end_says_what_there_is(sim: Simulator, nf: Northflank) -> None:
+    scan = nf.scan()
+    assert (scan.progress.projects, scan.progress.requests, scan.progress.waiting_until) == (0, 0, None)
+    async with scan:
+        found = await read(scan)
+    progress = scan.progress
+    assert (progress.projects, progress.addons, progress.addons_done) == (5, 20, 20)
+    assert (progress.backups, progress.requests) == (len(found), len(sim.requests))
+    assert progress.waiting_until is None
+
+
+async def test_the_progress_counts_addons_that_are_found_and_those_that_are_done() -> None:
+    api = Api(one_project(addons=3), holds=lambda page: page == "p/a2#0")
+    async with scripted(api) as server, server.client() as nf, nf.scan() as scan:
+        for _ in range(2):
+            await anext(scan)
+        assert (scan.progress.addons, scan.progress.addons_done, scan.progress.backups) == (3, 2, 2)
+        api.let_go("p/a2#0")
+        await read(scan)
+        assert (scan.progress.addons, scan.progress.addons_done, scan.progress.backups) == (3, 3, 3)
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+async def test_a_scan_waits_for_the_hour_says_so_and_gets_no_429(concurrency: int) -> None:
+    clock = ManualClock()
+    async with (
+        Simulator(projects=2, addons=4, backups=40, rate_limit=5, clock=clock.time) as sim,
+        Northflank(sim.token, base_url=sim.url, clock=clock) as nf,
+        nf.scan(concurrency=concurrency) as scan,
+    ):
+        reading = asyncio.create_task(read(scan))
+        for window in (1, 2):
+            await until(lambda sent=5 * window: len(sim.requests) == sent and scan.progress.waiting_until)
+            waiting_until = scan.progress.waiting_until
+            assert waiting_until
+            assert timedelta(minutes=50) < waiting_until - datetime.now(UTC) <= timedelta(hours=1)
+            clock.advance(3600)
+        found = await reading
+        assert scan.progress.waiting_until is None
+        assert len(found) == len(set(found)) == 60 + 20 + 80 + 0 + 40 + 60 + 20 + 80
+        assert scan.failures == []
+        assert scan.progress.requests == len(sim.requests) == 1 + 2 + 8
+        assert {request.status for request in sim.requests} == {200}
+
+
+async def test_who_does_not_want_to_wait_gets_what_the_hour_was_enough_for() -> None:
+    clock = ManualClock()
+    async with (
+        Simulator(projects=2, addons=4, backups=40, rate_limit=5, clock=clock.time) as sim,
+        Northflank(sim.token, base_url=sim.url, clock=clock, on_rate_limit="raise") as nf,
+        nf.scan(concurrency=1) as scan,
+    ):
+        ids: list[str] = []
+        with pytest.raises(RateLimited):
+            await read_ids(scan, ids)
+    assert len(set(ids)) == 60 + 20 + 80  # of the first three addons
+    assert scan.failures == []

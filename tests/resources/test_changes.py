@@ -1,0 +1,280 @@
+"""Everything that can be done with a backup, against the simulator, on the account's own routes and on a team's."""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from attrs import define
+
+from northflank_async import (
+    AccountResource,
+    AddonResource,
+    ApiError,
+    BadRequest,
+    Conflict,
+    Northflank,
+    NotFound,
+    RunFailed,
+    ServerError,
+    TransportError,
+)
+from northflank_async.simulator import Downloads, Faults, Simulator
+from tests.support.clocks import FastClock, LeapingClock
+from tests.support.destinations import KEYS, OFFSITE
+from tests.support.scripted import backup, drop, envelope, scripted
+
+
+@define
+class Stage:
+    """A simulator, one of the scopes of a client of it, and the clock that both go by."""
+
+    account: AccountResource
+    simulator: Simulator
+    clock: LeapingClock
+
+    @property
+    def addon(self) -> AddonResource:
+        return self.account.project("default-project").addon("example-addon")
+
+    async def newest(self) -> str:
+        """The id of the backup that was started last."""
+        return (await self.addon.backups(per_page=1)).items[0].id
+
+
+@pytest.fixture(params=[None, "acme"], ids=["own-route", "team-route"])
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    clock = LeapingClock()
+    async with (
+        Simulator(backups=20, clock=clock.time, downloads=Downloads(size=5_000_000, cut_after=[10**6])) as simulator,
+        Northflank(simulator.token, base_url=simulator.url, clock=clock) as nf,
+    ):
+        yield Stage(nf.team(request.param) if request.param else nf, simulator, clock)
+        prefix = f"/v1/teams/{request.param}/" if request.param else "/v1/"
+        came_in = [sent.path for sent in simulator.requests if not sent.path.startswith("/storage/")]
+        assert came_in
+        assert all(path.startswith(prefix) and ("teams" in path) == bool(request.param) for path in came_in)
+
+
+async def test_a_dump_is_started_waited_for_downloaded_read_and_deleted(stage: Stage, tmp_path: Path) -> None:
+    started = await stage.addon.create_backup(name="Before the upgrade", backup_type="dump", compression_type="zstd")
+    assert (started.name, started.status) == ("Before the upgrade", "scheduled")
+    dump = stage.addon.backup(started.id)
+
+    ended = await dump.wait()
+    assert (ended.id, ended.status) == (started.id, "completed")
+    assert ended.completed_at
+
+    path = await dump.download(tmp_path / "backup.zst")
+    assert path.stat().st_size == 5_000_000
+    again = await dump.download(tmp_path / "again.zst")
+    assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(again.read_bytes()).digest()
+    assert (await dump.download_link()).startswith(f"{stage.simulator.url}/storage/")
+
+    lines = await dump.logs(direction="forward")
+    assert lines
+    assert [line.ts for line in lines] == sorted(line.ts for line in lines)
+    assert [line.log for line in await dump.logs(line_limit=1, direction="backward")] == [lines[-1].log]
+    assert await dump.logs(start_time=datetime(2100, 1, 1, tzinfo=UTC)) == []
+    assert len(await dump.logs(start_time=lines[0].ts - timedelta(seconds=1), duration=3600)) == len(lines)
+
+    await dump.retain()
+    await dump.delete()
+    with pytest.raises(NotFound):
+        await dump.get()
+
+
+async def test_a_snapshot_goes_to_more_than_one_destination_and_has_no_download(stage: Stage, tmp_path: Path) -> None:
+    started = await stage.addon.create_backup(additional_destinations=[OFFSITE])
+    snapshot = stage.addon.backup(started.id)
+    await snapshot.wait()
+    listed = (await stage.addon.backups(per_page=1)).items[0]
+    assert listed.config
+    assert [destination.destination_id for destination in listed.config.additional_destinations or ()] == [
+        "offsite-bucket"
+    ]
+    with pytest.raises(ApiError):
+        await snapshot.download(tmp_path / "snapshot")
+    assert list(tmp_path.iterdir()) == []
+    assert await snapshot.logs() == []
+
+
+async def test_a_restore_is_started_waited_for_and_read(stage: Stage) -> None:
+    started = await stage.addon.create_backup(backup_type="dump")
+    dump = stage.addon.backup(started.id)
+    await dump.wait()
+    restore_id = await dump.restore()
+    restore = await dump.wait_restore(restore_id)
+    assert (restore.id, restore.status) == (restore_id, "completed")
+    assert await dump.restore_logs(restore_id, line_limit=3)
+    assert restore_id in [restore.id async for restore in stage.addon.restores()]
+
+
+async def test_a_global_backup_is_restored_into_another_addon(stage: Stage) -> None:
+    source: dict[str, Any] = {"source_project_id": "default-project", "source_addon_id": "example-addon"}
+    made = stage.account.project("billing").addon("billing-database").backup("example-backup")
+    restore_id = await made.restore(**source)
+    await made.abort_restore(restore_id, **source)
+    with pytest.raises(RunFailed, match=f"the restore {restore_id} of the backup example-backup was aborted"):
+        await made.wait_restore(restore_id, **source)
+    with pytest.raises(Conflict):
+        await made.abort_restore(restore_id, **source)
+
+
+async def test_a_backup_is_aborted_while_it_runs_and_only_then(stage: Stage) -> None:
+    started = await stage.addon.create_backup()
+    made = stage.addon.backup(started.id)
+    await made.abort()
+    with pytest.raises(RunFailed, match="was aborted") as caught:
+        await made.wait()
+    assert caught.value.record.status == "aborted"
+    with pytest.raises(Conflict):
+        await made.abort()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [{"url": "https://example.com/dump.gz"}, {"connection_string": "mongodb://db", "import_all_databases": True}],
+)
+async def test_a_backup_is_imported(stage: Stage, source: dict[str, Any]) -> None:
+    imported = await stage.addon.import_backup(name="From elsewhere", **source)
+    assert imported
+    assert (await stage.addon.backup(imported.id).wait()).name == "From elsewhere"
+    assert await stage.newest() == imported.id
+
+
+async def test_schedules_are_created_listed_and_deleted(stage: Stage) -> None:
+    before = {schedule.id for schedule in await stage.addon.backup_schedules().all()}
+    for schedule in before:
+        await stage.addon.delete_backup_schedule(schedule)
+    made = await stage.addon.create_backup_schedule(
+        interval="weekly", minute=[30], hour=[18], day=[4], backup_type="snapshot", retention_time=7,
+        additional_destinations=[OFFSITE],
+    )  # fmt: skip
+    (schedule,) = await stage.addon.backup_schedules().all()
+    assert (schedule.id, schedule.backup_type, schedule.retention_time) == (made, "snapshot", 7)
+    assert schedule.scheduling
+    assert (schedule.scheduling.minute, schedule.scheduling.hour, schedule.scheduling.day) == ((30,), (18,), (4,))
+    await stage.addon.delete_backup_schedule(made)
+    assert await stage.addon.backup_schedules().all() == []
+    with pytest.raises(NotFound):
+        await stage.addon.delete_backup_schedule(made)
+
+
+async def test_volumes_have_backups(stage: Stage) -> None:
+    project = stage.account.project("default-project")
+    volumes = await project.volumes().all()
+    volume = project.volume(volumes[0].id)
+    assert (await volume.get()).id == volumes[0].id
+    started = await volume.create_backup(name="Before the move", description="By hand")
+    made = volume.backup(started.id)
+    assert (await made.get()).id == started.id
+    assert started.id in [backup.id async for backup in volume.backups(per_page=2)]
+    await made.delete()
+    assert started.id not in [backup.id async for backup in volume.backups()]
+    with pytest.raises(NotFound):
+        await made.get()
+
+
+async def test_destinations_are_created_changed_listed_and_deleted(stage: Stage) -> None:
+    created = await stage.account.create_backup_destination(name="Far away", prefix="northflank/", credentials=KEYS)
+    assert created.id
+    destination = stage.account.backup_destination(created.id)
+    await destination.update(description="In another region", credentials=KEYS)
+    assert (await destination.get()).description == "In another region"
+    assert "Far away" in [listed.name async for listed in stage.account.backup_destinations(per_page=1)]
+    assert await destination.backups().all() == []
+    await destination.delete()
+    with pytest.raises(NotFound):
+        await destination.get()
+
+
+async def test_a_destination_lists_the_backups_that_are_in_it(stage: Stage) -> None:
+    started = await stage.addon.create_backup(additional_destinations=[OFFSITE])
+    await stage.addon.backup(started.id).wait()
+    stored = await stage.account.backup_destination("offsite-bucket").backups().all()
+    found = next(made for made in stored if made.id == started.id)
+    assert found.project
+    assert found.addon
+    assert found.config
+    assert (found.project.id, found.addon.id) == ("default-project", "example-addon")
+    assert found.config.addon_type == "mongodb"
+    assert found.expired_by
+    assert found.expired_by > found.created_at + timedelta(days=6)
+
+
+async def test_what_only_the_server_knows_is_an_error_of_the_api(stage: Stage) -> None:
+    with pytest.raises(BadRequest):
+        await stage.addon.create_backup(backup_type="dump", custom_destination_id="no-such-bucket")
+    with pytest.raises(NotFound):
+        await stage.addon.backup("no-such-backup").restore()
+
+
+async def test_a_backup_that_fails_is_an_error_with_its_record() -> None:
+    clock = LeapingClock()
+    async with (
+        Simulator(backups=20, clock=clock.time, faults=Faults(runs=1.0)) as simulator,
+        Northflank(simulator.token, base_url=simulator.url, clock=clock) as nf,
+    ):
+        addon = nf.project("default-project").addon("example-addon")
+        started = await addon.create_backup(backup_type="dump")
+        with pytest.raises(RunFailed, match=f"the backup {started.id} failed") as caught:
+            await addon.backup(started.id).wait()
+        assert caught.value.record.id == started.id
+        assert await addon.backup(started.id).logs()
+
+
+async def test_a_download_costs_one_request_of_the_hour(stage: Stage, tmp_path: Path) -> None:
+    started = await stage.addon.create_backup(backup_type="dump")
+    await stage.addon.backup(started.id).wait()
+    before = stage.account.budget.spent
+    await stage.addon.backup(started.id).download(tmp_path / "b")
+    assert stage.account.budget.spent == before + 1
+    storage = [sent for sent in stage.simulator.requests if sent.path.startswith("/storage/objects")]
+    assert len(storage) == 2  # the first is cut off
+
+
+CHANGES: dict[str, Callable[[Northflank], Awaitable[Any]]] = {
+    "create_backup": lambda nf: nf.project("p").addon("a").create_backup(),
+    "import_backup": lambda nf: nf.project("p").addon("a").import_backup(url="https://example.com/x.gz"),
+    "create_backup_schedule": lambda nf: (
+        nf.project("p")
+        .addon("a")
+        .create_backup_schedule(interval="hourly", minute=[0], backup_type="dump", retention_time=1)
+    ),
+    "delete_backup_schedule": lambda nf: nf.project("p").addon("a").delete_backup_schedule("s"),
+    "restore": lambda nf: nf.project("p").addon("a").backup("b").restore(),
+    "abort": lambda nf: nf.project("p").addon("a").backup("b").abort(),
+    "abort_restore": lambda nf: nf.project("p").addon("a").backup("b").abort_restore("r"),
+    "retain": lambda nf: nf.project("p").addon("a").backup("b").retain(),
+    "delete": lambda nf: nf.project("p").addon("a").backup("b").delete(),
+    "volume.create_backup": lambda nf: nf.project("p").volume("v").create_backup(name="abc"),
+    "volume.backup.delete": lambda nf: nf.project("p").volume("v").backup("b").delete(),
+    "create_backup_destination": lambda nf: nf.create_backup_destination(name="abc", prefix="p/", credentials=KEYS),
+    "backup_destination.update": lambda nf: nf.backup_destination("d").update(name="abc"),
+    "backup_destination.delete": lambda nf: nf.backup_destination("d").delete(),
+}
+each_change = pytest.mark.parametrize("change", CHANGES)
+DONE = {**backup(1), "restoreId": "r", "name": "n"}
+
+
+@each_change
+async def test_a_change_that_may_have_been_made_is_not_sent_again(change: str) -> None:
+    for answer, error in ((drop, TransportError), (lambda _: web.Response(status=502), ServerError)):
+        async with scripted(answer) as server, server.client() as nf:
+            with pytest.raises(error):
+                await CHANGES[change](nf)
+            assert len(server.requests) == 1
+
+
+@each_change
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_change_that_cannot_have_been_made_is_sent_again(change: str, status: int) -> None:
+    answers = iter([web.Response(status=status), envelope(DONE)])
+    async with scripted(lambda _: next(answers)) as server, server.client(clock=FastClock()) as nf:
+        await CHANGES[change](nf)
+        first, second = server.requests
+        assert (first.method, first.path_qs, await first.read()) == (second.method, second.path_qs, await second.read())
