@@ -19,7 +19,7 @@ from northflank_async import (
     Restore,
 )
 from northflank_async.simulator import Simulator
-from tests.support.scripted import TOKEN, envelope, scripted
+from tests.support.scripted_server import TOKEN, envelope, serve
 
 P, A, B = "default-project", "example-addon", "example-backup"
 
@@ -97,13 +97,13 @@ async def test_a_bad_id_is_an_error_at_the_call(bad: str) -> None:
 
 @pytest.mark.parametrize("cursor", ["a+b/c=d&e%f g", "%2B", "ä€😀", "a;b", "#?", "\x7f"])
 async def test_a_cursor_arrives_as_it_was(cursor: str) -> None:
-    async with scripted(lambda _: envelope({"backups": []})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({"backups": []})) as server, server.client() as nf:
         await nf.project(P).addon(A).backups(cursor=cursor)
         assert server.requests[0].query["cursor"] == cursor
 
 
 async def test_an_id_arrives_as_it_was() -> None:
-    async with scripted(lambda _: envelope({"id": "x"})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({"id": "x"})) as server, server.client() as nf:
         await nf.project("a%2Fb+c:ä").get()
         assert server.requests[0].raw_path == "/v1/projects/a%252Fb+c:%C3%A4"
 
@@ -112,7 +112,7 @@ async def test_the_first_environment_variable_that_is_set_wins(monkeypatch: pyte
     def answer(request: web.Request) -> web.Response:
         return envelope({"token": request.headers["Authorization"]})
 
-    async with scripted(answer) as server:
+    async with serve(answer) as server:
         for host in ("NF_HOST", "NF_API_HOST", "NORTHFLANK_API_BASE_URL"):
             monkeypatch.setenv(host, server.url)
             monkeypatch.setenv("NF_API_TOKEN", "second-token")
@@ -205,7 +205,7 @@ async def test_any_endpoint_can_be_called_as_plain_json() -> None:
             return web.Response(status=204)
         return envelope({"method": request.method, "query": dict(request.query), "body": await request.text()})
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         got = await nf.request("post", "/v1/projects/p/services", params={"dry": True}, json={"name": "ä"})
         assert got["method"] == "POST"
         assert got["query"] == {"dry": "true"}
@@ -217,9 +217,9 @@ async def test_any_endpoint_can_be_called_as_plain_json() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_an_error_and_the_token_stays_with_its_host(status: int) -> None:
-    async with scripted(lambda _: envelope({})) as other:
+    async with serve(lambda _: envelope({})) as other:
         redirect = web.Response(status=status, headers={"Location": f"{other.url}/v1/projects"})
-        async with scripted(lambda _: redirect) as server, server.client() as nf:
+        async with serve(lambda _: redirect) as server, server.client() as nf:
             with pytest.raises(ApiError, match="redirects to") as caught:
                 await nf.projects()
         assert caught.value.status == status
@@ -227,7 +227,7 @@ async def test_a_redirect_is_an_error_and_the_token_stays_with_its_host(status: 
 
 
 async def test_each_request_carries_the_token_and_the_user_agent() -> None:
-    async with scripted(lambda _: envelope({"projects": []})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({"projects": []})) as server, server.client() as nf:
         await nf.projects()
     headers = server.requests[0].headers
     assert headers["Authorization"] == f"Bearer {TOKEN}"

@@ -17,8 +17,8 @@ from attrs import define, field
 
 from northflank_async import BackupResource, Northflank, NorthflankError, NotFound, TransportError
 from tests.http.test_secrets import everything_a_report_shows
-from tests.support.clocks import until
-from tests.support.scripted import TOKEN, Scripted, drop, envelope, never, scripted
+from tests.support.clocks import wait_until
+from tests.support.scripted_server import TOKEN, ScriptedServer, drop_connection, envelope, never_answer, serve
 
 CONTENT = bytes(range(256)) * 4096 * 8  # 8 MiB
 MIB = 2**20  # no less is written at once, unless nothing more comes
@@ -70,7 +70,7 @@ class Storage:
         await response.write(self.content[start:end])
         if end < size:
             if end - start > MIB:  # what has not been read when a connection breaks is lost
-                await until(lambda: self.arrived >= start + MIB)
+                await wait_until(lambda: self.arrived >= start + MIB)
             assert request.transport
             request.transport.close()
         return response
@@ -82,7 +82,7 @@ class Storage:
         return [request.headers.get("Range") for request in self.seen]
 
 
-def of(server: Scripted, **options: Any) -> Any:
+def of(server: ScriptedServer, **options: Any) -> Any:
     return server.client(**options)
 
 
@@ -97,7 +97,7 @@ async def downloaded(storage: Storage, path: str | Path, progress: Any = None, *
         if progress:
             progress(done, total)
 
-    async with scripted(storage.answer) as server, server.client(**options) as nf:
+    async with serve(storage.answer) as server, server.client(**options) as nf:
         return await backup(nf).download(path, progress=tell)
 
 
@@ -280,7 +280,7 @@ async def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:
 async def test_nothing_of_a_callers_session_is_sent_but_its_connections_are_used(tmp_path: Path) -> None:
     storage = Storage()
     async with (
-        scripted(storage.answer) as server,
+        serve(storage.answer) as server,
         aiohttp.ClientSession(
             headers={"X-Internal": "secret"}, cookies={"session": "secret"}, raise_for_status=True
         ) as session,
@@ -300,7 +300,7 @@ async def test_a_callers_proxy_is_used_for_the_storage_too(
     said_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage = Storage()
-    async with scripted(storage.answer) as proxy:
+    async with serve(storage.answer) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.delenv("no_proxy", raising=False)
         own: dict[str, Any] = {"proxy": proxy.url} if said_by == "the session" else {"trust_env": True}
@@ -314,7 +314,7 @@ async def test_a_callers_proxy_is_used_for_the_storage_too(
 
 
 async def test_a_link_does_not_show_itself() -> None:
-    async with scripted(Storage().answer) as server, server.client() as nf:
+    async with serve(Storage().answer) as server, server.client() as nf:
         link = await backup(nf).download_link()
     assert SIGNATURE in link
     assert SIGNATURE not in repr([link])
@@ -369,14 +369,14 @@ async def test_what_is_packed_for_the_way_is_not_unpacked(tmp_path: Path) -> Non
 
 
 async def test_a_backup_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
-    async with scripted(lambda _: web.Response(status=404)) as server, server.client() as nf:
+    async with serve(lambda _: web.Response(status=404)) as server, server.client() as nf:
         with pytest.raises(NotFound):
             await backup(nf).download(tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_file_that_cannot_be_written_costs_no_request(tmp_path: Path) -> None:
-    async with scripted(lambda _: envelope({})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({})) as server, server.client() as nf:
         for path in (tmp_path, tmp_path / "nowhere" / "b"):
             with pytest.raises(OSError, match=r"folder|directory"):
                 await backup(nf).download(path)
@@ -415,7 +415,7 @@ async def test_two_downloads_to_one_file_do_not_mix(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def stalled() -> AsyncIterator[tuple[Storage, Scripted]]:
+async def stalled() -> AsyncIterator[tuple[Storage, ScriptedServer]]:
     """A storage that sends the first half and then nothing."""
 
     async def stall(request: web.Request) -> web.StreamResponse:
@@ -427,18 +427,18 @@ async def stalled() -> AsyncIterator[tuple[Storage, Scripted]]:
         return response
 
     storage = Storage(instead=stall)
-    async with scripted(storage.answer) as server:
+    async with serve(storage.answer) as server:
         yield storage, server
 
 
 async def test_a_download_that_is_cancelled_leaves_no_file_and_a_good_client(
-    stalled: tuple[Storage, Scripted], tmp_path: Path
+    stalled: tuple[Storage, ScriptedServer], tmp_path: Path
 ) -> None:
     storage, server = stalled
     done: list[int] = []
     async with server.client() as nf:
         task = asyncio.create_task(backup(nf).download(tmp_path / "b", progress=lambda now, _: done.append(now)))
-        await until(lambda: done and done[-1])
+        await wait_until(lambda: done and done[-1])
         (part,) = tmp_path.iterdir()
         assert part.name.endswith(".part")
         assert stat.S_ISREG(part.stat().st_mode)
@@ -452,10 +452,10 @@ async def test_a_download_that_is_cancelled_leaves_no_file_and_a_good_client(
 
 
 async def test_a_download_that_is_cancelled_before_an_answer_does_not_show_the_link(tmp_path: Path) -> None:
-    storage = Storage(instead=never)
-    async with scripted(storage.answer) as server, server.client() as nf:
+    storage = Storage(instead=never_answer)
+    async with serve(storage.answer) as server, server.client() as nf:
         task = asyncio.create_task(backup(nf).download(tmp_path / "b"))
-        await until(lambda: storage.seen)
+        await wait_until(lambda: storage.seen)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
@@ -464,11 +464,11 @@ async def test_a_download_that_is_cancelled_before_an_answer_does_not_show_the_l
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_closing_the_client_ends_a_download(stalled: tuple[Storage, Scripted], tmp_path: Path) -> None:
+async def test_closing_the_client_ends_a_download(stalled: tuple[Storage, ScriptedServer], tmp_path: Path) -> None:
     storage, server = stalled
     async with server.client() as nf:
         task = asyncio.create_task(backup(nf).download(tmp_path / "b"))
-        await until(lambda: storage.seen)
+        await wait_until(lambda: storage.seen)
     with pytest.raises(TransportError, match="closed"):
         await task
     assert list(tmp_path.iterdir()) == []
@@ -482,7 +482,7 @@ FAILURES: dict[str, Callable[[web.Request], Any]] = {
     "no URL": lambda _: web.Response(status=302, headers={"Location": f"https://[{SIGNATURE}"}),
     "no host": lambda _: web.Response(status=302, headers={"Location": f"https://?{SIGNATURE}"}),
     "a port that is none": lambda _: web.Response(status=302, headers={"Location": f"https://x:99999/?{SIGNATURE}"}),
-    "dropped": drop,
+    "dropped": drop_connection,
 }
 
 
@@ -490,7 +490,7 @@ FAILURES: dict[str, Callable[[web.Request], Any]] = {
 async def test_no_failure_shows_the_link(failure: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL)
-    async with scripted(Storage(instead=FAILURES[failure]).answer) as server, server.client(attempts=2) as nf:
+    async with serve(Storage(instead=FAILURES[failure]).answer) as server, server.client(attempts=2) as nf:
         with pytest.raises(NorthflankError) as caught:
             await backup(nf).download(tmp_path / "b")
     caught.value.__traceback__ = caught.tb.tb_next
@@ -524,7 +524,7 @@ async def test_200_megabytes_that_are_cut_off_five_times_are_complete_and_take_l
         return response
 
     storage = Storage(instead=send)
-    async with scripted(storage.answer) as server, server.client() as nf:
+    async with serve(storage.answer) as server, server.client() as nf:
         tracemalloc.start()
         try:
             path = await backup(nf).download(tmp_path / "b")

@@ -19,14 +19,14 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.simulator import Simulator
-from tests.support.scripted import Answer, backup, envelope, scripted
+from tests.support.scripted_server import Responder, backup, envelope, serve
 
 
 def addon(nf: Northflank) -> Any:
     return nf.project("default-project").addon("example-addon")
 
 
-def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Answer:
+def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Responder:
     """Serve a listing split into just these pages; each cursor is the number of its page."""
 
     def answer(request: web.Request) -> web.Response:
@@ -61,7 +61,7 @@ def test_any_split_into_pages_yields_every_item_once_and_in_order(split: list[li
             total += 1
 
     async def run() -> None:
-        async with scripted(pages_by_cursor(split)) as server, server.client() as nf:
+        async with serve(pages_by_cursor(split)) as server, server.client() as nf:
             assert [item.id async for item in addon(nf).backups()] == [f"b{number}" for number in range(total)]
             assert len(server.requests) == len(split)
 
@@ -183,7 +183,7 @@ async def test_a_failed_page_can_be_gone_on_from_with_nothing_missing_or_double(
             return web.json_response({"error": {"status": 500, "message": "Down."}}, status=500)
         return pages_by_cursor(split)(request)
 
-    async with scripted(answer) as server, server.client(attempts=1) as nf:
+    async with serve(answer) as server, server.client(attempts=1) as nf:
         read: list[str] = []
         with pytest.raises(ServerError) as caught:
             async for item in addon(nf).backups():
@@ -201,7 +201,7 @@ async def test_the_same_iterator_goes_on_after_a_failure() -> None:
             return web.Response(status=503)
         return pages_by_cursor([[0, 1], [2], [3]])(request)
 
-    async with scripted(answer) as server, server.client(attempts=1) as nf:
+    async with serve(answer) as server, server.client(attempts=1) as nf:
         iterator = aiter(addon(nf).backups())
         read = [(await anext(iterator)).id, (await anext(iterator)).id]
         for _ in range(2):
@@ -216,7 +216,7 @@ async def test_all_that_was_read_before_a_failure_is_on_the_error() -> None:
     def answer(request: web.Request) -> web.Response:
         return web.Response(status=404) if "cursor" in request.query else pages_by_cursor([[0, 1], [2]])(request)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         with pytest.raises(NotFound) as caught:
             await addon(nf).backups().all()
     assert [item.id for item in caught.value.items] == ["b0", "b1"]
@@ -230,7 +230,7 @@ async def test_a_cursor_that_comes_back_is_an_error_at_once(circle: list[str]) -
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(len(server.requests))]}, hasNextPage=True, count=1, cursor=next(turns))
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         read = []
         with pytest.raises(PaginationError, match="leads back") as caught:
             async for item in addon(nf).backups():
@@ -243,13 +243,13 @@ async def test_a_page_that_leads_to_itself_is_an_error() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": []}, hasNextPage=True, count=0, cursor=request.query["cursor"])
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="leads back"):
             await addon(nf).backups(cursor="here").all()
         assert len(server.requests) == 1
 
 
-def pages_by_number(pages: list[list[int]]) -> Answer:
+def pages_by_number(pages: list[list[int]]) -> Responder:
     def answer(request: web.Request) -> web.Response:
         number = int(request.query.get("page", "1"))
         items = [backup(item) for item in pages[number - 1]]
@@ -259,7 +259,7 @@ def pages_by_number(pages: list[list[int]]) -> Answer:
 
 
 async def test_without_a_cursor_the_next_page_number_is_asked_for() -> None:
-    async with scripted(pages_by_number([[0, 1], [], [2]])) as server, server.client() as nf:
+    async with serve(pages_by_number([[0, 1], [], [2]])) as server, server.client() as nf:
         assert [item.id async for item in addon(nf).backups()] == ["b0", "b1", "b2"]
         assert [request.query.get("page") for request in server.requests] == [None, "2", "3"]
 
@@ -270,7 +270,7 @@ async def test_a_failed_page_number_can_be_gone_on_from() -> None:
             return web.Response(status=404)
         return pages_by_number([[0, 1], [2], [3]])(request)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         with pytest.raises(NotFound) as caught:
             await addon(nf).backups().all()
         rest = await addon(nf).backups(cursor=caught.value.cursor, page=caught.value.page).all()
@@ -281,7 +281,7 @@ async def test_page_numbers_that_are_ignored_are_an_error_and_not_an_endless_loo
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="a second time") as caught:
             await addon(nf).backups(per_page=1).all()
         assert [item.id for item in caught.value.items] == ["b1"]
@@ -295,7 +295,7 @@ async def test_cursors_that_are_ignored_are_an_error_and_not_an_endless_loop(nam
         data = {"backups": items, "requestId": len(server.requests)}
         return envelope(data, hasNextPage=True, count=1, cursor=f"c{len(server.requests)}")
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="a second time") as caught:
             await addon(nf).backups(per_page=1).all()
         assert len(caught.value.items) == len(set(names)) == len(server.requests) - 1
@@ -306,7 +306,7 @@ async def test_items_without_ids_may_come_again() -> None:
         number = int(request.query.get("page", 1))
         return envelope({"branches": ["main"]}, hasNextPage=number < 3, count=1)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         assert await nf.paginate("/v1/x", items="branches").all() == ["main"] * 3
 
 
@@ -317,7 +317,7 @@ async def test_what_a_listing_takes_as_arguments_is_refused_among_params() -> No
 
 async def test_workers_at_one_iterator_share_its_items() -> None:
     async with (
-        scripted(lambda _: envelope({"backups": [backup(number) for number in range(40)]})) as server,
+        serve(lambda _: envelope({"backups": [backup(number) for number in range(40)]})) as server,
         server.client() as nf,
     ):
         iterator = aiter(addon(nf).backups())
@@ -342,7 +342,7 @@ async def test_pages_without_anything_new_are_gone_on_from_but_not_for_ever(curs
         cursor = {"cursor": f"c{len(server.requests)}"} if cursors else {}
         return envelope({"backups": items}, hasNextPage=True, count=len(items), **cursor)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="100 pages in a row had nothing new"):
             await addon(nf).backups().all()
         assert len(server.requests) == 100 + len(items)
@@ -352,7 +352,7 @@ async def test_more_without_a_cursor_after_a_cursor_of_the_callers_is_an_error()
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="neither its cursor nor its number"):
             await addon(nf).backups(cursor="c").all()
         assert len(server.requests) == 1
@@ -362,20 +362,20 @@ async def test_the_end_is_where_the_api_says_so_even_with_a_cursor() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=False, count=1, cursor="more")
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         assert len(await addon(nf).backups().all()) == 1
         assert len(server.requests) == 1
 
 
 async def test_a_listing_without_pagination_is_one_page() -> None:
-    async with scripted(lambda _: envelope({"backups": [backup(1), backup(2)]})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({"backups": [backup(1), backup(2)]})) as server, server.client() as nf:
         page = await addon(nf).backups()
         assert (page.pagination.has_next_page, page.pagination.count) == (False, 2)
         assert len(await addon(nf).backups().all()) == 2
 
 
 async def test_an_array_that_is_null_is_empty() -> None:
-    async with scripted(lambda _: envelope({"backups": None})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({"backups": None})) as server, server.client() as nf:
         assert await addon(nf).backups().all() == []
 
 
@@ -385,7 +385,7 @@ async def test_an_array_that_is_null_is_empty() -> None:
      ({"backups": [backup(1), 7]}, "data.backups[1]"), ({"backups": [{"id": "b"}]}, "data.backups[0].status")],
 )  # fmt: skip
 async def test_data_of_another_shape_is_named_by_its_place(data: Any, place: str) -> None:
-    async with scripted(lambda _: envelope(data)) as server, server.client() as nf:
+    async with serve(lambda _: envelope(data)) as server, server.client() as nf:
         with pytest.raises(DecodeError) as caught:
             await addon(nf).backups().all()
         assert caught.value.place == place
@@ -396,7 +396,7 @@ async def test_the_records_of_a_page_are_made_when_they_are_looked_at() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [{"id": "b"}]}, hasNextPage=False, count=1)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         async for page in addon(nf).backups(cursor="c+/=").pages():
             assert page.data == {"backups": [{"id": "b"}]}
             with pytest.raises(DecodeError) as caught:
@@ -417,7 +417,7 @@ async def test_a_page_whose_records_cannot_be_made_is_not_left_out_by_asking_on(
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1) if good[0] else {"id": "b"}]}, hasNextPage=False, count=1)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         items = aiter(addon(nf).backups())
         with pytest.raises(DecodeError):
             await anext(items)
@@ -436,7 +436,7 @@ async def test_any_endpoint_can_be_listed_as_plain_json_where_data_is_the_array(
         items = [{"id": "v1"}, {"id": "v2"}] if first else [{"id": "v3"}]
         return envelope(items, hasNextPage=first, count=len(items), **({"cursor": "c+/="} if first else {}))
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         listed = nf.paginate("/v1/projects/p/volumes/v/backups", items=None, params={"x": 1})
         assert [item["id"] async for item in listed] == ["v1", "v2", "v3"]
         assert [request.query["x"] for request in server.requests] == ["1", "1"]

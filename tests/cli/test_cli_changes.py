@@ -15,7 +15,7 @@ from northflank_async.cli.app import program
 from northflank_async.simulator import Faults, Simulator
 from tests.support.command import COMMAND, reaching
 from tests.support.command import run as run_command
-from tests.support.scripted import envelope, scripted
+from tests.support.scripted_server import envelope, serve
 from tests.support.terminal import run_at_terminal
 
 ADDON = ("--projectId", "default-project", "--addonId", "example-addon")
@@ -97,14 +97,14 @@ def test_a_backup_and_a_restore_can_be_waited_for(northflank_simulator: Simulato
 
 async def test_a_log_does_nothing_to_the_terminal_that_shows_it() -> None:
     line = {"ts": "2026-11-01T11:55:02.484Z", "log": "\x1b]0;gone\x07 \x1b[2J", "containerId": "c"}
-    async with scripted(lambda request: envelope([line])) as server:
+    async with serve(lambda request: envelope([line])) as server:
         environment = {"NORTHFLANK_API_TOKEN": "token", "NORTHFLANK_API_BASE_URL": server.url}
         code, out, err = await run_command("get", "addon", "backup", "logs", *BACKUP, **environment)
     assert (code, err, "\x1b" in out, "gone" in out) == (0, "", False, True)
 
 
 async def test_a_log_that_is_not_to_be_read_is_told_with_the_permission_for_logs() -> None:
-    async with scripted(lambda request: web.Response(status=403)) as server:
+    async with serve(lambda request: web.Response(status=403)) as server:
         environment = {"NORTHFLANK_API_TOKEN": "token", "NORTHFLANK_API_BASE_URL": server.url}
         code, _, err = await run_command("get", "addon", "backup", "logs", *BACKUP, **environment)
     assert (code, "it needs Addons > Deployment > Account Instance Logs" in err) == (4, True)
@@ -120,7 +120,7 @@ def test_a_change_that_was_never_sent_was_not_done(
 
 
 async def test_a_change_that_the_server_failed_at_may_have_been_done() -> None:
-    async with scripted(lambda request: web.Response(status=500)) as server:
+    async with serve(lambda request: web.Response(status=500)) as server:
         environment = {"NORTHFLANK_API_TOKEN": "token", "NORTHFLANK_API_BASE_URL": server.url}
         code, out, err = await run_command("delete", "backup", *BACKUP, "--yes", **environment)
     assert (code, out, len(server.requests)) == (6, "", 1)

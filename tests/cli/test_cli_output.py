@@ -18,7 +18,7 @@ from northflank_async.cli.columns import age, destinations, print_items, size, s
 from northflank_async.simulator import Simulator
 from tests.support.command import COMMAND, reaching
 from tests.support.command import run as run_command
-from tests.support.scripted import backup, envelope, scripted
+from tests.support.scripted_server import backup, envelope, serve
 from tests.support.terminal import run_at_terminal
 
 ADDON = ("--projectId", "billing", "--addonId", "billing-cache")
@@ -118,7 +118,7 @@ def test_where_there_is_more_the_cursor_to_go_on_with_is_said(northflank_simulat
 
 async def test_without_a_cursor_the_next_page_is_said_and_what_stands_beside_the_items_is_kept() -> None:
     data = {"backups": [backup(1), backup(2)], "note": "undocumented"}
-    async with scripted(lambda request: envelope(data, hasNextPage=True)) as server:
+    async with serve(lambda request: envelope(data, hasNextPage=True)) as server:
         environment = {"NORTHFLANK_API_TOKEN": "token", "NORTHFLANK_API_BASE_URL": server.url}
         code, out, err = await run_command("get", "addon", "backups", *ADDON, "--page", "1", **environment)
     assert (code, json.loads(out)) == (0, data)

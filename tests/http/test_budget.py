@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from northflank_async import ConfigurationError, Northflank, RateLimited
 from northflank_async.http.budget import Admission, Budget
 from northflank_async.simulator import Simulator
-from tests.support.clocks import ManualClock, until
-from tests.support.scripted import envelope, scripted
+from tests.support.clocks import ManualClock, wait_until
+from tests.support.scripted_server import envelope, serve
 
 
 def told(remaining: int, reset: float = 60, limit: int = 10) -> dict[str, str]:
@@ -88,7 +88,7 @@ async def test_64_tasks_in_a_window_of_20_never_send_more_than_it_allows_and_end
             group.create_task(get())
         began = clock.time()
         for window in range(1, 4):
-            await until(lambda sent=20 * window: clock.timers and len(ended) == sent)
+            await wait_until(lambda sent=20 * window: clock.timers and len(ended) == sent)
             clock.advance(3599.9)
             await asyncio.sleep(0.01)
             assert len(sim.requests) == 20 * window
@@ -109,7 +109,7 @@ async def test_tasks_are_served_in_the_order_in_which_they_came(clock: ManualClo
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(nf.project(id_).get()) for id_ in ids[:12]]
             for done in (4, 9):
-                await until(lambda done=done: clock.timers and sum(task.done() for task in tasks) == done)
+                await wait_until(lambda done=done: clock.timers and sum(task.done() for task in tasks) == done)
                 clock.advance(3600)
         assert [request.path.rsplit("/", 1)[1] for request in sim.requests[1:]] == ids[:12]
 
@@ -123,7 +123,7 @@ async def test_until_the_first_answer_one_request_goes_out_alone() -> None:
         await answer_it.wait()
         return envelope({"id": "p"})
 
-    async with scripted(answer) as server, server.client() as nf, asyncio.TaskGroup() as group:
+    async with serve(answer) as server, server.client() as nf, asyncio.TaskGroup() as group:
         for _ in range(10):
             group.create_task(nf.project("p").get())
         await arrived.wait()
@@ -316,10 +316,10 @@ async def test_a_server_that_rounds_its_seconds_down_costs_one_429_a_window_at_m
         status = 200 if spent <= 5 else 429
         return web.json_response({"data": {"projects": []}}, status=status, headers=headers)
 
-    async with scripted(answer) as server, server.client(clock=clock) as nf:
+    async with serve(answer) as server, server.client(clock=clock) as nf:
         tasks = [asyncio.create_task(nf.projects().all()) for _ in range(12)]
         while not all(task.done() for task in tasks):
-            await until(lambda: clock.timers or all(task.done() for task in tasks))
+            await wait_until(lambda: clock.timers or all(task.done() for task in tasks))
             clock.advance(0.25)
         assert [task.result() for task in tasks] == [[]] * 12
         assert len(server.requests) <= 12 + 2
@@ -398,7 +398,7 @@ async def test_raise_says_when_there_will_be_more(clock: ManualClock) -> None:
 @pytest.mark.parametrize(("headers", "reset_after"), [({"Retry-After": "30"}, 30), ({}, None)])
 async def test_raise_does_not_try_a_429_again(headers: dict[str, str], reset_after: float | None) -> None:
     async with (
-        scripted(lambda _: web.Response(status=429, headers=headers)) as server,
+        serve(lambda _: web.Response(status=429, headers=headers)) as server,
         server.client(on_rate_limit="raise") as nf,
     ):
         with pytest.raises(RateLimited) as caught:
@@ -433,7 +433,7 @@ async def test_other_clients_with_the_same_token_are_noticed_before_they_cost_a_
         for _ in range(4):
             await nf.projects()
         waiting = asyncio.create_task(nf.projects().all())
-        await until(lambda: clock.timers)
+        await wait_until(lambda: clock.timers)
         clock.advance(3600)
         await waiting
         assert 429 not in {request.status for request in sim.requests}
@@ -451,11 +451,11 @@ async def test_waiting_can_be_cancelled_and_takes_nothing_with_it(clock: ManualC
                     await nf.projects()
         assert clock.timers == []
         waiting = [asyncio.create_task(nf.projects().all()) for _ in range(3)]
-        await until(lambda: clock.timers)
+        await wait_until(lambda: clock.timers)
         waiting[0].cancel()
         waiting[1].cancel()
         await asyncio.wait(waiting[:2])
-        await until(lambda: clock.timers)
+        await wait_until(lambda: clock.timers)
         clock.advance(3600)
         assert await waiting[2]
         assert len(sim.requests) == 2

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from northflank_async import Northflank, TransportError
 from northflank_async.simulator import Faults, Simulator
-from tests.support.clocks import ManualClock, until
-from tests.support.scripted import TOKEN, envelope, never, scripted
+from tests.support.clocks import ManualClock, wait_until
+from tests.support.scripted_server import TOKEN, envelope, never_answer, serve
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def _nothing_is_left_behind() -> AsyncIterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-        await until(lambda: asyncio.all_tasks() - before <= {asyncio.current_task()})
+        await wait_until(lambda: asyncio.all_tasks() - before <= {asyncio.current_task()})
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
 
@@ -76,10 +76,10 @@ async def test_a_cancelled_iteration_can_be_gone_on_with(sim: Simulator, nf: Nor
 
 
 async def test_closing_ends_requests_that_wait_for_an_answer() -> None:
-    async with scripted(never) as server:
+    async with serve(never_answer) as server:
         nf = server.client()
         tasks = [asyncio.create_task(nf.projects().all()) for _ in range(3)]
-        await until(lambda: server.requests)
+        await wait_until(lambda: server.requests)
         await nf.close()
         await asyncio.wait(tasks)
         for task in tasks:
@@ -93,7 +93,7 @@ async def test_closing_ends_requests_that_wait_for_the_hour(sim: Simulator) -> N
         nf = Northflank(sim.token, base_url=sim.url, clock=clock)
         await nf.projects()
         tasks = [asyncio.create_task(nf.projects().all()) for _ in range(3)]
-        await until(lambda: clock.timers)
+        await wait_until(lambda: clock.timers)
         await nf.close()
         await asyncio.wait(tasks)
         assert all("client was closed" in str(task.exception()) for task in tasks)
@@ -106,7 +106,7 @@ async def test_closing_just_when_the_hour_is_over_is_no_fault_of_the_session() -
         nf = Northflank(sim.token, base_url=sim.url, clock=clock)
         await nf.projects()
         task = asyncio.create_task(nf.projects().all())
-        await until(lambda: clock.timers)
+        await wait_until(lambda: clock.timers)
         clock.advance(3600)
         await nf.close()
         with pytest.raises(TransportError, match=r"client (is|was) closed"):
@@ -114,10 +114,10 @@ async def test_closing_just_when_the_hour_is_over_is_no_fault_of_the_session() -
 
 
 async def test_closing_ends_requests_on_a_session_of_the_callers_and_leaves_that_open() -> None:
-    async with scripted(never) as server, aiohttp.ClientSession() as session:
+    async with serve(never_answer) as server, aiohttp.ClientSession() as session:
         nf = server.client(session=session)
         task = asyncio.create_task(nf.projects().all())
-        await until(lambda: server.requests)
+        await wait_until(lambda: server.requests)
         await nf.close()
         with pytest.raises(TransportError, match="client was closed"):
             await task
@@ -140,7 +140,7 @@ async def test_a_client_that_was_never_used_has_nothing_to_close() -> None:
 
 
 async def test_the_callers_own_timeout_is_not_taken_for_a_closed_client() -> None:
-    async with scripted(never) as server, server.client() as nf:
+    async with serve(never_answer) as server, server.client() as nf:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await nf.projects()
@@ -154,7 +154,7 @@ async def test_an_error_in_one_task_of_a_group_cancels_the_others_cleanly() -> N
             await asyncio.sleep(100)
         return envelope({"id": "p"})
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         await nf.project("p").get()
         with pytest.raises(ExceptionGroup):
             async with asyncio.TaskGroup() as group:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from northflank_async import Backup, Northflank, NorthflankError, Page
-from tests.support.scripted import TOKEN, http, raw_server
+from tests.support.scripted_server import TOKEN, http_response, serve_bytes
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
@@ -42,7 +42,7 @@ async def outcomes(*answers: bytes) -> list[Any]:
     found = []
     # A server can ask for a wait of a day; here it gets an error instead.
     async with (
-        raw_server(*answers) as url,
+        serve_bytes(*answers) as url,
         Northflank(TOKEN, base_url=url, attempts=2, timeout=2, on_rate_limit="raise") as nf,
     ):
         addon = nf.project("p").addon("a")
@@ -70,12 +70,12 @@ def check(found: list[Any]) -> None:
 
 @given(answer=listings | json_values, status=st.just("200 OK") | statuses)
 def test_any_json(answer: Any, status: str) -> None:
-    check(asyncio.run(outcomes(http(json.dumps(answer), status))))
+    check(asyncio.run(outcomes(http_response(json.dumps(answer), status))))
 
 
 @given(body=st.binary(max_size=300), status=st.just("200 OK") | statuses)
 def test_any_body(body: bytes, status: str) -> None:
-    check(asyncio.run(outcomes(http(body, status))))
+    check(asyncio.run(outcomes(http_response(body, status))))
 
 
 @given(answer=st.binary(max_size=300))
@@ -105,6 +105,6 @@ def test_any_headers(headers: list[tuple[bytes, bytes]], status: bytes) -> None:
 @pytest.mark.parametrize("depth", [100, 900, 1100, 100_000])
 async def test_json_of_any_depth(depth: int) -> None:
     body = b'{"data": {"backups": [' + b"[" * depth + b"]" * depth + b"]}}"
-    check(await outcomes(http(body)))
+    check(await outcomes(http_response(body)))
     body = b'{"data": ' + b'{"config": ' * depth + b"1" + b"}" * depth + b"}"
-    check(await outcomes(http(body)))
+    check(await outcomes(http_response(body)))

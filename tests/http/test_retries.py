@@ -25,13 +25,13 @@ from northflank_async import (
     TransportError,
 )
 from tests.support.clocks import FastClock
-from tests.support.scripted import TOKEN, backup, envelope, http, raw_server, scripted
+from tests.support.scripted_server import TOKEN, backup, envelope, http_response, serve, serve_bytes
 
 GOOD = {"data": {"projects": [{"id": "p"}]}}
 
 
 def first(*answers: web.Response) -> Any:
-    """Answer with these, then well."""
+    """Responder with these, then well."""
     turns = iter(answers)
     return lambda _: next(turns, None) or web.json_response(GOOD)
 
@@ -39,14 +39,14 @@ def first(*answers: web.Response) -> Any:
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_a_get_that_fails_on_the_way_is_tried_again(status: int) -> None:
     failures = [web.Response(status=status) for _ in range(4)]
-    async with scripted(first(*failures)) as server, server.client(clock=FastClock()) as nf:
+    async with serve(first(*failures)) as server, server.client(clock=FastClock()) as nf:
         assert len(await nf.projects().all()) == 1
         assert len(server.requests) == 5
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 422, 501, 505])
 async def test_a_refusal_is_not_tried_again(status: int) -> None:
-    async with scripted(lambda _: web.Response(status=status)) as server, server.client() as nf:
+    async with serve(lambda _: web.Response(status=status)) as server, server.client() as nf:
         with pytest.raises(ApiError) as caught:
             await nf.projects()
         assert (caught.value.status, caught.value.attempts, len(server.requests)) == (status, 1, 1)
@@ -54,7 +54,7 @@ async def test_a_refusal_is_not_tried_again(status: int) -> None:
 
 async def test_the_error_at_the_end_says_how_often_and_for_how_long() -> None:
     error = {"error": {"status": 503, "message": "Down for repairs.", "id": "e7"}}
-    async with scripted(lambda _: web.json_response(error, status=503)) as server, server.client(attempts=3) as nf:
+    async with serve(lambda _: web.json_response(error, status=503)) as server, server.client(attempts=3) as nf:
         with pytest.raises(ServerError) as caught:
             await nf.projects()
     assert (caught.value.attempts, caught.value.message, caught.value.id) == (3, "Down for repairs.", "e7")
@@ -64,62 +64,62 @@ async def test_the_error_at_the_end_says_how_often_and_for_how_long() -> None:
     assert len(server.requests) == 3
 
 
-CUT_SHORT = http(GOOD).replace(b"Content-Length: ", b"Content-Length: 9")
+CUT_SHORT = http_response(GOOD).replace(b"Content-Length: ", b"Content-Length: 9")
 FAULTS = {
     "nothing": b"",
     "half a status line": b"HTTP/1.1 2",
     "a body cut short": CUT_SHORT,
     "a chunk cut short": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
-    "no gzip": http(b"{}", "200 OK", "Content-Encoding: gzip"),
-    "HTML": http("<html>Please wait</html>", "200 OK", "Content-Type: text/html"),
-    "nothing in it": http(b""),
+    "no gzip": http_response(b"{}", "200 OK", "Content-Encoding: gzip"),
+    "HTML": http_response("<html>Please wait</html>", "200 OK", "Content-Type: text/html"),
+    "nothing in it": http_response(b""),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 async def test_a_get_that_the_way_has_garbled_is_tried_again(fault: bytes) -> None:
-    async with raw_server(fault, fault, http(GOOD)) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with serve_bytes(fault, fault, http_response(GOOD)) as url, Northflank(TOKEN, base_url=url) as nf:
         assert len(await nf.projects().all()) == 1
 
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name != "nothing in it"])
 async def test_a_change_that_the_way_has_garbled_is_not_sent_again(fault: str) -> None:
-    async with raw_server(FAULTS[fault], http(GOOD)) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with serve_bytes(FAULTS[fault], http_response(GOOD)) as url, Northflank(TOKEN, base_url=url) as nf:
         with pytest.raises((TransportError, DecodeError)) as caught:
             await nf.request("POST", "/v1/projects", json={})
         assert caught.value.attempts == 1
 
 
 async def test_a_change_needs_no_answer_but_that_it_was_done() -> None:
-    async with raw_server(http(b"")) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with serve_bytes(http_response(b"")) as url, Northflank(TOKEN, base_url=url) as nf:
         assert await nf.request("POST", "/v1/projects", json={}) is None
 
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_change_that_was_not_acted_on_is_sent_again(status: int) -> None:
-    async with scripted(first(web.Response(status=status))) as server, server.client(clock=FastClock()) as nf:
+    async with serve(first(web.Response(status=status))) as server, server.client(clock=FastClock()) as nf:
         await nf.request("DELETE", "/v1/projects/p")
         assert len(server.requests) == 2
 
 
 async def test_a_redirect_with_a_large_body_is_a_redirect() -> None:
-    redirect = http(b" " * 5000, "302 Found", "Location: http://127.0.0.1:1/")
-    async with raw_server(redirect) as url, Northflank(TOKEN, base_url=url, max_response_bytes=1000) as nf:
+    redirect = http_response(b" " * 5000, "302 Found", "Location: http://127.0.0.1:1/")
+    async with serve_bytes(redirect) as url, Northflank(TOKEN, base_url=url, max_response_bytes=1000) as nf:
         with pytest.raises(ApiError, match="redirects to"):
             await nf.projects()
 
 
 REFUSALS = {
-    "cut short": http(b'{"error": {}}', "404 Not Found").replace(b"Content-Length: ", b"Content-Length: 9"),
-    "too large": http(b" " * 5000, "404 Not Found"),
-    "no gzip": http(b"{}", "404 Not Found", "Content-Encoding: gzip"),
+    "cut short": http_response(b'{"error": {}}', "404 Not Found").replace(b"Content-Length: ", b"Content-Length: 9"),
+    "too large": http_response(b" " * 5000, "404 Not Found"),
+    "no gzip": http_response(b"{}", "404 Not Found", "Content-Encoding: gzip"),
 }
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 async def test_a_refusal_counts_whatever_has_become_of_its_body(refusal: bytes) -> None:
-    async with raw_server(refusal) as url, Northflank(TOKEN, base_url=url, max_response_bytes=1000) as nf:
+    async with serve_bytes(refusal) as url, Northflank(TOKEN, base_url=url, max_response_bytes=1000) as nf:
         with pytest.raises(NotFound) as caught:
             await nf.projects()
         assert caught.value.attempts == 1
@@ -132,7 +132,7 @@ async def test_a_refusal_whose_body_never_comes_counts_when_the_time_is_over() -
         await asyncio.sleep(10)
         return response
 
-    async with scripted(answer) as server, server.client(timeout=0.05) as nf:
+    async with serve(answer) as server, server.client(timeout=0.05) as nf:
         with pytest.raises(AuthenticationError):
             await nf.projects()
         assert len(server.requests) == 1
@@ -158,7 +158,7 @@ async def test_a_lost_request_is_one_attempt_and_no_more_on_a_new_or_a_used_conn
             request.transport.abort()
         return envelope({})
 
-    async with scripted(answer) as server, server.client(attempts=1) as nf:
+    async with serve(answer) as server, server.client(attempts=1) as nf:
         for _ in range(2):
             with pytest.raises(TransportError) as caught:
                 await nf.request(method, "/v1/lost")
@@ -172,7 +172,7 @@ async def test_a_timeout_is_of_one_attempt() -> None:
         await asyncio.sleep(10 if len(server.requests) < 3 else 0)
         return web.json_response(GOOD)
 
-    async with scripted(answer) as server, server.client(timeout=0.02) as nf:
+    async with serve(answer) as server, server.client(timeout=0.02) as nf:
         assert len(await nf.projects().all()) == 1
         assert len(server.requests) == 3
 
@@ -186,7 +186,7 @@ async def test_a_body_that_trickles_is_cut_off_by_the_timeout() -> None:
             await asyncio.sleep(0.005)
         return response
 
-    async with scripted(answer) as server, server.client(timeout=0.03, attempts=2) as nf:
+    async with serve(answer) as server, server.client(timeout=0.03, attempts=2) as nf:
         with pytest.raises(TransportError, match=r"no answer within 0\.03 s") as caught:
             await nf.projects()
     assert isinstance(caught.value.__cause__, TimeoutError)
@@ -201,7 +201,7 @@ async def test_a_503_is_tried_again_when_it_asks_for_it(monkeypatch: pytest.Monk
         return await sleep(0, result)
 
     async with (
-        scripted(first(web.Response(status=503, headers={"Retry-After": "17"}))) as server,
+        serve(first(web.Response(status=503, headers={"Retry-After": "17"}))) as server,
         server.client() as nf,
     ):
         stamina.set_testing(False)
@@ -219,7 +219,7 @@ async def test_pauses_grow_and_are_never_the_same(monkeypatch: pytest.MonkeyPatc
             slept.append(delay)
         return await sleep(0, result)
 
-    async with scripted(lambda _: web.Response(status=500)) as server, server.client() as nf:
+    async with serve(lambda _: web.Response(status=500)) as server, server.client() as nf:
         stamina.set_testing(False)
         monkeypatch.setattr(asyncio, "sleep", remember)
         for _ in range(2):
@@ -231,7 +231,7 @@ async def test_pauses_grow_and_are_never_the_same(monkeypatch: pytest.MonkeyPatc
 
 async def test_an_answer_that_is_too_large_is_refused_and_not_asked_for_again() -> None:
     large = {"data": {"projects": [], "padding": "x" * 5000}}
-    async with scripted(lambda _: web.json_response(large)) as server:
+    async with serve(lambda _: web.json_response(large)) as server:
         async with server.client(max_response_bytes=len(json.dumps(large))) as nf:
             await nf.projects()
         async with server.client(max_response_bytes=len(json.dumps(large)) - 1) as nf:
@@ -243,7 +243,7 @@ async def test_an_answer_that_is_too_large_is_refused_and_not_asked_for_again() 
 async def test_an_answer_that_is_large_only_when_unpacked_is_refused() -> None:
     packed = gzip.compress(b'{"data": {"projects": []}}' + b" " * 2**22)
     async with (
-        raw_server(http(packed, "200 OK", "Content-Encoding: gzip")) as url,
+        serve_bytes(http_response(packed, "200 OK", "Content-Encoding: gzip")) as url,
         Northflank(TOKEN, base_url=url, max_response_bytes=2**20) as nf,
     ):
         with pytest.raises(DecodeError, match="larger than 1048576 bytes"):
@@ -254,7 +254,7 @@ async def test_each_attempt_is_a_line_of_debug_and_each_retry_a_warning(caplog: 
     caplog.set_level(logging.DEBUG, "northflank_async")
     limits = {"x-ratelimit-limit": "9", "x-ratelimit-remaining": "7", "x-ratelimit-reset": "60"}
     bad = web.Response(status=502, headers=limits)
-    async with scripted(first(bad)) as server, server.client() as nf:
+    async with serve(first(bad)) as server, server.client() as nf:
         await nf.projects()
     ours = [record for record in caplog.records if record.name == "northflank_async"]
     assert [record.levelname for record in ours] == ["DEBUG", "WARNING", "DEBUG"]
@@ -284,7 +284,7 @@ except TransportError as error:
 
 
 async def test_a_rate_limit_that_never_ends_is_given_up_on() -> None:
-    async with scripted(lambda _: web.Response(status=429)) as server, server.client(clock=FastClock()) as nf:
+    async with serve(lambda _: web.Response(status=429)) as server, server.client(clock=FastClock()) as nf:
         with pytest.raises(RateLimited) as caught:
             await nf.projects()
         assert (caught.value.attempts, caught.value.reset_after, len(server.requests)) == (5, None, 5)
@@ -294,7 +294,7 @@ async def test_a_rate_limit_that_never_ends_is_given_up_on() -> None:
 async def test_what_a_session_cannot_send_is_a_configuration_error() -> None:
     auth = aiohttp.BasicAuth("user", "password")
     async with (
-        scripted(lambda _: envelope({"backups": [backup(1)]})) as server,
+        serve(lambda _: envelope({"backups": [backup(1)]})) as server,
         aiohttp.ClientSession(auth=auth) as session,
         server.client(session=session) as nf,
     ):

@@ -17,7 +17,15 @@ from rich.traceback import Traceback
 
 from northflank_async import DestinationCredentials, Northflank, NorthflankError
 from northflank_async.http.redaction import Secret
-from tests.support.scripted import TOKEN, drop, envelope, http, never, raw_server, scripted
+from tests.support.scripted_server import (
+    TOKEN,
+    drop_connection,
+    envelope,
+    http_response,
+    never_answer,
+    serve,
+    serve_bytes,
+)
 
 
 def everything_a_report_shows(error: BaseException) -> str:
@@ -51,7 +59,7 @@ async def nowhere() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def answering(answer: Any) -> AsyncIterator[str]:
-    async with scripted(answer) as server:
+    async with serve(answer) as server:
         yield server.url
 
 
@@ -60,19 +68,19 @@ SERVERS: dict[str, Callable[[], Any]] = {
     "an echo of 302": lambda: answering(lambda request: echo(request, 302)),
     "an echo of 401": lambda: answering(lambda request: echo(request, 401)),
     "an echo of 503": lambda: answering(lambda request: echo(request, 503)),
-    "a dropped connection": lambda: answering(drop),
-    "a timeout": lambda: answering(never),
+    "a dropped connection": lambda: answering(drop_connection),
+    "a timeout": lambda: answering(never_answer),
     "nobody": nowhere,
-    "no HTTP": lambda: raw_server(b"SSH-2.0\r\n\r\n"),
-    "an echo in the status line": lambda: raw_server(f"HTTP/1.1 abc Bearer {TOKEN}\r\n\r\n".encode()),
-    "an echo in a header": lambda: raw_server(http(b"{}", "200 OK", f"Content-Length: {TOKEN}")),
-    "an echo in a chunk": lambda: raw_server(
+    "no HTTP": lambda: serve_bytes(b"SSH-2.0\r\n\r\n"),
+    "an echo in the status line": lambda: serve_bytes(f"HTTP/1.1 abc Bearer {TOKEN}\r\n\r\n".encode()),
+    "an echo in a header": lambda: serve_bytes(http_response(b"{}", "200 OK", f"Content-Length: {TOKEN}")),
+    "an echo in a chunk": lambda: serve_bytes(
         f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n".encode()
     ),
-    "a header that is none": lambda: raw_server(http(b"{}", "200 OK", "\x00: 1")),
-    "a body cut short": lambda: raw_server(http(b"{}").replace(b"Length: ", b"Length: 9")),
-    "HTML": lambda: raw_server(http(b"<html>")),
-    "too much": lambda: raw_server(http(b" " * 10_000)),
+    "a header that is none": lambda: serve_bytes(http_response(b"{}", "200 OK", "\x00: 1")),
+    "a body cut short": lambda: serve_bytes(http_response(b"{}").replace(b"Length: ", b"Length: 9")),
+    "HTML": lambda: serve_bytes(http_response(b"<html>")),
+    "too much": lambda: serve_bytes(http_response(b" " * 10_000)),
 }
 
 
@@ -94,7 +102,7 @@ async def test_no_failure_shows_the_token(name: str, caplog: pytest.LogCaptureFi
 
 async def test_a_token_that_comes_back_as_a_cursor_is_not_put_into_a_url(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with scripted(lambda _: envelope({"backups": []}, hasNextPage=True, cursor=TOKEN)) as server:
+    async with serve(lambda _: envelope({"backups": []}, hasNextPage=True, cursor=TOKEN)) as server:
         async with server.client() as nf:
             with pytest.raises(NorthflankError, match=r"pagination\.cursor") as caught:
                 await nf.project("p").addon("a").backups().all()
@@ -104,7 +112,7 @@ async def test_a_token_that_comes_back_as_a_cursor_is_not_put_into_a_url(caplog:
 
 async def test_no_cancellation_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with answering(never) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with answering(never_answer) as url, Northflank(TOKEN, base_url=url) as nf:
         call: Coroutine[Any, Any, Any] = nf.projects().all()
         task = asyncio.create_task(call)
         await asyncio.sleep(0.02)

@@ -32,9 +32,9 @@ from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.store.stored_backup import StoredBackup
 from northflank_async.inventory.stream import stream
 from northflank_async.simulator import Simulator
-from tests.support.clocks import until
+from tests.support.clocks import wait_until
 from tests.support.command import run
-from tests.support.company import Company, backups, refusal, serving
+from tests.support.company import Company, backups, refusal, serve_company
 
 FORMATS = ["jsonl", "csv", "parquet"]
 CSV_COLUMNS = (
@@ -157,7 +157,7 @@ async def test_an_inventory_that_was_synced_before_is_exported_without_a_request
 
 @pytest.mark.parametrize("ending", FORMATS)
 async def test_an_empty_inventory_is_a_file_all_the_same(tmp_path: Path, ending: str) -> None:
-    async with serving(Company()) as company, company.server.client() as nf:
+    async with serve_company(Company()) as company, company.server.client() as nf:
         outcome = await export(str(tmp_path / f"out.{ending}"), Scope(views=[nf]))
     assert outcome.backups == 0
     assert (tmp_path / f"out.{ending}").exists()
@@ -166,7 +166,7 @@ async def test_an_empty_inventory_is_a_file_all_the_same(tmp_path: Path, ending:
 async def test_odd_text_and_what_cannot_be_read_come_out_in_every_format(tmp_path: Path) -> None:
     good = {**backups(1)[0], "name": 'ä€😀 "quoted", half \ud800 and\nlines', "shard": [1.5, None]}
     company = Company({"p/a": [good, {"id": "odd"}]})
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         for ending in FORMATS:
             outcome = await export(str(tmp_path / f"out.{ending}"), Scope(views=[nf]))
             assert len(outcome.failures) == 1
@@ -200,7 +200,7 @@ async def test_an_interrupted_export_goes_on_and_leaves_nothing_but_its_file(tmp
     out = tmp_path / f"out.{ending}"
     async with Simulator(latency=0.01) as sim, Northflank(sim.token, base_url=sim.url) as nf:
         task = asyncio.create_task(export(str(out), Scope(views=[nf], concurrency=4)))
-        await until(lambda: len(sim.requests) > 20)
+        await wait_until(lambda: len(sim.requests) > 20)
         task.cancel()
         await asyncio.wait([task])
         assert not out.exists()
@@ -237,7 +237,7 @@ async def test_an_export_of_something_else_to_the_same_file_begins_anew(tmp_path
     company = Company(
         {"p/a": backups(150), "q/a": backups(1)}, refused={"projects/p/addons/a/backups@c100": refusal(401)}
     )
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         with pytest.raises(AuthenticationError):
             await export(str(out), Scope(views=[nf], concurrency=1))
         outcome = await export(str(out), Scope(views=[nf], projects=["q"]))
@@ -248,7 +248,7 @@ async def test_an_export_of_something_else_to_the_same_file_begins_anew(tmp_path
 async def test_with_strict_a_failure_keeps_the_file_away_until_it_is_mended(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     company = Company({"p/a": backups(1), "p/b": backups(1)}, refused={"projects/p/addons/b/backups": refusal(403)})
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         outcome = await export(str(out), Scope(views=[nf]), strict=True)
         assert len(outcome.failures) == 1
         assert not out.exists()
@@ -262,7 +262,7 @@ async def test_with_strict_a_failure_keeps_the_file_away_until_it_is_mended(tmp_
 async def test_with_strict_a_record_that_cannot_be_read_is_looked_at_again(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     company = Company({"p/a": [{"id": "odd"}], "p/b": backups(1)})
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         for _ in range(2):
             assert len((await export(str(out), Scope(views=[nf]), strict=True)).failures) == 1
         company.addons["p/a"] = backups(1)
@@ -276,7 +276,7 @@ async def test_what_an_interrupted_export_of_something_else_has_read_is_not_writ
     out = tmp_path / "out.jsonl"
     company = Company({"p/a": backups(250)}, refused={"projects/p/addons/a/backups@c200": refusal(401)})
     failed = Selection(statuses=["failed"])
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         with pytest.raises(AuthenticationError):
             await export(str(out), Scope(views=[nf]))
         company.refused.clear()
@@ -288,7 +288,7 @@ async def test_what_an_interrupted_export_of_something_else_has_read_is_not_writ
 async def test_a_mistake_does_not_cost_what_an_interrupted_export_has_read(tmp_path: Path, mistake: Any) -> None:
     out = tmp_path / "out.jsonl"
     company = Company({"p/a": backups(150)}, refused={"projects/p/addons/a/backups@c100": refusal(401)})
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         with pytest.raises(AuthenticationError):
             await export(str(out), Scope(views=[nf]))
         with pytest.raises(ConfigurationError):
@@ -304,11 +304,11 @@ async def test_a_state_whose_file_was_written_is_not_gone_on_with(
     company = Company({"p/a": backups(1)})
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", lambda *_, **__: None)  # as if it had been killed before
-        async with serving(company), company.server.client() as nf:
+        async with serve_company(company), company.server.client() as nf:
             await export(str(out), Scope(views=[nf]))
     assert state_of(out).exists()
     company.addons["p/a"] = backups(2)
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         await export(str(out), Scope(views=[nf]))
     assert len(lines(out)) == 2
     assert list(tmp_path.iterdir()) == [out]
@@ -317,7 +317,7 @@ async def test_a_state_whose_file_was_written_is_not_gone_on_with(
 async def test_what_parquet_cannot_hold_does_not_stop_an_export(tmp_path: Path) -> None:
     destinations = [{"destinationId": "\ud800", "retentionTime": 2**70}]
     company = Company({"p/a": backups(1, config={"additionalDestinations": destinations})})
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         await export(str(tmp_path / "out.parquet"), Scope(views=[nf]))
     (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert row["additional_destinations"] == [{"destination_id": "\\ud800", "type": None, "retention_time": None}]
@@ -337,7 +337,7 @@ async def test_a_failed_export_leaves_what_was_there_and_nothing_else(
 
 async def test_a_failing_api_ends_the_export_with_its_error(tmp_path: Path) -> None:
     company = Company(refused={"projects": refusal(500)})
-    async with serving(company), company.server.client(attempts=2) as nf:
+    async with serve_company(company), company.server.client(attempts=2) as nf:
         with pytest.raises(ServerError) as caught:
             await export(str(tmp_path / "out.jsonl"), Scope(views=[nf]))
     assert caught.value.attempts == 2
@@ -363,7 +363,7 @@ async def test_two_exports_to_one_file_do_not_get_in_each_others_way(tmp_path: P
     out = str(tmp_path / "out.jsonl")
     async with Simulator(latency=0.05) as sim, Northflank(sim.token, base_url=sim.url) as nf:
         first = asyncio.create_task(export(out, Scope(views=[nf])))
-        await until(lambda: sim.requests)
+        await wait_until(lambda: sim.requests)
         with pytest.raises(BlockingIOError, match="another export"):
             await export(out, Scope(views=[nf]))
         assert (await first).backups == 3000
@@ -396,7 +396,7 @@ async def test_a_stream_names_what_cannot_be_read_and_writes_the_rest(tmp_path: 
         {"p/a": [*backups(1), 7], "p/b": backups(1)}, refused={"projects/p/addons/b/backups": refusal(403)}
     )
     out = io.BytesIO()
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         outcome = await stream(out, Scope(views=[nf]))
         assert sorted(str(failure)[:9] for failure in outcome.failures) == ["p/a: no i", "p/b: 403 "]
         assert outcome.backups == len(out.getvalue().splitlines()) == 2

@@ -27,10 +27,10 @@ from northflank_async.inventory.store.ledger import Run
 from northflank_async.inventory.store.store import parse_database, shown
 from northflank_async.inventory.store.stored_backup import StoredBackup
 from northflank_async.simulator import Simulator
-from tests.support.clocks import until
-from tests.support.company import Company, backups, refusal, serving
+from tests.support.clocks import wait_until
+from tests.support.company import Company, backups, refusal, serve_company
 from tests.support.postgresql import PostgreSQL
-from tests.support.scripted import envelope
+from tests.support.scripted_server import envelope
 
 Databases = Iterator[str]
 
@@ -88,7 +88,7 @@ async def test_rows_come_by_team_project_addon_and_id(nf: Northflank, database: 
 
 async def test_a_second_sync_adds_what_is_new_changes_what_has_changed_and_marks_what_is_gone(database: str) -> None:
     company = Company({"p/a": backups(3), "p/b": backups(1)})
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         await inventory.sync(nf)
         first = await stored(inventory)
         company.addons["p/a"] = [{**backups(1)[0], "status": "failed"}, *backups(4)[2:]]
@@ -114,7 +114,7 @@ async def test_what_belonged_to_an_addon_or_a_project_that_is_gone_is_gone_too_a
     company = Company({"p/a": backups(2), "p/b": backups(1), "q/a": backups(1)})
     restore = {"id": "r", "backupId": "b0", "status": "completed", "restoreTimestamp": "2026-01-02T00:00:00Z"}
     company.restores = {name: [restore] for name in company.addons}
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         await inventory.sync(nf, restores=True)
         before = await stored(inventory)
         lost = company.addons.pop(gone)
@@ -131,7 +131,7 @@ async def test_a_sync_that_ended_in_the_middle_goes_on_where_it_was(database: st
     company = Company(
         {"p/a": backups(250), "p/b": backups(150)}, refused={"projects/p/addons/b/backups@c100": refusal(401)}
     )
-    async with serving(company), company.server.client() as nf:
+    async with serve_company(company), company.server.client() as nf:
         async with Inventory(database) as inventory:
             with pytest.raises(AuthenticationError):
                 await inventory.sync(nf, concurrency=1)
@@ -154,7 +154,7 @@ async def test_pages_that_have_come_are_kept_when_the_sync_is_cancelled(database
         Inventory(database) as inventory,
     ):
         task = asyncio.create_task(inventory.sync(nf, concurrency=4))
-        await until(lambda: len(sim.requests) > 20)
+        await wait_until(lambda: len(sim.requests) > 20)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -170,7 +170,7 @@ async def test_a_cursor_that_is_not_accepted_any_more_restarts_its_addon_alone(d
     company = Company(
         {"p/a": backups(250), "p/b": backups(150)}, refused={"projects/p/addons/a/backups@c200": refusal(401)}
     )
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         with pytest.raises(AuthenticationError):
             await inventory.sync(nf, concurrency=1)
         company.refused.clear()
@@ -192,7 +192,7 @@ async def test_a_bad_request_that_is_not_about_a_saved_cursor_is_a_failure(datab
     company = Company(
         {"p/a": backups(250), "p/b": backups(1)}, refused={"projects/p/addons/a/backups@c100": refusal(400)}
     )
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
         assert len(await stored(inventory)) == 101
     assert [failure.addon_id for failure in outcome.failures] == ["a"]
@@ -200,7 +200,7 @@ async def test_a_bad_request_that_is_not_about_a_saved_cursor_is_a_failure(datab
 
 async def test_another_scope_begins_anew(database: str) -> None:
     company = Company({"p/a": backups(1), "q/a": backups(1)}, refused={"projects/q/addons/a/backups": refusal(401)})
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         with pytest.raises(AuthenticationError):
             await inventory.sync(nf, concurrency=1)
         company.refused.clear()
@@ -212,7 +212,7 @@ async def test_only_what_is_selected_is_added_but_what_is_there_is_kept_up_to_da
     kept, other = backups(2)
     company = Company({"p/a": [kept, {**other, "status": "failed"}]})
     failed = Selection(statuses=RunStatus.FAILED)
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         await inventory.sync(nf, selection=failed)
         assert set(await stored(inventory)) == {"p/a/b1"}
         company.addons["p/a"] = [kept, other]
@@ -226,7 +226,7 @@ async def test_only_what_is_selected_is_added_but_what_is_there_is_kept_up_to_da
 
 async def test_addons_of_another_type_are_not_asked(database: str) -> None:
     company = Company({"p/a": backups(1), "p/b": backups(1)}, types={"p/b": "postgresql"})
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf, selection=Selection(addon_types=["postgresql"]))
         assert set(await stored(inventory)) == {"p/b/b0"}
     assert outcome.progress.addons == 1
@@ -265,7 +265,7 @@ async def test_what_cannot_be_read_is_named_and_the_rest_is_complete(database: s
             "projects/q/addons/a/backups@c100": web.Response(text='{"data": []}'),
         },
     )
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
         there = await stored(inventory)
     assert len(there) == 1 + 1 + 100
@@ -284,7 +284,7 @@ async def test_what_cannot_be_read_is_named_and_the_rest_is_complete(database: s
 
 async def test_backups_of_an_addon_that_failed_are_not_gone(database: str) -> None:
     company = Company({"p/a": backups(1), "p/b": backups(1)})
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         await inventory.sync(nf)
         company.refused["projects/p/addons/b/backups"] = refusal(403)
         await inventory.sync(nf)
@@ -293,7 +293,7 @@ async def test_backups_of_an_addon_that_failed_are_not_gone(database: str) -> No
 
 async def test_if_no_project_at_all_can_be_read_the_error_is_raised(database: str) -> None:
     company = Company({"p/a": backups(1)}, refused={"projects/nope/addons": refusal(404)})
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         with pytest.raises(NotFound):
             await inventory.sync(nf, projects=["nope"])
         outcome = await inventory.sync(nf, projects=["nope", "p"])
@@ -302,7 +302,7 @@ async def test_if_no_project_at_all_can_be_read_the_error_is_raised(database: st
 
 async def test_after_a_sync_that_could_read_no_project_the_next_one_looks_for_projects_anew(database: str) -> None:
     company = Company({"p/a": backups(1)}, refused={"projects/p/addons": refusal(404)})
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         with pytest.raises(NotFound):
             await inventory.sync(nf)
         company.addons = {"q/a": backups(1)}
@@ -313,7 +313,7 @@ async def test_an_api_that_is_down_ends_the_sync_and_the_next_one_goes_on(databa
     company = Company({f"p/a{number}": backups(1) for number in range(40)})
     for number in range(10, 40):
         company.refused[f"projects/p/addons/a{number}/backups"] = refusal(500)
-    async with serving(company), company.server.client(attempts=1) as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client(attempts=1) as nf, Inventory(database) as inventory:
         with pytest.raises(ServerError):
             await inventory.sync(nf, concurrency=1)
         assert len(company.asked) == 2 + 10 + 10
@@ -332,7 +332,7 @@ async def test_text_that_databases_do_not_take_is_stored_as_escapes_and_the_json
         "config": {"size": str(2**70)},
     }
     company = Company({"p/a": [raw]})
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
         (row,) = [row async for row in inventory.backups()]
     assert outcome.failures == []
@@ -352,7 +352,7 @@ async def test_an_addon_that_is_listed_twice_is_read_once(database: str) -> None
             return envelope({"addons": [{"id": "a"}, {"id": "a"}]}, hasNextPage=True, cursor="c1", count=2)
 
     company = Shifting({"p/a": backups(1), "p/b": []})
-    async with serving(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
     assert Counter(company.asked)["projects/p/addons/a/backups"] == 1
     assert outcome.progress.addons == outcome.progress.addons_done == 2
@@ -366,7 +366,7 @@ async def test_two_cannot_write_at_once_but_anyone_can_read(database: str, monke
         Inventory(database) as inventory,
     ):
         task = asyncio.create_task(inventory.sync(nf, concurrency=4))
-        await until(lambda: len(sim.requests) > 12)
+        await wait_until(lambda: len(sim.requests) > 12)
         async with Inventory(database) as other:
             assert len(await stored(other)) > 0
             with pytest.raises(BlockingIOError, match="another export is writing to it"):

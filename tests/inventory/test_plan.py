@@ -24,8 +24,8 @@ from northflank_async import (
 from northflank_async.http.budget import Budget
 from northflank_async.inventory import Selection, plan
 from northflank_async.simulator import Simulator
-from tests.support.clocks import ManualClock, until
-from tests.support.scripted import envelope, scripted
+from tests.support.clocks import ManualClock, wait_until
+from tests.support.scripted_server import envelope, serve
 
 HOUR = 3600.0
 
@@ -155,7 +155,7 @@ async def test_a_record_that_is_not_as_documented_is_a_failure_of_the_plan() -> 
             return envelope({"projects": [{"id": "p"}, {"id": "a/b"}]})
         return envelope({"addons": [{"id": "a"}, {"id": "b", "spec": "postgresql"}]})
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         planned = await nf.plan()
     assert (planned.projects, planned.addons, planned.requests) == (1, 1, 2 + 1)
     of_the_list, of_the_project = planned.failures
@@ -167,7 +167,7 @@ async def test_a_record_that_is_not_as_documented_is_a_failure_of_the_plan() -> 
 
 @pytest.mark.parametrize(("status", "error"), [(401, AuthenticationError), (403, PermissionDenied), (500, ServerError)])
 async def test_a_list_of_projects_that_cannot_be_read_is_raised(status: int, error: type[NorthflankError]) -> None:
-    async with scripted(lambda _: web.Response(status=status)) as server, server.client(attempts=1) as nf:
+    async with serve(lambda _: web.Response(status=status)) as server, server.client(attempts=1) as nf:
         with pytest.raises(error):
             await nf.plan()
 
@@ -178,7 +178,7 @@ async def test_a_token_that_is_not_accepted_any_more_is_raised() -> None:
             return envelope({"projects": [{"id": f"p{number}"} for number in range(9)]})
         return web.Response(status=401)
 
-    async with scripted(answer) as server, server.client() as nf:
+    async with serve(answer) as server, server.client() as nf:
         with pytest.raises(AuthenticationError):
             await nf.plan()
 
@@ -192,7 +192,7 @@ async def test_what_the_window_has_left_is_shown(sim: Simulator, nf: Northflank)
 
 
 async def test_where_the_api_tells_no_numbers_there_are_none() -> None:
-    async with scripted(lambda _: envelope({"projects": []})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({"projects": []})) as server, server.client() as nf:
         planned = await nf.plan()
     assert (planned.limit, planned.remaining, planned.requests) == (None, None, 1)
 
@@ -217,7 +217,7 @@ async def test_a_scan_is_done_when_the_plan_says(rate_limit: int, hours: int, re
 
         scanning = asyncio.create_task(scan_all())
         while not scanning.done():
-            await until(lambda: scanning.done() or nf.budget.waits_for)
+            await wait_until(lambda: scanning.done() or nf.budget.waits_for)
             if not scanning.done():
                 clock.advance(HOUR)
         await scanning
@@ -235,7 +235,7 @@ async def test_the_time_that_requests_take_is_that_of_the_plans_own() -> None:
             return envelope({"projects": [{"id": "p"}]})
         return envelope({"addons": [{"id": "a"}, {"id": "b"}, {"id": "c"}]})
 
-    async with scripted(answer) as server, server.client(clock=clock) as nf:
+    async with serve(answer) as server, server.client(clock=clock) as nf:
         earliest = datetime.now(UTC)
         planned = await nf.plan()
         latest = datetime.now(UTC)
@@ -250,7 +250,7 @@ async def test_the_time_that_the_plan_itself_waits_for_the_hour_is_not_taken_for
         Northflank(sim.token, base_url=sim.url, clock=clock) as nf,
     ):
         planning = asyncio.create_task(nf.plan())
-        await until(lambda: nf.budget.waits_for)
+        await wait_until(lambda: nf.budget.waits_for)
         clock.advance(HOUR)
         planned = await planning
         latest = datetime.now(UTC)

@@ -28,9 +28,9 @@ from northflank_async import (
 from northflank_async.inventory import Found, Scan
 from northflank_async.resources import AccountResource
 from northflank_async.simulator import Simulator
-from tests.support.clocks import ManualClock, until
-from tests.support.company import Company, backups, refusal, serving
-from tests.support.scripted import TOKEN, backup, envelope, scripted
+from tests.support.clocks import ManualClock, wait_until
+from tests.support.company import Company, backups, refusal, serve_company
+from tests.support.scripted_server import TOKEN, backup, envelope, serve
 
 Tree: TypeAlias = list[dict[str, list[dict[str, int]]]]
 """Pages of projects, each with its pages of addons, each with the number of its pages of backups."""
@@ -206,7 +206,7 @@ def test_any_tree_is_read_once_with_no_more_addons_begun_than_requests_in_flight
     api = Api(tree)
 
     async def run() -> list[str]:
-        async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+        async with serve(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
             return await read_ids(scan)
 
     assert sorted(asyncio.run(run())) == sorted(backups_of(tree))
@@ -280,10 +280,10 @@ async def test_a_scan_of_nothing_is_an_error_at_the_call() -> None:
 @pytest.mark.parametrize("concurrency", [1, 2, 7])
 async def test_as_many_requests_are_in_flight_as_asked_for_and_never_more(concurrency: int) -> None:
     api = Api(one_project(addons=3 * concurrency, pages=2), holds=is_of_backups)
-    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
         reading = asyncio.create_task(read(scan))
         for _ in range(5 * concurrency):  # of 6; then there is not enough to do any more
-            await until(lambda: len(api.held) == concurrency)
+            await wait_until(lambda: len(api.held) == concurrency)
             api.let_go(next(iter(api.held)))
         api.holds = lambda _: False
         for page in list(api.held):
@@ -294,7 +294,7 @@ async def test_as_many_requests_are_in_flight_as_asked_for_and_never_more(concur
 
 async def test_the_next_page_of_an_addon_is_asked_for_while_others_are_being_read() -> None:
     api = Api([{"p": [{"slow": 1, "long": 4}]}], holds=lambda page: page == "p/slow#0")
-    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
+    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
         ids = [(await anext(scan)).backup.id for _ in range(4)]
         assert ids == ["p/long#0", "p/long#1", "p/long#2", "p/long#3"]
         api.let_go("p/slow#0")
@@ -304,7 +304,7 @@ async def test_the_next_page_of_an_addon_is_asked_for_while_others_are_being_rea
 async def test_what_was_begun_is_finished_before_more_is_opened() -> None:
     tree: Tree = [{"p1": [{"a1": 2, "a2": 0}, {"a3": 1}], "p2": [{"a4": 3}]}, {"p3": [{"a5": 1}]}]
     api = Api(tree)
-    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
         await read(scan)
     assert api.asked == [
         *("#0", "p1#0", "p1/a1#0", "p1/a1#1", "p1/a2#0", "p1#1", "p1/a3#0"),
@@ -315,9 +315,9 @@ async def test_what_was_begun_is_finished_before_more_is_opened() -> None:
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_when_nobody_reads_twice_as_many_pages_are_held_as_requests_in_flight(concurrency: int) -> None:
     api = Api(one_project(addons=10 * concurrency))
-    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
         for taken in range(3):
-            await until(lambda most=2 * concurrency + taken: len(api.asked_for_backups) == most)
+            await wait_until(lambda most=2 * concurrency + taken: len(api.asked_for_backups) == most)
             await settle()
             assert len(api.asked_for_backups) == 2 * concurrency + taken
             await anext(scan)
@@ -326,8 +326,8 @@ async def test_when_nobody_reads_twice_as_many_pages_are_held_as_requests_in_fli
 
 async def test_a_long_addon_that_nobody_reads_is_not_read_on_without_end() -> None:
     api = Api(one_project(addons=1, pages=20))
-    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
-        await until(lambda: len(api.asked_for_backups) == 3)
+    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
+        await wait_until(lambda: len(api.asked_for_backups) == 3)
         await settle()
         assert len(api.asked_for_backups) <= 4
         assert await read_ids(scan) == backups_of(api.tree)
@@ -366,7 +366,7 @@ async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is
     page: str, lost: str, addon_id: str | None, fault: Any, error: type[NorthflankError], text: str
 ) -> None:
     api = Api(FAULTY, faults={page: fault})
-    async with scripted(api) as server, server.client(attempts=2) as nf, nf.scan() as scan:
+    async with serve(api) as server, server.client(attempts=2) as nf, nf.scan() as scan:
         ids = await read_ids(scan)
     assert sorted(ids) == [name for name in backups_of(FAULTY) if not name.startswith(lost)]
     (failure,) = scan.failures
@@ -395,7 +395,7 @@ async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is
 async def test_a_record_that_is_not_as_documented_is_a_failure_and_everything_else_is_found(
     page: str, record: Any, where: str, item_id: str, error: type[NorthflankError], text: str
 ) -> None:
-    async with scripted(Api(FAULTY, more={page: [record]})) as server, server.client() as nf, nf.scan() as scan:
+    async with serve(Api(FAULTY, more={page: [record]})) as server, server.client() as nf, nf.scan() as scan:
         assert sorted(await read_ids(scan)) == backups_of(FAULTY)
     (failure,) = scan.failures
     assert "/".join(filter(None, (failure.project_id, failure.addon_id))) == where.replace("the account", "")
@@ -428,7 +428,7 @@ async def test_the_same_view_and_the_same_project_are_read_once(nf: Northflank) 
 
 async def test_a_token_that_is_not_accepted_any_more_is_raised_after_everything_that_came_before() -> None:
     api = Api(one_project(addons=9), faults={"p/a5#0": 401})
-    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
         ids: list[str] = []
         with pytest.raises(AuthenticationError):
             await read_ids(scan, ids)
@@ -439,8 +439,8 @@ async def test_a_token_that_is_not_accepted_any_more_is_raised_after_everything_
 
 async def test_pages_that_wait_for_room_come_before_what_ends_the_scan() -> None:
     api = Api(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
-    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
-        await until(lambda: api.held)
+    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
+        await wait_until(lambda: api.held)
         await settle()  # a1 and a2 are in the queue now, and a3 has come and waits
         api.let_go("p/a4#0")
         await settle()
@@ -455,7 +455,7 @@ async def test_ten_listings_in_a_row_that_the_api_fails_at_end_the_scan(
     fault: int | None, error: type[NorthflankError]
 ) -> None:
     api = Api(one_project(addons=30), faults={f"p/a{number}#0": fault for number in range(3, 31)})
-    async with scripted(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+    async with serve(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         ids: list[str] = []
         with pytest.raises(error):
             await read_ids(scan, ids)
@@ -466,7 +466,7 @@ async def test_ten_listings_in_a_row_that_the_api_fails_at_end_the_scan(
 
 async def test_a_listing_that_can_be_read_says_that_the_api_is_up() -> None:
     api = Api(one_project(addons=29), faults={f"p/a{number}#0": 500 for number in range(1, 30) if number % 10})
-    async with scripted(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+    async with serve(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         assert await read_ids(scan) == ["p/a10#0", "p/a20#0"]
     assert len(scan.failures) == 27
 
@@ -474,7 +474,7 @@ async def test_a_listing_that_can_be_read_says_that_the_api_is_up() -> None:
 @pytest.mark.parametrize("fault", [403, 404, []])
 async def test_any_number_of_listings_may_be_refused(fault: Any) -> None:
     api = Api(one_project(addons=15), faults={f"p/a{number}#0": fault for number in range(1, 15)})
-    async with scripted(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
         assert await read_ids(scan) == ["p/a15#0"]
     assert len(scan.failures) == 14
 
@@ -487,7 +487,7 @@ LISTING_FAULTS = pytest.mark.parametrize(
 @LISTING_FAULTS
 async def test_a_list_of_projects_that_cannot_be_read_is_raised(fault: Any, error: type[NorthflankError]) -> None:
     api = Api([{"p1": [{"a1": 2}]}], faults={"#0": fault})
-    async with scripted(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+    async with serve(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         with pytest.raises(error):
             await read_ids(scan)
 
@@ -497,7 +497,7 @@ async def test_a_later_page_of_projects_that_cannot_be_read_is_a_failure(
     fault: Any, error: type[NorthflankError]
 ) -> None:
     api = Api([{"p1": [{"a1": 2}]}, {"p2": [{"a2": 1}]}], faults={"#1": fault})
-    async with scripted(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+    async with serve(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         assert await read_ids(scan) == ["p1/a1#0", "p1/a1#1"]
     (failure,) = scan.failures
     assert (failure.project_id, type(failure.error)) == (None, error)
@@ -505,7 +505,7 @@ async def test_a_later_page_of_projects_that_cannot_be_read_is_a_failure(
 
 async def test_a_team_whose_projects_cannot_be_listed_does_not_take_the_others_along() -> None:
     company = Company({"p/a": backups(3)}, refused={"teams/red/projects": refusal(403)})
-    async with serving(company), company.server.client() as nf, Scan(nf.team("red"), nf.team("blue")) as scan:
+    async with serve_company(company), company.server.client() as nf, Scan(nf.team("red"), nf.team("blue")) as scan:
         assert [found.team_id for found in await read(scan)] == ["blue"] * 3
     assert [str(failure)[:8] for failure in scan.failures] == ["red: 403"]
 
@@ -525,13 +525,13 @@ async def test_where_no_connection_can_be_made_the_scan_ends_at_once() -> None:
 
 async def test_a_block_that_is_left_early_leaves_nothing_running_and_the_client_usable() -> None:
     api = Api(one_project(addons=9), holds=lambda page: page > "p/a1#0")
-    async with scripted(api) as server, server.client() as nf:
+    async with serve(api) as server, server.client() as nf:
         before = tasks_of_the_client()
         async with nf.scan(concurrency=4) as scan:
             async for found in scan:
                 assert found.backup.id == "p/a1#0"
                 break
-            await until(lambda: len(api.held) == 4)
+            await wait_until(lambda: len(api.held) == 4)
         assert tasks_of_the_client() == before
         assert [project.id async for project in nf.projects()] == ["p"]
         assert len(api.asked_for_backups) == 5
@@ -539,10 +539,10 @@ async def test_a_block_that_is_left_early_leaves_nothing_running_and_the_client_
 
 async def test_a_block_that_is_left_with_everything_held_leaves_nothing_running() -> None:
     api = Api(one_project(addons=9))
-    async with scripted(api) as server, server.client() as nf:
+    async with serve(api) as server, server.client() as nf:
         before = tasks_of_the_client()
         async with nf.scan(concurrency=2) as scan:
-            await until(lambda: len(api.asked_for_backups) == 4)
+            await wait_until(lambda: len(api.asked_for_backups) == 4)
             await settle()
         assert tasks_of_the_client() == before
         assert await read(scan) == []
@@ -550,7 +550,7 @@ async def test_a_block_that_is_left_with_everything_held_leaves_nothing_running(
 
 async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_client_usable() -> None:
     api = Api(one_project(addons=9), holds=is_of_backups)
-    async with scripted(api) as server, server.client() as nf:
+    async with serve(api) as server, server.client() as nf:
 
         async def scan_it() -> None:
             async with nf.scan(concurrency=4) as scan:
@@ -558,7 +558,7 @@ async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_cli
 
         before = tasks_of_the_client()
         reading = asyncio.create_task(scan_it())
-        await until(lambda: len(api.held) == 4)
+        await wait_until(lambda: len(api.held) == 4)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
@@ -568,9 +568,9 @@ async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_cli
 
 async def test_cancelling_one_read_loses_nothing() -> None:
     api = Api(one_project(addons=3), holds=is_of_backups)
-    async with scripted(api) as server, server.client() as nf, nf.scan() as scan:
+    async with serve(api) as server, server.client() as nf, nf.scan() as scan:
         reading = asyncio.create_task(anext(scan))
-        await until(lambda: len(api.held) == 3)
+        await wait_until(lambda: len(api.held) == 3)
         reading.cancel()
         await asyncio.wait([reading])
         for page in list(api.held):
@@ -579,7 +579,7 @@ async def test_cancelling_one_read_loses_nothing() -> None:
 
 
 async def test_an_error_in_the_block_goes_on_and_leaves_nothing_running() -> None:
-    async with scripted(Api(one_project(addons=9))) as server, server.client() as nf:
+    async with serve(Api(one_project(addons=9))) as server, server.client() as nf:
         before = tasks_of_the_client()
         with pytest.raises(ValueError, match="of the caller"):
             async with nf.scan() as scan:
@@ -589,19 +589,19 @@ async def test_an_error_in_the_block_goes_on_and_leaves_nothing_running() -> Non
 
 
 async def test_what_ended_the_scan_goes_with_a_block_that_is_left_without_reading() -> None:
-    async with scripted(lambda _: web.Response(status=401)) as server, server.client() as nf, nf.scan():
-        await until(lambda: server.requests)
+    async with serve(lambda _: web.Response(status=401)) as server, server.client() as nf, nf.scan():
+        await wait_until(lambda: server.requests)
         await settle()
 
 
 @pytest.mark.parametrize("moments_later", range(6))
 async def test_a_block_can_be_left_just_when_the_scan_ends_with_an_error(moments_later: int) -> None:
     api = Api(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
-    async with scripted(api) as server, server.client() as nf:
+    async with serve(api) as server, server.client() as nf:
 
         async def leave_it() -> None:
             async with nf.scan(concurrency=2):
-                await until(lambda: api.held)
+                await wait_until(lambda: api.held)
                 await settle()
                 before = len(tasks_of_the_client())
                 api.let_go("p/a4#0")
@@ -617,10 +617,10 @@ async def test_a_block_can_be_left_just_when_the_scan_ends_with_an_error(moments
 
 async def test_who_still_reads_when_the_block_is_left_comes_to_an_end() -> None:
     api = Api(one_project(addons=3), holds=is_of_backups)
-    async with scripted(api) as server, server.client() as nf:
+    async with serve(api) as server, server.client() as nf:
         async with nf.scan() as scan:
             readers = [asyncio.create_task(read(scan)) for _ in range(2)]
-            await until(lambda: api.held)
+            await wait_until(lambda: api.held)
         await asyncio.wait(readers, timeout=5)
         assert [reader.done() and reader.result() for reader in readers] == [[], []]
 
@@ -663,7 +663,7 @@ async def test_the_progress_at_the_end_says_what_there_is(sim: Simulator, nf: No
 
 async def test_the_progress_counts_addons_that_are_found_and_those_that_are_done() -> None:
     api = Api(one_project(addons=3), holds=lambda page: page == "p/a2#0")
-    async with scripted(api) as server, server.client() as nf, nf.scan() as scan:
+    async with serve(api) as server, server.client() as nf, nf.scan() as scan:
         for _ in range(2):
             await anext(scan)
         assert (scan.progress.addons, scan.progress.addons_done, scan.progress.backups) == (3, 2, 2)
@@ -682,7 +682,7 @@ async def test_a_scan_waits_for_the_hour_says_so_and_gets_no_429(concurrency: in
     ):
         reading = asyncio.create_task(read(scan))
         for window in (1, 2):
-            await until(lambda sent=5 * window: len(sim.requests) == sent and scan.progress.waiting_until)
+            await wait_until(lambda sent=5 * window: len(sim.requests) == sent and scan.progress.waiting_until)
             waiting_until = scan.progress.waiting_until
             assert waiting_until
             assert timedelta(minutes=50) < waiting_until - datetime.now(UTC) <= timedelta(hours=1)

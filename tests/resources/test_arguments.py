@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from northflank_async import BackupDestination, ConfigurationError, DestinationCredentials, Northflank
 from northflank_async.resources.arguments import backup_body
 from tests.support.destinations import KEYS, OFFSITE
-from tests.support.scripted import TOKEN, backup, envelope, scripted
+from tests.support.scripted_server import TOKEN, backup, envelope, serve
 
 DAILY: dict[str, Any] = {"interval": "daily", "minute": [30], "hour": [3], "backup_type": "dump", "retention_time": 7}
 PROJECT, ADDON = "/v1/projects/p", "/v1/projects/p/addons/a"
@@ -126,7 +126,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 async def test_what_is_not_as_documented_is_refused_before_anything_is_sent(
     call: str, given: dict[str, Any], message: str
 ) -> None:
-    async with scripted(lambda _: envelope({})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({})) as server, server.client() as nf:
         with pytest.raises(ConfigurationError, match=message):
             await CALLS[call](nf, given)
         assert server.requests == []
@@ -222,7 +222,7 @@ async def test_what_is_given_is_sent_as_it_is_documented(
     call: str, given: dict[str, Any], method: str, path: str, body: dict[str, Any]
 ) -> None:
     everything = {**backup(1), "name": "n"}
-    async with scripted(lambda _: envelope(everything)) as server, server.client() as nf:
+    async with serve(lambda _: envelope(everything)) as server, server.client() as nf:
         await CALLS[call](nf, given)
         (request,) = server.requests
         assert (request.method, request.path_qs) == (method, path)
@@ -230,7 +230,7 @@ async def test_what_is_given_is_sent_as_it_is_documented(
 
 
 async def test_a_change_without_a_body_sends_none() -> None:
-    async with scripted(lambda _: envelope({"restoreId": "r"})) as server, server.client() as nf:
+    async with serve(lambda _: envelope({"restoreId": "r"})) as server, server.client() as nf:
         made = nf.project("p").addon("a").backup("b")
         assert await made.restore(source_project_id="q", source_addon_id="c") == "r"
         await made.abort()
@@ -246,7 +246,7 @@ async def test_a_change_without_a_body_sends_none() -> None:
 
 
 async def test_a_log_is_asked_for_with_times_as_the_api_writes_them() -> None:
-    async with scripted(lambda _: envelope([])) as server, server.client() as nf:
+    async with serve(lambda _: envelope([])) as server, server.client() as nf:
         made = nf.project("p").addon("a").backup("b")
         await made.logs(
             start_time=datetime(2026, 11, 1, 13, tzinfo=timezone(timedelta(hours=1))),
@@ -265,7 +265,7 @@ async def test_a_log_is_asked_for_with_times_as_the_api_writes_them() -> None:
 
 async def test_an_import_gives_the_backup_where_the_api_answers_with_it() -> None:
     answers = iter([backup(1), {}, {"id": "x"}])
-    async with scripted(lambda _: envelope(next(answers))) as server, server.client() as nf:
+    async with serve(lambda _: envelope(next(answers))) as server, server.client() as nf:
         addon = nf.project("p").addon("a")
         made = [await addon.import_backup(url="https://x/y.gz") for _ in range(3)]
     assert [found and found.id for found in made] == ["b1", None, None]

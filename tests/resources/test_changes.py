@@ -23,9 +23,9 @@ from northflank_async import (
     TransportError,
 )
 from northflank_async.simulator import Downloads, Faults, Simulator
-from tests.support.clocks import FastClock, LeapingClock
+from tests.support.clocks import AutojumpClock, FastClock
 from tests.support.destinations import KEYS, OFFSITE
-from tests.support.scripted import backup, drop, envelope, scripted
+from tests.support.scripted_server import backup, drop_connection, envelope, serve
 
 
 @define
@@ -34,7 +34,7 @@ class Stage:
 
     account: AccountResource
     simulator: Simulator
-    clock: LeapingClock
+    clock: AutojumpClock
 
     @property
     def addon(self) -> AddonResource:
@@ -47,7 +47,7 @@ class Stage:
 
 @pytest.fixture(params=[None, "acme"], ids=["own-route", "team-route"])
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    clock = LeapingClock()
+    clock = AutojumpClock()
     async with (
         Simulator(backups=20, clock=clock.time, downloads=Downloads(size=5_000_000, cut_after=[10**6])) as simulator,
         Northflank(simulator.token, base_url=simulator.url, clock=clock) as nf,
@@ -214,7 +214,7 @@ async def test_what_only_the_server_knows_is_an_error_of_the_api(stage: Stage) -
 
 
 async def test_a_backup_that_fails_is_an_error_with_its_record() -> None:
-    clock = LeapingClock()
+    clock = AutojumpClock()
     async with (
         Simulator(backups=20, clock=clock.time, faults=Faults(runs=1.0)) as simulator,
         Northflank(simulator.token, base_url=simulator.url, clock=clock) as nf,
@@ -263,8 +263,8 @@ DONE = {**backup(1), "restoreId": "r", "name": "n"}
 
 @each_change
 async def test_a_change_that_may_have_been_made_is_not_sent_again(change: str) -> None:
-    for answer, error in ((drop, TransportError), (lambda _: web.Response(status=502), ServerError)):
-        async with scripted(answer) as server, server.client() as nf:
+    for answer, error in ((drop_connection, TransportError), (lambda _: web.Response(status=502), ServerError)):
+        async with serve(answer) as server, server.client() as nf:
             with pytest.raises(error):
                 await CHANGES[change](nf)
             assert len(server.requests) == 1
@@ -274,7 +274,7 @@ async def test_a_change_that_may_have_been_made_is_not_sent_again(change: str) -
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_change_that_cannot_have_been_made_is_sent_again(change: str, status: int) -> None:
     answers = iter([web.Response(status=status), envelope(DONE)])
-    async with scripted(lambda _: next(answers)) as server, server.client(clock=FastClock()) as nf:
+    async with serve(lambda _: next(answers)) as server, server.client(clock=FastClock()) as nf:
         await CHANGES[change](nf)
         first, second = server.requests
         assert (first.method, first.path_qs, await first.read()) == (second.method, second.path_qs, await second.read())

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from attrs import Factory, define, field
 
-from tests.support.scripted import Scripted, envelope, scripted
+from tests.support.scripted_server import ScriptedServer, envelope, serve
 
 PER_PAGE = 100
 
@@ -23,7 +23,7 @@ class Company:
     types: dict[str, str] = Factory(dict)
     cursors: str = "c"
     """What cursors begin with: others are not accepted."""
-    server: Scripted = field(init=False)
+    server: ScriptedServer = field(init=False)
 
     @property
     def asked(self) -> list[str]:
@@ -72,9 +72,9 @@ class Company:
 
 
 @asynccontextmanager
-async def serving(company: Company) -> AsyncIterator[Company]:
+async def serve_company(company: Company) -> AsyncIterator[Company]:
     """Serve the company as it is at each moment."""
-    async with scripted(company.answer) as company.server:
+    async with serve(company.answer) as company.server:
         yield company
 
 
