@@ -1,4 +1,4 @@
-"""What the API answers, as attrs classes."""
+"""The records that the API returns, as frozen attrs classes."""
 
 from northflank_async.records.addon import (
     Addon,

@@ -8,7 +8,7 @@ from northflank_async.records.enums import AddonStatus, IpPolicyAction, Lifecycl
 
 @frozen(kw_only=True)
 class AddonDeployment:
-    """What an addon runs on. `storage_size` is in megabytes."""
+    """The resources that an addon runs on. `storage_size` is in megabytes."""
 
     replicas: int | None = None
     storage_class: str | None = None
@@ -19,7 +19,7 @@ class AddonDeployment:
 
 @frozen(kw_only=True)
 class IpPolicy:
-    """Whether an address may connect to an addon."""
+    """A rule that allows or denies connections to an addon from an IP address."""
 
     address: str
     action: IpPolicyAction | str | None = None
@@ -27,7 +27,7 @@ class IpPolicy:
 
 @frozen(kw_only=True)
 class AddonNetworking:
-    """Who can connect to an addon, and how."""
+    """An addon's network access: TLS, external access and IP policies."""
 
     tls_enabled: bool | None = None
     external_access_enabled: bool | None = None
@@ -36,7 +36,7 @@ class AddonNetworking:
 
 @frozen(kw_only=True)
 class TypeSpecificSettings:
-    """Settings that only some types of addon have."""
+    """Settings that exist for some addon types only."""
 
     postgresql_supabase_mode: bool | None = None
 
@@ -56,7 +56,7 @@ class AddonConfig:
 
 @frozen(kw_only=True)
 class PendingAction:
-    """Something that an addon will do next."""
+    """An action that an addon has not carried out yet."""
 
     type: str | None = None
     created_at: datetime | None = None
@@ -64,7 +64,7 @@ class PendingAction:
 
 @frozen(kw_only=True)
 class AddonSpec:
-    """An addon's type (`postgresql`, `mongodb`, …); the rest comes with the single GET only."""
+    """An addon's type, such as `postgresql`, and its configuration. Listings send the type only."""
 
     type: str | None = None
     config: AddonConfig | None = None
@@ -73,7 +73,7 @@ class AddonSpec:
 
 @frozen(kw_only=True)
 class Addon:
-    """An addon of a project; `created_at`, `cluster` and most of `spec` come with the single GET only.
+    """An addon of a project. Listings leave out `created_at`, `cluster` and most of `spec`.
 
     https://northflank.com/docs/v1/api/project/addons/list-addons
     https://northflank.com/docs/v1/api/project/addons/get-addon

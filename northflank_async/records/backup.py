@@ -3,20 +3,21 @@ from datetime import datetime
 from attrs import frozen
 
 from northflank_async.records.enums import CompressionType, DestinationType, RunStatus, SourceType
+from northflank_async.records.values import ByteSize
 
 
 @frozen(kw_only=True)
 class BackupSource:
-    """What a backup was made from."""
+    """The source of a backup."""
 
     type: SourceType | str | None = None
 
 
 @frozen(kw_only=True)
 class BackupDestination:
-    """One more destination that a snapshot is stored in. `retention_time` is in days.
+    """An additional destination of a snapshot. `retention_time` is the retention in days.
 
-    As an argument, `type` can be left out: there is one, `custom`.
+    As an argument, `type` may be left out: `custom` is the only one.
     """
 
     destination_id: str
@@ -26,13 +27,13 @@ class BackupDestination:
 
 @frozen(kw_only=True)
 class BackupConfig:
-    """How a backup was made. `size` is in bytes (the API sends it as text).
+    """A backup's source, storage and addon version. `size` is in bytes.
 
-    Only the listing of a backup destination sends `addon_type`.
+    Only the listing of a backup destination includes `addon_type`.
     """
 
     source: BackupSource | None = None
-    size: int | None = None
+    size: ByteSize | None = None
     compression_type: CompressionType | str | None = None
     additional_destinations: tuple[BackupDestination, ...] | None = None
     addon_version: str | None = None
@@ -41,7 +42,7 @@ class BackupConfig:
 
 @frozen(kw_only=True)
 class LastRestore:
-    """The newest restore of a backup."""
+    """The most recent restore of a backup."""
 
     restore_timestamp: datetime
     status: RunStatus | str
@@ -52,8 +53,8 @@ class LastRestore:
 class Backup:
     """A backup of an addon.
 
-    The listing and the single GET send different parts of it: a field that was not sent is `None`. `last_restore`
-    comes with the single GET only; `completed_at` is `None` as long as the backup has not ended.
+    A field that the API did not send is `None`. Listings leave out `last_restore`; `completed_at` is `None` until the
+    backup has ended.
 
     https://northflank.com/docs/v1/api/project/addons/list-addon-backups
     https://northflank.com/docs/v1/api/project/addons/get-addon-backup

@@ -1,12 +1,15 @@
-"""Between the API's JSON and the records.
+"""Convert the API's JSON to records, and back.
 
-Names follow one rule (`created_at` is `createdAt`). A value of another type than its field's is an error. There are two
-converters with the same rules: one is fast, and of what it fails at, the other says where it is and what is wrong.
+Names follow one rule: `created_at` is `createdAt`. A value that is not of its field's type is an error. Two converters
+apply the same rules: the fast one reads every answer, and where it fails, the explaining one finds the place and the
+reason.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
+from operator import eq
 from typing import Any, TypeVar
 
 import attrs
@@ -18,8 +21,9 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from northflank_async.errors import DecodeError
 from northflank_async.records.generation import record_factory
 from northflank_async.records.values import (
-    BY_NAME,
+    ByteSize,
     Hook,
+    MillisecondTime,
     camel_case,
     expected,
     is_open_enum,
@@ -31,35 +35,39 @@ from northflank_async.records.values import (
     structure_datetime,
     structure_float,
     structure_int,
+    structure_milliseconds,
+    structure_size,
     structure_str,
+    unstructure_datetime,
+    unstructure_milliseconds,
 )
 
 T = TypeVar("T")
 
 
 def structure(raw: Any, record: type[T], place: str = "") -> T:
-    """Make a record of decoded JSON.
+    """Convert a decoded JSON object to a record.
 
     Args:
-        raw: the JSON of one object, as the API sent it.
-        record: the class to make, such as `Backup`.
-        place: where `raw` stands in a larger whole; error messages begin with it.
+        raw: the JSON object, as the API sent it.
+        record: the record class, such as `Backup`.
+        place: the path of `raw` in the answer, such as `data.backups[3]`; error messages start with it.
 
     Raises:
         DecodeError: a required field is missing, or a value is not of its documented type.
     """
     try:
-        made: T = _fast.get_structure_hook(record)(raw, record)
-        return made
-    except Exception:  # whatever it is: it is explained, or it was only unusual
+        result: T = _fast.get_structure_hook(record)(raw, record)
+        return result
+    except Exception:  # the explaining converter reports it, or accepts an unusual notation
         return _structure_explained(raw, record, place)
 
 
 def structure_all(raw: Sequence[Any], record: type[T], place: str = "") -> list[T]:
-    """Make a record of each item of an array that stands at `place`.
+    """Convert each item of the array at `place` to a record.
 
     Raises:
-        DecodeError: the first that is not as documented.
+        DecodeError: an item is not as documented; the error names the first one.
     """
     hook = _fast.get_structure_hook(record)
     try:
@@ -69,7 +77,7 @@ def structure_all(raw: Sequence[Any], record: type[T], place: str = "") -> list[
 
 
 def unstructure(record: Any) -> Any:
-    """Give a record back as the API's JSON: its names, its text for sizes and times. What is `None` is left out."""
+    """Convert a record to the API's JSON. Fields that are `None` are left out."""
     return _explaining.unstructure(record)
 
 
@@ -82,7 +90,7 @@ def _structure_explained(raw: Any, record: type[T], place: str) -> T:
 
 
 def _first_fault(error: BaseException) -> tuple[str, str]:
-    """Where the first thing that cannot be read stands, and what is wrong with it."""
+    """The path of the first invalid value, and the reason."""
     path = ""
     while isinstance(error, BaseValidationError):
         error = error.exceptions[0]
@@ -114,8 +122,6 @@ def _tuple_factory(cls: Any, converter: Converter) -> Hook:
 
 def _explaining_record_factory(cls: type[Any], converter: Converter) -> Hook:
     names: dict[str, Any] = {name: override(rename=camel_case(name)) for name in attrs.fields_dict(cls)}
-    for name in names.keys() & BY_NAME.keys():
-        names[name] = override(rename=camel_case(name), struct_hook=BY_NAME[name][0])
     structure_fields = make_dict_structure_fn(cls, converter, **names)
 
     def hook(value: Any, _: Any) -> Any:
@@ -130,14 +136,7 @@ def _record_unstructure_factory(cls: type[Any], converter: Converter) -> Callabl
     names: dict[str, Any] = {
         name: override(rename=camel_case(name), omit_if_default=True) for name in attrs.fields_dict(cls)
     }
-    for name in names.keys() & BY_NAME.keys():
-        names[name] = override(rename=camel_case(name), omit_if_default=True, unstruct_hook=BY_NAME[name][1])
     return make_dict_unstructure_fn(cls, converter, **names)
-
-
-def _unstructure_datetime(time: datetime) -> str:
-    exact = "microseconds" if time.microsecond % 1000 else "milliseconds"
-    return time.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
 
 
 def _unstructure_enum(value: str | None) -> str | None:
@@ -154,12 +153,16 @@ def _make_converter(record_factory: Callable[[Any, Converter], Hook]) -> Convert
         datetime: structure_datetime,
     }.items():
         converter.register_structure_hook(cls, hook)
+    for cls, hook in ((ByteSize, structure_size), (MillisecondTime, structure_milliseconds)):
+        converter.register_structure_hook_func(partial(eq, cls), hook)
     converter.register_structure_hook_factory(is_open_enum, open_enum_factory)
     converter.register_structure_hook_factory(is_optional, _optional_factory)
     converter.register_structure_hook_factory(is_tuple, _tuple_factory)
     converter.register_structure_hook_factory(attrs.has, record_factory)
     converter.register_unstructure_hook_factory(is_open_enum, lambda _: _unstructure_enum)
-    converter.register_unstructure_hook(datetime, _unstructure_datetime)
+    converter.register_unstructure_hook(datetime, unstructure_datetime)
+    converter.register_unstructure_hook_func(partial(eq, ByteSize), str)
+    converter.register_unstructure_hook_func(partial(eq, MillisecondTime), unstructure_milliseconds)
     converter.register_unstructure_hook_factory(attrs.has, _record_unstructure_factory)
     return converter
 

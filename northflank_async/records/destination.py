@@ -5,11 +5,12 @@ from attrs import field, frozen
 from northflank_async.records.backup import BackupConfig
 from northflank_async.records.enums import RunStatus, StorageType
 from northflank_async.records.schedule import Scheduling
+from northflank_async.records.values import MillisecondTime
 
 
 @frozen(kw_only=True)
 class DestinationCredentials:
-    """How a bucket is reached. `endpoint` is a host, with its region: `s3.us-west-2.amazonaws.com`."""
+    """The access keys and location of a bucket. `endpoint` is a hostname, such as `s3.us-west-2.amazonaws.com`."""
 
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
@@ -20,7 +21,7 @@ class DestinationCredentials:
 
 @frozen(kw_only=True)
 class CustomDestination:
-    """A backup destination: a bucket of your own. The listing does not send its `id`.
+    """A backup destination: a bucket of your own. Listings leave out its `id`.
 
     https://northflank.com/docs/v1/api/team/backup-destinations/list-backup-destinations
     https://northflank.com/docs/v1/api/team/backup-destinations/get-backup-destination
@@ -38,7 +39,7 @@ class CustomDestination:
 
 @frozen(kw_only=True)
 class Reference:
-    """A project or an addon, as something else names it."""
+    """The id and name of a project or an addon."""
 
     id: str | None = None
     name: str | None = None
@@ -46,9 +47,9 @@ class Reference:
 
 @frozen(kw_only=True)
 class DestinationBackup:
-    """A backup that is stored in a backup destination, with the project and the addon that it was made of.
+    """A backup in a backup destination, with its project and addon.
 
-    `expired_by` is when it will be gone (the API sends it in milliseconds).
+    `expired_by` is the end of its retention period.
 
     https://northflank.com/docs/v1/api/team/backup-destinations/list-destinations-backups
     """
@@ -61,5 +62,5 @@ class DestinationBackup:
     addon: Reference | None = None
     config: BackupConfig | None = None
     schedules: tuple[Scheduling, ...] | None = None
-    expired_by: datetime | None = None
+    expired_by: MillisecondTime | None = None
     completed_at: datetime | None = None

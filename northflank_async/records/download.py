@@ -3,6 +3,6 @@ from attrs import field, frozen
 
 @frozen(kw_only=True)
 class DownloadLink:
-    """Where a backup can be fetched for a while, by whoever has the link."""
+    """A temporary link to a backup's file. It needs no token, so it is a secret."""
 
     download_link: str = field(repr=False)

@@ -1,14 +1,17 @@
-"""The documented values of enumerated fields.
+"""The documented values of enumerated fields and arguments.
 
-The enums are open: a value that is not listed here is kept as plain text, which is why the records' fields are typed
-`RunStatus | str` and so on. The members are strings themselves, so both compare with `==` to the API's own words.
+In records, the enums are open: a value that is not listed here stays plain text, so the fields are typed
+`RunStatus | str` and so on. The members are strings, so either compares with `==` to the API's value.
+
+Arguments are closed: they accept the listed values only, as text or as members (`BackupTypeName | BackupType`).
 """
 
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 
 class RunStatus(StrEnum):
-    """Where a backup or a restore stands."""
+    """The status of a backup or a restore."""
 
     SCHEDULED = "scheduled"
     IN_PROGRESS = "in-progress"
@@ -20,7 +23,7 @@ class RunStatus(StrEnum):
 
 
 class SourceType(StrEnum):
-    """What a backup was made from."""
+    """The source of a backup."""
 
     FILE_UPLOAD = "fileUpload"
     LIVE_INSTANCE = "liveInstance"
@@ -31,55 +34,64 @@ class SourceType(StrEnum):
 
 
 class BackupType(StrEnum):
-    """How a backup is made: as a native dump, or as a snapshot of the disk."""
+    """The method of a backup: a native dump of the database, or a snapshot of the disk."""
 
     DUMP = "dump"
     SNAPSHOT = "snapshot"
 
 
+BackupTypeName: TypeAlias = Literal["dump", "snapshot"]
+
+
 class CompressionType(StrEnum):
-    """How a dump is compressed."""
+    """The compression of a dump."""
 
     GZ = "gz"
     ZSTD = "zstd"
 
 
+CompressionTypeName: TypeAlias = Literal["gz", "zstd"]
+
+
 class DestinationType(StrEnum):
-    """The kind of a backup destination."""
+    """The type of an additional destination."""
 
     CUSTOM = "custom"
 
 
 class StorageType(StrEnum):
-    """What a backup destination speaks."""
+    """The storage protocol of a backup destination."""
 
     S3 = "s3"
 
 
 class ScheduleInterval(StrEnum):
-    """How often a backup schedule comes round."""
+    """The interval of a backup schedule."""
 
     HOURLY = "hourly"
     DAILY = "daily"
     WEEKLY = "weekly"
 
 
+ScheduleIntervalName: TypeAlias = Literal["hourly", "daily", "weekly"]
+
+
 class AccessMode(StrEnum):
-    """Whether one or many may write to a volume."""
+    """The access mode of a volume: one writer or many."""
 
     READ_WRITE_ONCE = "ReadWriteOnce"
     READ_WRITE_MANY = "ReadWriteMany"
 
 
 class AttachedType(StrEnum):
-    """What a volume is attached to."""
+    """The type of an object that a volume is attached to."""
 
     SERVICE = "service"
     JOB = "job"
 
 
 class AddonStatus(StrEnum):
-    """Where an addon stands."""
+    """The status of an addon."""
 
     PRE_DEPLOYMENT = "preDeployment"
     TRIGGER_ALLOCATION = "triggerAllocation"
@@ -100,7 +112,7 @@ class AddonStatus(StrEnum):
 
 
 class LifecycleStatus(StrEnum):
-    """Whether an addon's version is still maintained."""
+    """The maintenance status of an addon's version."""
 
     ACTIVE = "active"
     DEPRECATED = "deprecated"
@@ -108,14 +120,14 @@ class LifecycleStatus(StrEnum):
 
 
 class IpPolicyAction(StrEnum):
-    """What an IP policy does with an address."""
+    """The action of an IP policy."""
 
     DENY = "DENY"
     ALLOW = "ALLOW"
 
 
 class ServiceType(StrEnum):
-    """The kind of a service."""
+    """The type of a service."""
 
     COMBINED = "combined"
     BUILD = "build"
@@ -123,14 +135,14 @@ class ServiceType(StrEnum):
 
 
 class JobType(StrEnum):
-    """The kind of a job."""
+    """The type of a job."""
 
     MANUAL = "manual"
     CRON = "cron"
 
 
 class RegistryProvider(StrEnum):
-    """Who runs a container registry."""
+    """The provider of a container registry."""
 
     ACR = "acr"
     ECR = "ecr"

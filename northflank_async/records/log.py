@@ -6,7 +6,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class LogLine:
-    """A line that a backup or a restore has logged. `log` is text as a rule; the API leaves open what it is.
+    """A log line of a backup or a restore. `log` is usually text; the API does not document its type.
 
     https://northflank.com/docs/v1/api/project/addons/get-addon-backup-logs
     """

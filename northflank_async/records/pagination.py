@@ -3,7 +3,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Pagination:
-    """Where a page stands: whether there is more, the cursor of the next page, the number of items on this one."""
+    """Whether there is a next page, its cursor, and the number of items on this page."""
 
     has_next_page: bool
     count: int

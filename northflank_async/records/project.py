@@ -9,14 +9,14 @@ from northflank_async.records.enums import JobType, RegistryProvider, ServiceTyp
 
 @frozen(kw_only=True)
 class ProjectDeployment:
-    """Where a project runs."""
+    """The region of a project."""
 
     region: str | None = None
 
 
 @frozen(kw_only=True)
 class ProjectService:
-    """A service, as its project lists it."""
+    """A service of a project, as in the project's details."""
 
     id: str
     app_id: str | None = None
@@ -27,7 +27,7 @@ class ProjectService:
 
 @frozen(kw_only=True)
 class ProjectJob:
-    """A job, as its project lists it."""
+    """A job of a project, as in the project's details."""
 
     id: str
     app_id: str | None = None
@@ -38,7 +38,7 @@ class ProjectJob:
 
 @frozen(kw_only=True)
 class ProjectAddon:
-    """An addon, as its project lists it."""
+    """An addon of a project, as in the project's details."""
 
     id: str
     app_id: str | None = None
@@ -49,7 +49,7 @@ class ProjectAddon:
 
 @frozen(kw_only=True)
 class RegistryConfiguration:
-    """Which credential a custom registry is used with."""
+    """The credential and provider of a custom registry."""
 
     credential_id: str | None = None
     provider: RegistryProvider | str | None = None
@@ -57,7 +57,7 @@ class RegistryConfiguration:
 
 @frozen(kw_only=True)
 class CustomRegistry:
-    """The container registry that a project pushes its builds to."""
+    """The container registry that a project's builds are pushed to."""
 
     enabled: bool | None = None
     configuration: RegistryConfiguration | None = None
@@ -65,7 +65,7 @@ class CustomRegistry:
 
 @frozen(kw_only=True)
 class Project:
-    """A project; everything from `deployment` on comes with the single GET only.
+    """A project. Listings include `id`, `name` and `description` only.
 
     https://northflank.com/docs/v1/api/team/projects/list-projects
     https://northflank.com/docs/v1/api/team/projects/get-project

@@ -7,7 +7,7 @@ from northflank_async.records.enums import RunStatus
 
 @frozen(kw_only=True)
 class Restore:
-    """A restore of a backup: `id` is the restore's own; only the listing of a whole addon sends `backup_id`.
+    """A restore of a backup. Only the listing of an addon's restores includes `backup_id`.
 
     https://northflank.com/docs/v1/api/project/addons/list-addon-restores
     https://northflank.com/docs/v1/api/project/addons/list-addon-backup-restores
@@ -22,6 +22,6 @@ class Restore:
 
 @frozen(kw_only=True)
 class StartedRestore:
-    """What the API answers when a restore begins."""
+    """The response to a restore request."""
 
     restore_id: str

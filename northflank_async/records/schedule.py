@@ -8,9 +8,9 @@ from northflank_async.records.enums import BackupType, CompressionType, Schedule
 
 @frozen(kw_only=True)
 class Scheduling:
-    """When a schedule makes a backup: at each of the minutes of each of the hours (0–23) of each of the days.
+    """The times of a backup schedule: minutes (0–59), hours (0–23) and days of the week (0–6, 0 is Monday).
 
-    Day 0 is Monday. An hourly schedule has minutes only, a daily one has no days.
+    An hourly schedule has minutes only; a daily one has minutes and hours.
     """
 
     interval: ScheduleInterval | str
@@ -21,7 +21,7 @@ class Scheduling:
 
 @frozen(kw_only=True)
 class BackupSchedule:
-    """A backup schedule of an addon. `retention_time` is in days.
+    """A backup schedule of an addon. `retention_time` is the retention in days.
 
     https://northflank.com/docs/v1/api/project/addons/get-addon-backup-schedules
     """
@@ -39,6 +39,6 @@ class BackupSchedule:
 
 @frozen(kw_only=True)
 class CreatedSchedule:
-    """What the API answers when a schedule has been created."""
+    """The response to a create-schedule request."""
 
     id: str

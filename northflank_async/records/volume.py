@@ -7,7 +7,7 @@ from northflank_async.records.enums import AccessMode, AttachedType
 
 @frozen(kw_only=True)
 class VolumeSpec:
-    """What a volume is; of a backup, its `storage_size` alone. That is in megabytes."""
+    """A volume's storage. `storage_size` is in megabytes; a backup has no other field."""
 
     access_mode: AccessMode | str | None = None
     storage_class_name: str | None = None
@@ -42,7 +42,7 @@ class Volume:
 
 @frozen(kw_only=True)
 class SourceObject:
-    """The volume that a backup was made of, as it was."""
+    """The volume that was backed up, as it was then."""
 
     id: str | None = None
     spec: VolumeSpec | None = None
@@ -50,7 +50,7 @@ class SourceObject:
 
 @frozen(kw_only=True)
 class VolumeBackupSource:
-    """What a volume's backup was made from."""
+    """The source of a volume backup."""
 
     type: str | None = None
     source_object: SourceObject | None = None
@@ -58,7 +58,7 @@ class VolumeBackupSource:
 
 @frozen(kw_only=True)
 class VolumeBackup:
-    """A backup of a volume. No list of its statuses is documented.
+    """A backup of a volume. The API does not document its statuses.
 
     https://northflank.com/docs/v1/api/project/volumes/get-volume-backups
     https://northflank.com/docs/v1/api/project/volumes/get-volume-backup-details

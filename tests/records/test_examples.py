@@ -1,4 +1,4 @@
-"""Every example of the endpoints around backups becomes a record, also where it is not as its own schema says."""
+"""Every example of the backup endpoints becomes a record, also where it contradicts its own schema."""
 
 import json
 from datetime import UTC, datetime
@@ -94,7 +94,7 @@ EXAMPLES: dict[str, tuple[type[Any], Any]] = {
     ),
     "get-volume": (Volume, VOLUME),
     "get-volume-backups": (VolumeBackup, {"id": "example-backup"}),
-    "a volume's backup as its schema has it": (
+    "a volume backup as in its schema": (
         VolumeBackup,
         {
             "id": "example-backup",
@@ -118,7 +118,7 @@ EXAMPLES: dict[str, tuple[type[Any], Any]] = {
         CustomDestination,
         {"name": "Example Backup Destination", "id": "example-backup-destination"},
     ),
-    "a destination as its schema has it": (
+    "a destination as in its schema": (
         CustomDestination,
         {
             "name": "Example Backup Destination",
@@ -136,40 +136,40 @@ EXAMPLES: dict[str, tuple[type[Any], Any]] = {
 
 
 def as_documented(raw: dict[str, Any]) -> dict[str, Any]:
-    """The same with what the examples write in another way than their schemas: a time's T, and a number's type."""
+    """The example in its schema's notation: times with a T, and numbers as numbers."""
     times = {name: raw[name].replace(" ", "T") for name in raw.keys() & {"createdAt", "updatedAt"}}
     numbers = {name: float(raw[name]) for name in raw.keys() & {"expiredBy"}}
     return {**raw, **times, **numbers}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_becomes_a_record_and_back_without_loss(name: str) -> None:
+def test_an_example_survives_a_round_trip(name: str) -> None:
     record, raw = EXAMPLES[name]
-    made = structure(raw, record)
-    assert json.dumps(unstructure(made), sort_keys=True) == json.dumps(as_documented(raw), sort_keys=True)
-    assert structure(unstructure(made), record) == made
+    result = structure(raw, record)
+    assert json.dumps(unstructure(result), sort_keys=True) == json.dumps(as_documented(raw), sort_keys=True)
+    assert structure(unstructure(result), record) == result
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_fast_way_and_the_one_that_explains_make_the_same_of_it(name: str) -> None:
+def test_both_converters_agree_on_the_examples(name: str) -> None:
     record, raw = EXAMPLES[name]
     assert _fast.structure(raw, record) == _explaining.structure(raw, record)
 
 
-def test_what_is_milliseconds_or_has_a_space_becomes_a_time_all_the_same() -> None:
+def test_times_may_have_a_space_or_be_in_milliseconds() -> None:
     assert structure(VOLUME, Volume).created_at == datetime(2021, 1, 1, 12, tzinfo=UTC)
     for expiry in ("1729232400000.0", 1729232400000.0, 1729232400000):
-        made = structure({**DESTINATION_BACKUP, "expiredBy": expiry}, DestinationBackup)
-        assert made.expired_by == datetime(2024, 10, 18, 6, 20, tzinfo=UTC)
+        backup = structure({**DESTINATION_BACKUP, "expiredBy": expiry}, DestinationBackup)
+        assert backup.expired_by == datetime(2024, 10, 18, 6, 20, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("expiry", ["soon", "", True, [], 1e40, "nan"])
-def test_what_is_no_time_in_milliseconds_is_named(expiry: Any) -> None:
+def test_an_error_names_an_invalid_time_in_milliseconds(expiry: Any) -> None:
     with pytest.raises(Exception, match="expiredBy: expected a time in milliseconds, got"):
         structure({**DESTINATION_BACKUP, "expiredBy": expiry}, DestinationBackup)
 
 
-def test_the_new_enums_have_their_documented_members() -> None:
+def test_documented_values_become_enum_members() -> None:
     backup = structure(DESTINATION_BACKUP, DestinationBackup)
     assert backup.config
     assert backup.config.source
@@ -178,7 +178,7 @@ def test_the_new_enums_have_their_documented_members() -> None:
     assert backup.schedules[0].interval is ScheduleInterval.WEEKLY
 
 
-def test_a_log_line_is_kept_whatever_it_is() -> None:
+def test_a_log_line_may_be_any_json() -> None:
     line = structure({"log": {"level": 30}, "ts": "2023-03-21T15:01:17.310Z", "containerId": "c"}, LogLine)
     assert (line.log, line.container_id) == ({"level": 30}, "c")
 

@@ -1,4 +1,4 @@
-"""Records and the documented JSON become each other."""
+"""Records are converted from the documented JSON, and back."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -43,8 +43,9 @@ def example(name: str) -> Any:
 
 
 def documents() -> dict[str, list[Any]]:
-    """The examples of the five documents, as the API, the command line and the JavaScript client show them."""
-    return json.loads((TESTS / "documents.json").read_text())
+    """The examples of the five documents: those of the API, the command line and the JavaScript client."""
+    examples: dict[str, list[Any]] = json.loads((TESTS / "documents.json").read_text())
+    return examples
 
 
 def payloads() -> list[Any]:
@@ -55,7 +56,7 @@ def payloads() -> list[Any]:
         if path.stem in RECORDS or path.stem.startswith(("list-addon", "list-projects"))
     ]
     data += [(name, body.get("data", body)) for name, bodies in documents().items() for body in bodies]
-    found = []
+    found: list[Any] = []
     for name, content in data:
         key = next((key for key in RECORDS if key in content and name.startswith("list-")), None)
         for item in content[key] if key else [content]:
@@ -63,13 +64,13 @@ def payloads() -> list[Any]:
     return found
 
 
-def test_every_document_has_its_examples() -> None:
+def test_every_document_has_examples() -> None:
     assert len(documents()) == 5
     assert len(payloads()) >= 8 + 5
 
 
 @pytest.mark.parametrize(("record", "raw"), payloads())
-def test_an_example_becomes_a_record_and_back_without_loss(record: type[Any], raw: Any) -> None:
+def test_an_example_survives_a_round_trip(record: type[Any], raw: Any) -> None:
     assert json.dumps(unstructure(structure(raw, record)), sort_keys=True) == json.dumps(raw, sort_keys=True)
 
 
@@ -85,46 +86,46 @@ def test_a_backup_has_python_types() -> None:
     assert backup.config.additional_destinations[0].retention_time == 7
 
 
-def test_one_class_serves_the_listing_and_the_single_backup() -> None:
+def test_the_listing_and_the_details_share_a_record_class() -> None:
     single = structure(example("get-addon-backup"), Backup)
     assert isinstance(single.last_restore, LastRestore)
     assert single.custom_destination_id is None
 
 
-def test_only_what_identifies_a_backup_is_required() -> None:
+def test_a_backup_requires_only_id_status_and_time() -> None:
     backup = structure(BACKUP, Backup)
     assert (backup.name, backup.completed_at, backup.config) == (None, None, None)
 
 
 @pytest.mark.parametrize("name", ["id", "status", "createdAt"])
-def test_a_missing_identity_is_named(name: str) -> None:
+def test_a_missing_required_field_is_an_error(name: str) -> None:
     with pytest.raises(DecodeError, match=rf"^{name}: missing"):
         structure({key: value for key, value in BACKUP.items() if key != name}, Backup)
 
 
-def test_a_status_that_nobody_documented_is_kept() -> None:
+def test_an_undocumented_status_stays_text() -> None:
     backup = structure({**BACKUP, "status": "quarantined"}, Backup)
     assert backup.status == "quarantined"
     assert unstructure(backup)["status"] == "quarantined"
 
 
-def test_what_a_record_gives_back_is_nothing_but_json() -> None:
+def test_unstructure_returns_plain_json_types() -> None:
     raw = unstructure(structure(example("list-addon-backups")["backups"][0], Backup))
     assert type(raw["status"]) is type(raw["config"]["source"]["type"]) is str
     assert type(raw["config"]["additionalDestinations"]) is list
 
 
-def test_null_is_the_same_as_absent_where_a_value_is_optional() -> None:
+def test_null_equals_absent_for_optional_fields() -> None:
     nulls = {"name": None, "uid": None, "completedAt": None, "config": None, "lastRestore": None}
     assert structure({**BACKUP, **nulls}, Backup) == structure(BACKUP, Backup)
 
 
-def test_unknown_fields_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert structure({**BACKUP, "shard": 7, "config": {"size": "1", "x": []}}, Backup).config == BackupConfig(size=1)
 
 
 @pytest.mark.parametrize("size", ["9007199254740993", 9007199254740993, "0"])
-def test_a_size_is_exact_whether_it_comes_as_text_or_as_a_number(size: str | int) -> None:
+def test_a_size_is_exact_as_text_and_as_a_number(size: str | int) -> None:
     assert structure({"size": size}, BackupConfig).size == int(size)
 
 
@@ -153,21 +154,21 @@ def test_a_size_is_exact_whether_it_comes_as_text_or_as_a_number(size: str | int
         ),
     ],
 )
-def test_what_cannot_be_read_is_named_by_its_place(changed: dict[str, Any], place: str) -> None:
+def test_an_error_names_the_place_of_the_invalid_value(changed: dict[str, Any], place: str) -> None:
     with pytest.raises(DecodeError) as caught:
         structure({**BACKUP, **changed}, Backup, "data.backups[3]")
     assert caught.value.place == place
     assert place in str(caught.value)
 
 
-def test_a_long_unreadable_value_is_cut_short() -> None:
+def test_an_error_truncates_a_long_value() -> None:
     with pytest.raises(DecodeError) as caught:
         structure({**BACKUP, "createdAt": "x" * 10_000}, Backup)
     assert len(str(caught.value)) < 200
 
 
 @given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))])))
-def test_any_time_survives_the_way_there_and_back(time: datetime) -> None:
+def test_any_time_survives_a_round_trip(time: datetime) -> None:
     try:
         backup = Backup(id="b", status="completed", created_at=time.astimezone(UTC))
     except OverflowError:
@@ -175,7 +176,7 @@ def test_any_time_survives_the_way_there_and_back(time: datetime) -> None:
     assert structure(unstructure(backup), Backup) == backup
 
 
-def test_times_are_written_as_the_api_writes_them() -> None:
+def test_times_have_the_notation_of_the_api() -> None:
     assert unstructure(structure(BACKUP, Backup))["createdAt"] == "2021-01-20T11:19:53.175Z"
     assert structure({**BACKUP, "createdAt": "2021-01-20T12:19:53.175+01:00"}, Backup) == structure(BACKUP, Backup)
     assert structure({**BACKUP, "createdAt": "2021-01-20T11:19:53.175"}, Backup) == structure(BACKUP, Backup)
