@@ -1,4 +1,7 @@
-"""What an editor shows: checked by mypy, never run."""
+"""The types that an editor shows: checked by mypy, never run.
+
+A line with `type: ignore` must be rejected: mypy reports an unused one as an error.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,9 +10,11 @@ from typing import Any, assert_type
 from northflank_async import (
     Addon,
     Backup,
+    BackupConfig,
     BackupSchedule,
     CustomDestination,
     DestinationBackup,
+    LogFilters,
     LogLine,
     Northflank,
     Page,
@@ -19,7 +24,7 @@ from northflank_async import (
     VolumeBackup,
 )
 from northflank_async.inventory import Found, Inventory, Outcome, Plan
-from northflank_async.records import RunStatus
+from northflank_async.records import BackupType, CompressionType, RunStatus, ScheduleInterval
 
 
 async def contract(nf: Northflank) -> None:
@@ -60,3 +65,48 @@ async def contract(nf: Northflank) -> None:
         async for stored in inventory.backups():
             assert_type(stored.created_at, datetime | None)
     assert_type(await nf.paginate("/v1/x", items=None).all(), list[dict[str, Any]])
+
+
+async def accepted_arguments(nf: Northflank) -> None:
+    addon = nf.project("p").addon("a")
+    await addon.create_backup(backup_type="dump", compression_type="zstd")
+    await addon.create_backup(backup_type=BackupType.DUMP, compression_type=CompressionType.ZSTD)
+    await addon.import_backup(connection_string="mongodb://x", compression_type="gz")
+    await addon.import_backup(connection_string="mongodb://x", compression_type=CompressionType.GZ)
+    await addon.create_backup_schedule(interval="hourly", minute=[0], backup_type="snapshot", retention_time=7)
+    await addon.create_backup_schedule(
+        interval=ScheduleInterval.DAILY,
+        minute=[0],
+        hour=[3],
+        backup_type=BackupType.DUMP,
+        compression_type=CompressionType.GZ,
+        retention_time=7,
+    )
+    filters: LogFilters = {"direction": "forward", "line_limit": 100, "start_time": None}
+    await addon.backup("b").logs(**filters)
+    await addon.backup("b").restore_logs("r", **filters)
+    await addon.backup("b").restore_logs("r", text_includes="error", direction="backward")
+    size: int | None = BackupConfig(size=1).size
+    print(size)
+
+
+async def rejected_arguments(nf: Northflank, text: str) -> None:
+    addon = nf.project("p").addon("a")
+    await addon.create_backup(backup_type="full")  # type: ignore[arg-type]
+    await addon.create_backup(backup_type=text)  # type: ignore[arg-type]
+    await addon.create_backup(backup_type="dump", compression_type="xz")  # type: ignore[arg-type]
+    await addon.create_backup(backup_type=CompressionType.GZ)  # type: ignore[arg-type]
+    await addon.import_backup(connection_string="mongodb://x", compression_type="xz")  # type: ignore[arg-type]
+    await addon.create_backup_schedule(
+        interval="monthly",  # type: ignore[arg-type]
+        minute=[0],
+        backup_type="full",  # type: ignore[arg-type]
+        compression_type="xz",  # type: ignore[arg-type]
+        retention_time=7,
+    )
+    await addon.backup("b").logs(direction="up")  # type: ignore[arg-type]
+    await addon.backup("b").logs(line_limit="100")  # type: ignore[arg-type]
+    await addon.backup("b").logs(lines=100)  # type: ignore[call-arg]
+    await addon.backup("b").restore_logs("r", direction="up")  # type: ignore[arg-type]
+    await addon.backup("b").restore_logs("r", lines=100)  # type: ignore[call-arg]
+    Northflank(on_rate_limit="fail")  # type: ignore[arg-type]

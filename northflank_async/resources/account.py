@@ -13,7 +13,7 @@ from northflank_async.resources.resource import Resource
 
 
 class AccountResource(Resource):
-    """What a token reaches under `/v1`, or under `/v1/teams/{teamId}`; `team_id` is `None` for the former."""
+    """The account at `/v1` (`team_id` is `None`), or a team at `/v1/teams/{teamId}`."""
 
     def __init__(self, transport: Transport, team_id: str | None = None) -> None:
         super().__init__(transport, "/v1" if team_id is None else f"/v1/teams/{segment('the team id', team_id)}")
@@ -21,61 +21,61 @@ class AccountResource(Resource):
 
     @property
     def budget(self) -> Budget:
-        """The hour's requests, which all views of one client share."""
+        """The request budget, which all accounts of one client share."""
         return self._transport.budget
 
     @property
     def base_url(self) -> str:
-        """Where the API is."""
+        """The base URL of the API."""
         return str(self._transport.base_url)
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """The hour's requests as far as they are known; `None` before the first answer and after the window's end."""
+        """The current rate limit window; `None` before the first response and after the window's reset."""
         return self.budget.rate_limit
 
     def projects(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[Project]:
-        """List the projects that the token can see.
+        """List the projects that the token has access to.
 
         Args:
-            per_page: projects a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: projects per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/team/projects/list-projects
         """
-        return self._list("projects", Project, items="projects", per_page=per_page, page=page, cursor=cursor)
+        return self._paginate("/projects", Project, items="projects", per_page=per_page, page=page, cursor=cursor)
 
     def project(self, project_id: str) -> ProjectResource:
-        """One project, by its id. Nothing is sent.
+        """The project with this id. Sends no request.
 
         Raises:
-            ConfigurationError: the id cannot be part of a URL.
+            ConfigurationError: the id is not a valid path segment.
         """
         return ProjectResource(self._transport, f"{self._path}/projects/{segment('the project id', project_id)}")
 
     def backup_destinations(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[CustomDestination]:
-        """List the backup destinations: buckets of your own that backups can be stored in.
+        """List the backup destinations: buckets of your own for backups.
 
         Args:
-            per_page: destinations a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: destinations per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/team/backup-destinations/list-backup-destinations
         """
-        return self._list(
-            "backup-destinations",
+        return self._paginate(
+            "/backup-destinations",
             CustomDestination,
             items="backupDestinations",
             per_page=per_page,
@@ -84,10 +84,10 @@ class AccountResource(Resource):
         )
 
     def backup_destination(self, destination_id: str) -> DestinationResource:
-        """One backup destination, by its id. Nothing is sent.
+        """The backup destination with this id. Sends no request.
 
         Raises:
-            ConfigurationError: the id cannot be part of a URL.
+            ConfigurationError: the id is not a valid path segment.
         """
         return DestinationResource(
             self._transport, f"{self._path}/backup-destinations/{segment('the destination id', destination_id)}"
@@ -101,37 +101,37 @@ class AccountResource(Resource):
         credentials: DestinationCredentials | None = None,
         description: str | None = None,
     ) -> CustomDestination:
-        """Create a backup destination of a bucket that speaks S3.
+        """Create a backup destination from an S3-compatible bucket.
 
         Args:
-            name: 3 to 100 letters and digits, with single `-` or spaces between.
+            name: 3 to 100 letters and digits, separated by single spaces or `-`.
             prefix: the folder in the bucket: letters, digits, `-` and `_`, with one `/` at the end.
-            credentials: how the bucket is reached; all of them. The keys show in no message.
-            description: 200 characters at the most.
+            credentials: the bucket's credentials; all fields are required. No message shows the keys.
+            description: at most 200 characters.
 
         Raises:
-            ConfigurationError: an argument is not as documented.
+            ConfigurationError: an argument is invalid.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/team/backup-destinations/add-backup-destination
         """
         body = destination_body(name=name, prefix=prefix, credentials=credentials, description=description)
-        return await self._call("POST", CustomDestination, "/backup-destinations", json=body)
+        return await self._send("POST", CustomDestination, "/backup-destinations", json=body)
 
     async def request(self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        """Call any endpoint of the API, as plain JSON, with the same retries and budget.
+        """Call any endpoint of the API with plain JSON, and with the client's retries and budget.
 
         Args:
-            method: `"GET"`, `"POST"`, …; a method other than GET is sent again only where the server cannot have acted.
-            path: the whole path, such as `"/v1/projects/p/services"`, sent as it is.
-            params: the query; `None` is left out, a list repeats its name.
-            json: the body.
+            method: `"GET"`, `"POST"`, …; only GET is retried when the server may have acted on the request.
+            path: the full, percent-encoded path, such as `"/v1/projects/p/services"`.
+            params: the query; `None` is left out, and a list repeats its name.
+            json: the request body.
 
         Returns:
-            What stands under `data`; `None` if the answer has no body.
+            The `data` of the response; `None` if it has no body.
 
         Raises:
-            NorthflankError: the call cannot be sent, was refused, failed, or its answer cannot be read.
+            NorthflankError: the request is invalid, was rejected or failed, or the response cannot be decoded.
 
         https://northflank.com/docs/v1/api
         """
@@ -147,15 +147,15 @@ class AccountResource(Resource):
         page: int | None = None,
         cursor: str | None = None,
     ) -> Paginator[dict[str, Any]]:
-        """List at any endpoint of the API, as plain JSON.
+        """List the items of any endpoint of the API as plain JSON.
 
         Args:
-            path: the whole path, such as `"/v1/projects/p/services"`, sent as it is.
-            items: the name of the array under `data`, such as `"services"`; `None` where `data` itself is the array.
-            params: more of the query.
-            per_page: items a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            path: the full, percent-encoded path, such as `"/v1/projects/p/services"`.
+            items: the name of the array under `data`, such as `"services"`; `None` if `data` is the array.
+            params: additional query parameters.
+            per_page: items per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.

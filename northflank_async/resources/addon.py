@@ -10,13 +10,16 @@ from northflank_async.records import (
     BackupDestination,
     BackupSchedule,
     BackupType,
+    BackupTypeName,
     CompressionType,
+    CompressionTypeName,
     Restore,
     ScheduleInterval,
+    ScheduleIntervalName,
     structure,
 )
 from northflank_async.records.schedule import CreatedSchedule
-from northflank_async.resources.arguments import backup_body, hidden, import_body, schedule_body
+from northflank_async.resources.arguments import as_secret, backup_body, import_body, schedule_body
 from northflank_async.resources.backup import BackupResource
 from northflank_async.resources.resource import Resource
 
@@ -28,52 +31,52 @@ class AddonResource(Resource):
         """Get the addon.
 
         Raises:
-            NotFound: there is no such addon, or the token cannot see it.
+            NotFound: the addon does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/get-addon
         """
-        return await self._get(Addon)
+        return await self._fetch(Addon)
 
     def backups(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[Backup]:
-        """List the addon's backups.
+        """List the backups of the addon.
 
         Args:
-            per_page: backups a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: backups per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backups
         """
-        return self._list("backups", Backup, items="backups", per_page=per_page, page=page, cursor=cursor)
+        return self._paginate("/backups", Backup, items="backups", per_page=per_page, page=page, cursor=cursor)
 
     def restores(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[Restore]:
-        """List the restores of all of the addon's backups; each names its `backup_id`.
+        """List the restores of all the addon's backups, with their `backup_id`.
 
         Args:
-            per_page: restores a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: restores per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-restores
         """
-        return self._list("restores", Restore, items="restores", per_page=per_page, page=page, cursor=cursor)
+        return self._paginate("/restores", Restore, items="restores", per_page=per_page, page=page, cursor=cursor)
 
     def backup(self, backup_id: str) -> BackupResource:
-        """One backup, by its id. Nothing is sent.
+        """The backup with this id. Sends no request.
 
         Raises:
-            ConfigurationError: the id cannot be part of a URL.
+            ConfigurationError: the id is not a valid path segment.
         """
         return BackupResource(self._transport, f"{self._path}/backups/{segment('the backup id', backup_id)}")
 
@@ -81,22 +84,22 @@ class AddonResource(Resource):
         self,
         *,
         name: str | None = None,
-        backup_type: BackupType | str | None = None,
-        compression_type: CompressionType | str | None = None,
+        backup_type: BackupTypeName | BackupType | None = None,
+        compression_type: CompressionTypeName | CompressionType | None = None,
         custom_destination_id: str | None = None,
         additional_destinations: Sequence[BackupDestination] = (),
     ) -> Backup:
-        """Start a backup. It is scheduled when this returns; `backup(…).wait()` waits for its end.
+        """Start a backup of the addon. The returned backup is scheduled; `backup(…).wait()` waits until it has ended.
 
         Args:
-            name: 3 to 39 letters and digits, with single `-`, `/`, `:` or spaces between; else the API makes one up.
-            backup_type: `"snapshot"`, which is the default, or `"dump"`.
-            compression_type: `"gz"`, which is the default, or `"zstd"`; of a dump.
-            custom_destination_id: the backup destination that a dump is stored in, instead of Northflank's own.
-            additional_destinations: more destinations for a snapshot, each with its retention time in days.
+            name: 3 to 39 letters and digits, separated by single spaces, `-`, `/` or `:`; defaults to a generated name.
+            backup_type: `"snapshot"` (default) or `"dump"`.
+            compression_type: `"gz"` (default) or `"zstd"`; for dumps only.
+            custom_destination_id: the backup destination to use instead of Northflank's storage; for dumps only.
+            additional_destinations: additional destinations, each with its retention in days; for snapshots only.
 
         Raises:
-            ConfigurationError: an argument is not as documented, or does not go with the backup type.
+            ConfigurationError: an argument is invalid, or not valid for the backup type.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/backup-addon
@@ -108,7 +111,7 @@ class AddonResource(Resource):
             custom_destination_id=custom_destination_id,
             additional_destinations=additional_destinations,
         )
-        return await self._call("POST", Backup, "/backups", json=body)
+        return await self._send("POST", Backup, "/backups", json=body)
 
     async def import_backup(
         self,
@@ -117,29 +120,29 @@ class AddonResource(Resource):
         connection_string: str | None = None,
         name: str | None = None,
         import_all_databases: bool | None = None,
-        compression_type: CompressionType | str | None = None,
+        compression_type: CompressionTypeName | CompressionType | None = None,
         custom_destination_id: str | None = None,
     ) -> Backup | None:
-        """Start an import from an archive's URL or from a live database. It becomes one of the addon's `backups()`.
+        """Start the import of a backup from a URL or a live database. It is then listed in `backups()`.
 
         Args:
-            url: where a `.gz` file is; it shows in no message.
-            connection_string: of a live database; it shows in no message.
-            name: 3 to 39 letters and digits, with single `-`, `/`, `:` or spaces between; else the API makes one up.
-            import_all_databases: of a live database, every one that is found, or the one of the connection string.
-            compression_type: `"gz"`, which is the default, or `"zstd"`; for a live database.
-            custom_destination_id: the backup destination that it is stored in, instead of Northflank's own.
+            url: the URL of a `.gz` file; no message shows it.
+            connection_string: the connection string of a live database; no message shows it.
+            name: 3 to 39 letters and digits, separated by single spaces, `-`, `/` or `:`; defaults to a generated name.
+            import_all_databases: import all databases, not only the one in the connection string.
+            compression_type: `"gz"` (default) or `"zstd"`; with a connection string only.
+            custom_destination_id: the backup destination to use instead of Northflank's storage.
 
         Returns:
-            The backup, where the API answers with it: that is not documented.
+            The backup, or `None` if the response does not contain it: the API does not document the response.
 
         Raises:
-            ConfigurationError: an argument is not as documented, or does not go with where the import is from.
+            ConfigurationError: an argument is invalid, or not valid for this source.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/import-addon-backup
         """
-        url, connection_string = hidden(url), hidden(connection_string)  # reports of failures show locals
+        url, connection_string = as_secret(url), as_secret(connection_string)  # error reports show locals
         body = import_body(
             url=url,
             connection_string=connection_string,
@@ -148,58 +151,58 @@ class AddonResource(Resource):
             compression_type=compression_type,
             custom_destination_id=custom_destination_id,
         )
-        return await self._transport.send("POST", f"{self._path}/import", _backup_if_any, json=body)
+        return await self._transport.send("POST", f"{self._path}/import", _read_backup, json=body)
 
     def backup_schedules(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[BackupSchedule]:
-        """List the addon's backup schedules.
+        """List the backup schedules of the addon.
 
         Args:
-            per_page: schedules a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: schedules per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/project/addons/get-addon-backup-schedules
         """
-        return self._list(
-            "backup-schedules", BackupSchedule, items="schedules", per_page=per_page, page=page, cursor=cursor
+        return self._paginate(
+            "/backup-schedules", BackupSchedule, items="schedules", per_page=per_page, page=page, cursor=cursor
         )
 
     async def create_backup_schedule(
         self,
         *,
-        interval: ScheduleInterval | str,
+        interval: ScheduleIntervalName | ScheduleInterval,
         minute: Sequence[int],
         hour: Sequence[int] = (),
         day: Sequence[int] = (),
-        backup_type: BackupType | str,
+        backup_type: BackupTypeName | BackupType,
         retention_time: int,
-        compression_type: CompressionType | str | None = None,
+        compression_type: CompressionTypeName | CompressionType | None = None,
         custom_destination_id: str | None = None,
         additional_destinations: Sequence[BackupDestination] = (),
     ) -> str:
-        """Create a backup schedule. An addon has one for each interval and backup type.
+        """Create a backup schedule. An addon can have one for each interval and backup type.
 
         Args:
             interval: `"hourly"`, `"daily"` or `"weekly"`.
             minute: minutes of the hour, 0 to 59.
-            hour: hours of the day, 0 to 23; of a daily or weekly schedule.
-            day: days of the week, 0 (Monday) to 6; of a weekly schedule.
+            hour: hours of the day, 0 to 23; required for daily and weekly schedules, not valid for hourly ones.
+            day: days of the week, 0 (Monday) to 6; required for weekly schedules, not valid for others.
             backup_type: `"snapshot"` or `"dump"`.
-            retention_time: days for which each backup is kept.
-            compression_type: `"gz"`, which is the default, or `"zstd"`; of dumps.
-            custom_destination_id: the backup destination that dumps are stored in, instead of Northflank's own.
-            additional_destinations: more destinations for snapshots, each with its retention time in days.
+            retention_time: retention in days.
+            compression_type: `"gz"` (default) or `"zstd"`; for dumps only.
+            custom_destination_id: the backup destination to use instead of Northflank's storage; for dumps only.
+            additional_destinations: additional destinations, each with its retention in days; for snapshots only.
 
         Returns:
             The schedule's id.
 
         Raises:
-            ConfigurationError: an argument is not as documented, or does not go with the interval or backup type.
+            ConfigurationError: an argument is invalid, or not valid for the interval or the backup type.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/create-addon-backup-schedule
@@ -215,23 +218,23 @@ class AddonResource(Resource):
             custom_destination_id=custom_destination_id,
             additional_destinations=additional_destinations,
         )
-        return (await self._call("POST", CreatedSchedule, "/backup-schedules", json=body)).id
+        return (await self._send("POST", CreatedSchedule, "/backup-schedules", json=body)).id
 
     async def delete_backup_schedule(self, schedule_id: str) -> None:
-        """Delete a backup schedule. The backups that it has made stay.
+        """Delete a backup schedule. Its backups are kept.
 
         Raises:
-            ConfigurationError: the id cannot be part of a URL.
-            NotFound: there is no such schedule, or the token cannot see it.
+            ConfigurationError: the id is not a valid path segment.
+            NotFound: the schedule does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/delete-addon-backup-schedule
         """
-        await self._change("DELETE", f"/backup-schedules/{segment('the schedule id', schedule_id)}")
+        await self._send_change("DELETE", f"/backup-schedules/{segment('the schedule id', schedule_id)}")
 
 
-def _backup_if_any(envelope: Envelope) -> Backup | None:
+def _read_backup(envelope: Envelope) -> Backup | None:
     try:
         return structure(envelope.data, Backup, "data")
-    except DecodeError:  # the import has begun all the same
+    except DecodeError:  # the import has started anyway
         return None

@@ -1,10 +1,8 @@
-"""The documented rules for what callers pass, checked before anything is sent, and the JSON that comes of it."""
+"""Check callers' arguments by the documented rules, and build request bodies and queries from them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
 
 import attrs
 
@@ -13,31 +11,57 @@ from northflank_async.http.redaction import Secret
 from northflank_async.records import (
     BackupDestination,
     BackupType,
-    CompressionType,
+    BackupTypeName,
+    CompressionTypeName,
     DestinationCredentials,
     DestinationType,
-    ScheduleInterval,
+    ScheduleIntervalName,
     StorageType,
     unstructure,
 )
-
-_SLUG = re.compile(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*")
-_BACKUP_NAME = re.compile(r"[a-zA-Z0-9]+([-\s/:][a-zA-Z0-9]+)*")
-_VOLUME_BACKUP_NAME = re.compile(r"[a-zA-Z]([-\s]?[a-zA-Z0-9]+([-\s][a-zA-Z0-9]+)*)?")
-_DESTINATION_NAME = re.compile(r"[a-zA-Z0-9]+([-\s][a-zA-Z0-9]+)*")
-_DESCRIPTION = re.compile(r"[a-zA-Z0-9.,?\s\\/'\"()\[\];`%^&*\-_:!]+")
-_PREFIX = re.compile(r"[a-zA-Z0-9_-]+/")
-_DIRECTIONS = ("backward", "forward")
-_TIMES = {"minute": 59, "hour": 23, "day": 6}
-_TIMES_OF = {
-    ScheduleInterval.HOURLY: ("minute",),
-    ScheduleInterval.DAILY: ("minute", "hour"),
-    ScheduleInterval.WEEKLY: ("minute", "hour", "day"),
-}
+from northflank_async.validation import check_boolean, check_choice, check_integer
 
 
-def hidden(value: str | None) -> Any:
-    """Text that is not to be seen in a repr or an error; what is no text is refused later."""
+@attrs.frozen
+class _TextRule:
+    """A documented pattern, a description of it for error messages, and the limits of the length."""
+
+    pattern: str
+    description: str
+    min_length: int = 0
+    max_length: int | None = None
+
+
+_BACKUP_NAME = _TextRule(
+    r"[a-zA-Z0-9]+([-\s/:][a-zA-Z0-9]+)*", "letters and digits, separated by single spaces or - / :", 3, 39
+)
+_VOLUME_BACKUP_NAME = _TextRule(
+    r"[a-zA-Z]([-\s]?[a-zA-Z0-9]+([-\s][a-zA-Z0-9]+)*)?",
+    "letters and digits, separated by single spaces or -, with a letter first",
+    3,
+    39,
+)
+_DESTINATION_NAME = _TextRule(
+    r"[a-zA-Z0-9]+([-\s][a-zA-Z0-9]+)*", "letters and digits, separated by single spaces or -", 3, 100
+)
+_DESTINATION_ID = _TextRule(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*", "letters and digits, separated by single -", 3, 100)
+_DESCRIPTION = _TextRule(
+    r"[a-zA-Z0-9.,?\s\\/'\"()\[\];`%^&*\-_:!]+",
+    "letters, digits, spaces and . , ? \\ / ' \" ( ) [ ] ; ` % ^ & * - _ : !",
+    max_length=200,
+)
+_PREFIX = _TextRule(r"[a-zA-Z0-9_-]+/", "letters, digits, - and _ with one / at the end")
+
+_URL = _TextRule(r"https?://[^/\s][\s\S]*", "a URL that begins with https:// or http://")
+_CONNECTION_STRING = _TextRule(r"\s*\S[\s\S]*", "text that is not blank")
+
+_SCHEDULE_TIMES = {"minute": ("each minute", 59), "hour": ("each hour", 23), "day": ("each day (0 is Monday)", 6)}
+"""For each time of a schedule: its name in error messages, and its greatest value."""
+_REQUIRED_TIMES = {"hourly": ["minute"], "daily": ["minute", "hour"], "weekly": ["minute", "hour", "day"]}
+
+
+def as_secret(value: str | None) -> Any:
+    """Hide text from reprs and tracebacks. Values of other types are unchanged; they are rejected later."""
     return Secret(value) if isinstance(value, str) else value
 
 
@@ -49,9 +73,9 @@ def backup_body(
     custom_destination_id: str | None,
     additional_destinations: Iterable[BackupDestination],
 ) -> dict[str, Any]:
-    """What a backup is asked for with."""
-    _check_text("name", name, _BACKUP_NAME, "letters and digits, with single - / : or spaces between", 3, 39)
-    return _present(
+    """Build the create-backup request body."""
+    _check_text("name", name, _BACKUP_NAME)
+    return _without_none(
         name=name,
         **_storage(backup_type, compression_type, custom_destination_id, additional_destinations),
     )
@@ -69,11 +93,10 @@ def schedule_body(
     custom_destination_id: str | None,
     additional_destinations: Iterable[BackupDestination],
 ) -> dict[str, Any]:
-    """What a schedule is created with."""
-    if backup_type is None:
-        raise ConfigurationError('backup_type must be "dump" or "snapshot" for a schedule')
-    _check_days("retention_time", retention_time)
-    return _present(
+    """Build the create-schedule request body."""
+    check_choice("backup_type", backup_type, get_args(BackupTypeName))
+    check_integer("retention_time", retention_time, 1)
+    return _without_none(
         scheduling=_scheduling(interval, {"minute": minute, "hour": hour, "day": day}),
         **_storage(backup_type, compression_type, custom_destination_id, additional_destinations),
         retentionTime=retention_time,
@@ -89,27 +112,25 @@ def import_body(
     compression_type: str | None,
     custom_destination_id: str | None,
 ) -> dict[str, Any]:
-    """What a backup is imported with: from where, and the options that go with that."""
+    """Build the import-backup request body."""
     if (url is None) == (connection_string is None):
-        raise ConfigurationError("an import is from a url or from a connection_string: pass one of them")
-    for argument, value in (("url", url), ("connection_string", connection_string)):
-        if value is not None and not (isinstance(value, str) and value.strip()):
-            raise ConfigurationError(f"{argument} must be text that is not empty")
+        raise ConfigurationError("an import needs either a url or a connection_string: pass one of them")
+    _check_text("url", url, _URL)
+    _check_text("connection_string", connection_string, _CONNECTION_STRING)
     if url is not None:
-        if not re.match(r"https?://[^/\s]", url):
-            raise ConfigurationError("url must begin with https:// or http://")
-        for argument, option in (
+        for argument, value in (
             ("import_all_databases", import_all_databases),
             ("compression_type", compression_type),
         ):
-            if option is not None:
-                raise ConfigurationError(f"{argument} is for an import from a connection_string, not from a url")
-    if import_all_databases is not None and not isinstance(import_all_databases, bool):
-        raise ConfigurationError(f"import_all_databases must be True or False, not {import_all_databases!r}")
-    _check_text("name", name, _BACKUP_NAME, "letters and digits, with single - / : or spaces between", 3, 39)
-    _check_choice("compression_type", compression_type, CompressionType)
-    _check_destination_id("custom_destination_id", custom_destination_id)
-    return _present(
+            if value is not None:
+                raise ConfigurationError(f"{argument} is only valid with a connection_string, not with a url")
+    if import_all_databases is not None:
+        check_boolean("import_all_databases", import_all_databases)
+    if compression_type is not None:
+        check_choice("compression_type", compression_type, get_args(CompressionTypeName))
+    _check_text("name", name, _BACKUP_NAME)
+    _check_text("custom_destination_id", custom_destination_id, _DESTINATION_ID)
+    return _without_none(
         name=name,
         importUrl=url,
         connectionString=connection_string,
@@ -120,91 +141,49 @@ def import_body(
 
 
 def volume_backup_body(*, name: str, description: str | None) -> dict[str, Any]:
-    """What a volume's backup is asked for with."""
-    _require("name", name)
-    rule = "letters and digits that begin with a letter, with single - or spaces between"
-    _check_text("name", name, _VOLUME_BACKUP_NAME, rule, 3, 39)
-    _check_description(description)
-    return _present(name=name, description=description)
+    """Build the create-volume-backup request body."""
+    _check_given("name", name)
+    _check_text("name", name, _VOLUME_BACKUP_NAME)
+    _check_text("description", description, _DESCRIPTION)
+    return _without_none(name=name, description=description)
 
 
 def destination_body(
     *, name: str, prefix: str, credentials: DestinationCredentials | None, description: str | None
 ) -> dict[str, Any]:
-    """What a backup destination is created with."""
-    _require("name", name)
-    _require("prefix", prefix)
-    _check_text("prefix", prefix, _PREFIX, "letters, digits, - and _ with one / at the end")
+    """Build the create-destination request body."""
+    _check_given("name", name)
+    _check_given("prefix", prefix)
+    _check_text("prefix", prefix, _PREFIX)
     return {"type": StorageType.S3.value, "prefix": prefix, **_destination(name, description, credentials)}
 
 
 def destination_changes(
     *, name: str | None, description: str | None, credentials: DestinationCredentials | None
 ) -> dict[str, Any]:
-    """What is to be changed of a backup destination."""
+    """Build the update-destination request body."""
     changes = _destination(name, description, credentials)
     if not changes:
-        raise ConfigurationError("there is nothing to change: pass a name, a description or credentials")
+        raise ConfigurationError("nothing to change: pass a name, a description or credentials")
     return changes
 
 
-def log_query(
-    *,
-    start_time: datetime | None,
-    end_time: datetime | None,
-    duration: int | None,
-    line_limit: int | None,
-    direction: str | None,
-    text_includes: str | None,
-    text_not_includes: str | None,
-    regex_includes: str | None,
-    regex_not_includes: str | None,
-    container_name: str | None,
-) -> dict[str, Any]:
-    """Which lines of a log are asked for."""
-    for argument, time in (("start_time", start_time), ("end_time", end_time)):
-        if time is not None and (not isinstance(time, datetime) or time.tzinfo is None):
-            raise ConfigurationError(f"{argument} must be a datetime with a time zone, not {time!r}")
-    for argument, number in (("duration", duration), ("line_limit", line_limit)):
-        if number is not None and not _is_whole(number, 1):
-            raise ConfigurationError(f"{argument} must be a whole number from 1, not {number!r}")
-    if duration is not None and start_time is not None and end_time is not None:
-        raise ConfigurationError("duration goes with start_time or with end_time, not with both")
-    if start_time is not None and end_time is not None and start_time >= end_time:
-        raise ConfigurationError("start_time must be before end_time")
-    if direction is not None and direction not in _DIRECTIONS:
-        raise ConfigurationError(f'direction must be "backward" or "forward", not {direction!r}')
-    texts = {
-        "text_includes": text_includes,
-        "text_not_includes": text_not_includes,
-        "regex_includes": regex_includes,
-        "regex_not_includes": regex_not_includes,
-        "container_name": container_name,
-    }
-    for argument, text in texts.items():
-        if text is not None and (not isinstance(text, str) or not text):
-            raise ConfigurationError(f"{argument} must be text that is not empty, not {text!r}")
-    return {
-        "queryType": "range",
-        "startTime": _timestamp(start_time),
-        "endTime": _timestamp(end_time),
-        "duration": duration,
-        "lineLimit": line_limit,
-        "direction": direction,
-        "textIncludes": text_includes,
-        "textNotIncludes": text_not_includes,
-        "regexIncludes": regex_includes,
-        "regexNotIncludes": regex_not_includes,
-        "containerName": container_name,
-    }
-
-
 def source_query(source_project_id: str | None, source_addon_id: str | None) -> dict[str, Any]:
-    """Where a global backup comes from."""
+    """Build the query that names the source of a global backup."""
     for argument, value in (("source_project_id", source_project_id), ("source_addon_id", source_addon_id)):
-        if value is not None and (not isinstance(value, str) or not value):
-            raise ConfigurationError(f"{argument} must be an id, not {value!r}")
+        if value is not None:
+            check_not_empty(argument, value)
     return {"sourceProjectId": source_project_id, "sourceAddonId": source_addon_id}
+
+
+def check_not_empty(argument: str, value: Any) -> None:
+    """Check a text argument. The message does not show the value, which may be a secret.
+
+    Raises:
+        ConfigurationError: it is not text, or it is empty.
+    """
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{argument} must be text that is not empty")
 
 
 def _storage(
@@ -213,26 +192,26 @@ def _storage(
     custom_destination_id: str | None,
     additional_destinations: Iterable[BackupDestination],
 ) -> dict[str, Any]:
-    """How and where a backup is stored: a dump is compressed, a snapshot has more than one destination."""
-    _check_choice("backup_type", backup_type, BackupType)
-    _check_choice("compression_type", compression_type, CompressionType)
-    _check_destination_id("custom_destination_id", custom_destination_id)
+    """Build the part of a body that dumps and snapshots differ in."""
+    if backup_type is not None:
+        check_choice("backup_type", backup_type, get_args(BackupTypeName))
+    if compression_type is not None:
+        check_choice("compression_type", compression_type, get_args(CompressionTypeName))
+    _check_text("custom_destination_id", custom_destination_id, _DESTINATION_ID)
     destinations = [
         _additional_destination(item) for item in _items("additional_destinations", additional_destinations)
     ]
     if backup_type == BackupType.DUMP:
         if destinations:
-            raise ConfigurationError(
-                'additional_destinations are for backup_type="snapshot"; a dump has one destination'
-            )
+            raise ConfigurationError('additional_destinations are only valid with backup_type="snapshot"')
     else:
         for argument, value in (
             ("compression_type", compression_type),
             ("custom_destination_id", custom_destination_id),
         ):
             if value is not None:
-                raise ConfigurationError(f'{argument} is for backup_type="dump", not for a snapshot')
-    return _present(
+                raise ConfigurationError(f'{argument} is only valid with backup_type="dump"')
+    return _without_none(
         backupType=backup_type,
         compressionType=compression_type,
         customDestinationId=custom_destination_id,
@@ -245,29 +224,26 @@ def _additional_destination(destination: BackupDestination) -> dict[str, Any]:
         raise ConfigurationError(
             f"additional_destinations must be BackupDestination records, not {type(destination).__name__}"
         )
-    _check_destination_id("destination_id", destination.destination_id)
-    _check_choice("type", destination.type, DestinationType)
+    _check_text("destination_id", destination.destination_id, _DESTINATION_ID)
+    if destination.type is not None:
+        check_choice("type", destination.type, list(DestinationType))
     if destination.retention_time is not None:
-        _check_days("retention_time", destination.retention_time)
+        check_integer("retention_time", destination.retention_time, 1)
     body: dict[str, Any] = unstructure(destination)
     return {**body, "type": destination.type or DestinationType.CUSTOM.value}
 
 
 def _scheduling(interval: str, times: Mapping[str, Iterable[int]]) -> dict[str, Any]:
-    if interval is None:
-        raise ConfigurationError("interval must be one of hourly, daily, weekly")
-    _check_choice("interval", interval, ScheduleInterval)
+    check_choice("interval", interval, get_args(ScheduleIntervalName))
     scheduling: dict[str, Any] = {"interval": interval}
     for argument, values in times.items():
-        numbers = list(_items(argument, values))
-        belongs = argument in _TIMES_OF[ScheduleInterval(interval)]
-        if bool(numbers) != belongs:
-            raise ConfigurationError(f"{argument} {'is needed' if belongs else 'has no meaning'} for {interval!r}")
-        last = _TIMES[argument]
+        numbers = _items(argument, values)
+        required = argument in _REQUIRED_TIMES[interval]
+        if bool(numbers) != required:
+            raise ConfigurationError(f"{argument} is {'required' if required else 'not valid'} for {interval!r}")
+        name, greatest = _SCHEDULE_TIMES[argument]
         for number in numbers:
-            if not _is_whole(number, 0) or number > last:
-                meaning = " (0 is Monday)" if argument == "day" else ""
-                raise ConfigurationError(f"{argument} must be whole numbers from 0 to {last}{meaning}, not {number!r}")
+            check_integer(name, number, 0, greatest)
         if numbers:
             scheduling[argument] = numbers
     return scheduling
@@ -276,9 +252,9 @@ def _scheduling(interval: str, times: Mapping[str, Iterable[int]]) -> dict[str, 
 def _destination(
     name: str | None, description: str | None, credentials: DestinationCredentials | None
 ) -> dict[str, Any]:
-    _check_text("name", name, _DESTINATION_NAME, "letters and digits, with single - or spaces between", 3, 100)
-    _check_description(description)
-    return _present(
+    _check_text("name", name, _DESTINATION_NAME)
+    _check_text("description", description, _DESCRIPTION)
+    return _without_none(
         name=name,
         description=description,
         credentials=None if credentials is None else _credentials(credentials),
@@ -289,69 +265,33 @@ def _credentials(credentials: DestinationCredentials) -> dict[str, Any]:
     if not isinstance(credentials, DestinationCredentials):
         raise ConfigurationError(f"credentials must be DestinationCredentials, not {type(credentials).__name__}")
     for field in attrs.fields(DestinationCredentials):
-        value = getattr(credentials, field.name)
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"the credentials' {field.name} must be text that is not empty")
-    keys = {
-        name: hidden(value)
-        for name, value in (("accessKey", credentials.access_key), ("secretKey", credentials.secret_key))
-    }
-    return {**unstructure(credentials), **keys}
+        check_not_empty(f"the credentials' {field.name}", getattr(credentials, field.name))
+    body: dict[str, Any] = unstructure(credentials)
+    return {**body, "accessKey": as_secret(body["accessKey"]), "secretKey": as_secret(body["secretKey"])}
 
 
-def _check_text(
-    argument: str, value: str | None, pattern: re.Pattern[str], rule: str, least: int = 0, most: int | None = None
-) -> None:
+def _check_text(argument: str, value: Any, rule: _TextRule) -> None:
     if value is None:
         return
     if not isinstance(value, str):
         raise ConfigurationError(f"{argument} must be text, not {type(value).__name__}")
-    if len(value) < least or (most is not None and len(value) > most):
-        lengths = f"{least} to {most}" if least else f"at most {most}"
+    if len(value) < rule.min_length or (rule.max_length is not None and len(value) > rule.max_length):
+        lengths = f"{rule.min_length} to {rule.max_length}" if rule.min_length else f"at most {rule.max_length}"
         raise ConfigurationError(f"{argument} must have {lengths} characters, not {len(value)}")
-    if not pattern.fullmatch(value):
-        raise ConfigurationError(f"{argument} must be {rule}, not {value!r}")
+    if not re.fullmatch(rule.pattern, value):
+        raise ConfigurationError(f"{argument} must be {rule.description}, not {value!r}")
 
 
-def _check_description(description: str | None) -> None:
-    rule = "letters, digits, spaces and . , ? \\ / ' \" ( ) [ ] ; ` % ^ & * - _ : !"
-    _check_text("description", description, _DESCRIPTION, rule, 0, 200)
-
-
-def _check_destination_id(argument: str, value: str | None) -> None:
-    _check_text(argument, value, _SLUG, "letters and digits, with single - between", 3, 100)
-
-
-def _check_days(argument: str, value: int) -> None:
-    if not _is_whole(value, 1):
-        raise ConfigurationError(f"{argument} must be a whole number of days from 1, not {value!r}")
-
-
-def _check_choice(argument: str, value: str | None, choices: type[StrEnum]) -> None:
-    if value is not None and value not in list(choices):
-        known = " or ".join(f'"{choice}"' for choice in choices)
-        raise ConfigurationError(f"{argument} must be {known}, not {value!r}")
-
-
-def _require(argument: str, value: Any) -> None:
+def _check_given(argument: str, value: Any) -> None:
     if value is None:
-        raise ConfigurationError(f"{argument} is needed")
+        raise ConfigurationError(f"{argument} is required")
 
 
-def _items(argument: str, values: Iterable[Any]) -> Sequence[Any]:
+def _items(argument: str, values: Any) -> list[Any]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ConfigurationError(f"{argument} must be a list, not {values!r}")
     return list(values)
 
 
-def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _timestamp(time: datetime | None) -> str | None:
-    """As the API writes its times."""
-    return None if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _present(**values: Any) -> dict[str, Any]:
+def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}

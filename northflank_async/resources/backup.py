@@ -1,7 +1,6 @@
 import os
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Unpack
 
 from northflank_async.download import Progress, download
 from northflank_async.http.redaction import Secret
@@ -10,9 +9,10 @@ from northflank_async.paging import Paginator
 from northflank_async.records import Backup, LogLine, Restore
 from northflank_async.records.download import DownloadLink
 from northflank_async.records.restore import StartedRestore
-from northflank_async.resources.arguments import log_query, source_query
-from northflank_async.resources.resource import Resource, read_items
-from northflank_async.resources.wait import until_ended
+from northflank_async.resources.arguments import source_query
+from northflank_async.resources.logs import LogFilters, log_query
+from northflank_async.resources.resource import Resource, structure_array
+from northflank_async.resources.wait import wait_until_final
 
 
 class BackupResource(Resource):
@@ -22,12 +22,12 @@ class BackupResource(Resource):
         """Get the backup, with its `last_restore`.
 
         Raises:
-            NotFound: there is no such backup, or the token cannot see it.
+            NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/get-addon-backup
         """
-        return await self._get(Backup)
+        return await self._fetch(Backup)
 
     def restores(
         self,
@@ -41,124 +41,124 @@ class BackupResource(Resource):
         """List the restores of the backup.
 
         Args:
-            source_project_id: for a global backup, the project whose addon made it.
-            source_addon_id: for a global backup, the addon that made it.
-            per_page: restores a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            source_project_id: for a global backup, the id of its source project.
+            source_addon_id: for a global backup, the id of its source addon.
+            per_page: restores per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
-            ConfigurationError: an argument is out of range.
+            ConfigurationError: an argument is invalid.
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backup-restores
         """
         source = source_query(source_project_id, source_addon_id)
-        return self._list(
-            "restores", Restore, items="restores", per_page=per_page, page=page, cursor=cursor, params=source
+        return self._paginate(
+            "/restores", Restore, items="restores", per_page=per_page, page=page, cursor=cursor, params=source
         )
 
     async def restore(self, *, source_project_id: str | None = None, source_addon_id: str | None = None) -> str:
-        """Start a restore of the backup, which overwrites the addon's data. `wait_restore()` waits for its end.
+        """Start a restore, which overwrites the addon's data. `wait_restore()` waits until it has ended.
 
         Args:
-            source_project_id: for a global backup, the project whose addon made it.
-            source_addon_id: for a global backup, the addon that made it.
+            source_project_id: for a global backup, the id of its source project.
+            source_addon_id: for a global backup, the id of its source addon.
 
         Returns:
             The restore's id.
 
         Raises:
-            ConfigurationError: an argument is no id.
-            NotFound: there is no such backup, or the token cannot see it.
+            ConfigurationError: an argument is not a valid id.
+            NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/restore-addon-backup
         """
         source = source_query(source_project_id, source_addon_id)
-        return (await self._call("POST", StartedRestore, "/restore", params=source)).restore_id
+        return (await self._send("POST", StartedRestore, "/restore", params=source)).restore_id
 
     async def abort(self) -> None:
-        """Abort the backup, which has to be under way.
+        """Abort the backup, which must be scheduled or running.
 
         Raises:
-            NotFound: there is no such backup, or the token cannot see it.
-            NorthflankError: any other failure, such as one that has ended already.
+            NotFound: the backup does not exist, or the token has no access to it.
+            NorthflankError: any other failure; for example, the backup has already ended.
 
         https://northflank.com/docs/v1/api/project/addons/abort-backup
         """
-        await self._change("POST", "/abort")
+        await self._send_change("POST", "/abort")
 
     async def abort_restore(
         self, restore_id: str, *, source_project_id: str | None = None, source_addon_id: str | None = None
     ) -> None:
-        """Abort a restore of the backup, which has to be under way.
+        """Abort a restore of the backup, which must be scheduled or running.
 
         Args:
-            restore_id: what `restore()` returned.
-            source_project_id: for a global backup, the project whose addon made it.
-            source_addon_id: for a global backup, the addon that made it.
+            restore_id: the id that `restore()` returned.
+            source_project_id: for a global backup, the id of its source project.
+            source_addon_id: for a global backup, the id of its source addon.
 
         Raises:
-            ConfigurationError: an argument is no id.
-            NotFound: there is no such backup or restore, or the token cannot see it.
-            NorthflankError: any other failure, such as one that has ended already.
+            ConfigurationError: an argument is not a valid id.
+            NotFound: the backup or the restore does not exist, or the token has no access to it.
+            NorthflankError: any other failure; for example, the restore has already ended.
 
         https://northflank.com/docs/v1/api/project/addons/abort-backup-restore
         """
         source = source_query(source_project_id, source_addon_id)
         segment("the restore id", restore_id)
-        await self._change("POST", "/abort-restore", params=source, json={"restoreId": restore_id})
+        await self._send_change("POST", "/abort-restore", params=source, json={"restoreId": restore_id})
 
     async def retain(self) -> None:
-        """Keep the backup when its retention time is over.
+        """Keep the backup after its retention period ends.
 
         Raises:
-            NotFound: there is no such backup, or the token cannot see it.
+            NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/retain-backup
         """
-        await self._change("POST", "/retain")
+        await self._send_change("POST", "/retain")
 
     async def delete(self) -> None:
-        """Delete the backup, for good.
+        """Delete the backup permanently.
 
         Raises:
-            NotFound: there is no such backup, or the token cannot see it.
+            NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/delete-addon-backup
         """
-        await self._change("DELETE")
+        await self._send_change("DELETE")
 
     async def download_link(self) -> str:
-        """Get a link to the backup's file. It works for a while, for whoever has it; its repr does not show it.
+        """Get a temporary link to the backup's file. Anyone with the link can download it; its repr is hidden.
 
         Raises:
-            NotFound: there is no such backup, or the token cannot see it.
-            NorthflankError: any other failure, such as a backup that is no dump.
+            NotFound: the backup does not exist, or the token has no access to it.
+            NorthflankError: any other failure; for example, the backup is not a dump.
 
         https://northflank.com/docs/v1/api/project/addons/get-backup-download-link
         """
-        return Secret((await self._get(DownloadLink, "/download-link")).download_link)
+        return Secret((await self._fetch(DownloadLink, "/download-link")).download_link)
 
     async def download(self, path: str | os.PathLike[str], *, progress: Progress | None = None) -> Path:
-        """Download the backup into a file, which appears when it is complete, and not at all if it fails.
+        """Download the backup to a file with an atomic write: the file appears complete or not at all.
 
-        A transfer that breaks off is gone on with where the storage can tell that the file is still the same, else it
-        begins anew; a link that has expired is replaced. The requests to the storage are none of the hour's.
+        An interrupted transfer is resumed if the storage service confirms that its file is unchanged, and otherwise
+        restarted. An expired link is replaced. Requests to the storage service do not count toward the rate limit.
 
         Args:
-            path: the file; one that is there is replaced. In the meantime there is a `.part` file beside it.
-            progress: is called with the bytes that are there, and of how many; `None` where the storage does not say.
+            path: the file, which is replaced if it exists. A `.part` file beside it holds the data until then.
+            progress: called with the bytes downloaded and the total, which is `None` if the service does not send it.
 
         Returns:
             The path.
 
         Raises:
-            NotFound: there is no such backup, or the token cannot see it.
-            TransportError: the storage refuses, or nothing more has come in as many attempts as the client makes.
-            NorthflankError: any other failure, such as a backup that is no dump.
+            NotFound: the backup does not exist, or the token has no access to it.
+            TransportError: the storage service rejects the link, or all attempts in a row received no data.
+            NorthflankError: any other failure; for example, the backup is not a dump.
             OSError: the file cannot be written.
 
         https://northflank.com/docs/v1/api/project/addons/get-backup-download-link
@@ -166,126 +166,58 @@ class BackupResource(Resource):
         work = download(Path(path), self.download_link, transport=self._transport, progress=progress)
         return await self._transport.until_closed(work)
 
-    async def logs(
-        self,
-        *,
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-        duration: int | None = None,
-        line_limit: int | None = None,
-        direction: Literal["backward", "forward"] | None = None,
-        text_includes: str | None = None,
-        text_not_includes: str | None = None,
-        regex_includes: str | None = None,
-        regex_not_includes: str | None = None,
-        container_name: str | None = None,
-    ) -> list[LogLine]:
-        """Get what the backup has logged, with one request; only a dump logs.
+    async def logs(self, **filters: Unpack[LogFilters]) -> list[LogLine]:
+        """Get the logs of the backup, with one request. Only dumps have logs.
 
         Args:
-            start_time: only lines after this time, which needs a time zone.
-            end_time: only lines before this time, which needs a time zone.
-            duration: seconds from the start or until the end; goes with one of the two at most.
-            line_limit: lines at the most.
-            direction: `"forward"` for the oldest line first, `"backward"` for the newest.
-            text_includes: only lines with this text.
-            text_not_includes: only lines without it.
-            regex_includes: only lines that match this regular expression.
-            regex_not_includes: only lines that do not.
-            container_name: only lines of this container.
+            filters: see `LogFilters`, such as `logs(line_limit=100, direction="forward")`.
 
         Raises:
-            ConfigurationError: an argument is out of range, or does not go with another one.
-            NotFound: there is no such backup, or the token cannot see it.
+            ConfigurationError: a filter is invalid.
+            NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/get-addon-backup-logs
         """
-        query = log_query(
-            start_time=start_time,
-            end_time=end_time,
-            duration=duration,
-            line_limit=line_limit,
-            direction=direction,
-            text_includes=text_includes,
-            text_not_includes=text_not_includes,
-            regex_includes=regex_includes,
-            regex_not_includes=regex_not_includes,
-            container_name=container_name,
-        )
-        return await self._logs("/logs", query)
+        return await self._fetch_logs("/logs", filters)
 
-    async def restore_logs(
-        self,
-        restore_id: str,
-        *,
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-        duration: int | None = None,
-        line_limit: int | None = None,
-        direction: Literal["backward", "forward"] | None = None,
-        text_includes: str | None = None,
-        text_not_includes: str | None = None,
-        regex_includes: str | None = None,
-        regex_not_includes: str | None = None,
-        container_name: str | None = None,
-    ) -> list[LogLine]:
-        """Get what a restore of the backup has logged, with one request.
+    async def restore_logs(self, restore_id: str, **filters: Unpack[LogFilters]) -> list[LogLine]:
+        """Get the logs of a restore of the backup, with one request.
 
         Args:
-            restore_id: what `restore()` returned.
-            start_time: only lines after this time, which needs a time zone.
-            end_time: only lines before this time, which needs a time zone.
-            duration: seconds from the start or until the end; goes with one of the two at most.
-            line_limit: lines at the most.
-            direction: `"forward"` for the oldest line first, `"backward"` for the newest.
-            text_includes: only lines with this text.
-            text_not_includes: only lines without it.
-            regex_includes: only lines that match this regular expression.
-            regex_not_includes: only lines that do not.
-            container_name: only lines of this container.
+            restore_id: the id that `restore()` returned.
+            filters: see `LogFilters`, such as `restore_logs("r", text_includes="error")`.
 
         Raises:
-            ConfigurationError: an argument is out of range, or does not go with another one.
-            NotFound: there is no such backup or restore, or the token cannot see it.
+            ConfigurationError: a filter is invalid, or the id is not a valid path segment.
+            NotFound: the backup or the restore does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/get-addon-restore-logs
         """
-        query = log_query(
-            start_time=start_time,
-            end_time=end_time,
-            duration=duration,
-            line_limit=line_limit,
-            direction=direction,
-            text_includes=text_includes,
-            text_not_includes=text_not_includes,
-            regex_includes=regex_includes,
-            regex_not_includes=regex_not_includes,
-            container_name=container_name,
-        )
-        return await self._logs(f"/restores/{segment('the restore id', restore_id)}/logs", query)
+        return await self._fetch_logs(f"/restores/{segment('the restore id', restore_id)}/logs", filters)
 
     async def wait(self, timeout: float | None = None) -> Backup:
-        """Wait until the backup has ended, and get it.
+        """Wait until the backup has ended, and return it.
 
-        It is asked for every 2 seconds, then more and more rarely down to every 30, and still more rarely where that
-        would use up the hour's requests. If this fails on its way, the backup goes on, and can be waited for again.
+        Polls after 2 seconds at first and every 30 seconds at the end, and less often when the rate limit is nearly
+        spent: waiters together use at most half of the remaining requests. An error here does not stop the backup;
+        call `wait()` again.
 
         Args:
-            timeout: seconds; else as long as it takes.
+            timeout: seconds; `None` waits without a limit.
 
         Raises:
-            ConfigurationError: `timeout` is not more than 0 seconds.
-            RunFailed: it failed, was aborted or is not supported; `record` is the backup.
-            TimeoutError: it has not ended in time.
-            NotFound: there is no such backup, or the token cannot see it.
+            ConfigurationError: `timeout` is not a number greater than 0.
+            RunFailed: the backup failed, was aborted or is not supported; `record` is the backup.
+            TimeoutError: the backup has not ended within `timeout` seconds.
+            NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/get-addon-backup
         """
         return await self._transport.until_closed(
-            until_ended(self.get, name=f"the backup {self._name}", budget=self._transport.budget, timeout=timeout)
+            wait_until_final(self.get, name=f"the backup {self._id}", budget=self._transport.budget, timeout=timeout)
         )
 
     async def wait_restore(
@@ -296,19 +228,19 @@ class BackupResource(Resource):
         source_project_id: str | None = None,
         source_addon_id: str | None = None,
     ) -> Restore:
-        """Wait until a restore of the backup has ended, and get it; it is asked for as rarely as by `wait()`.
+        """Wait until a restore of the backup has ended, and return it. Polls like `wait()`.
 
         Args:
-            restore_id: what `restore()` returned.
-            timeout: seconds; else as long as it takes.
-            source_project_id: for a global backup, the project whose addon made it.
-            source_addon_id: for a global backup, the addon that made it.
+            restore_id: the id that `restore()` returned.
+            timeout: seconds; `None` waits without a limit.
+            source_project_id: for a global backup, the id of its source project.
+            source_addon_id: for a global backup, the id of its source addon.
 
         Raises:
-            ConfigurationError: an argument is no id, or no time.
-            RunFailed: it failed, was aborted or is not supported; `record` is the restore.
-            TimeoutError: it has not ended in time.
-            NotFound: there is no such backup or restore, or the token cannot see it.
+            ConfigurationError: an argument is not a valid id, or `timeout` is not a number greater than 0.
+            RunFailed: the restore failed, was aborted or is not supported; `record` is the restore.
+            TimeoutError: the restore has not ended within `timeout` seconds.
+            NotFound: the backup or the restore does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backup-restores
@@ -322,12 +254,15 @@ class BackupResource(Resource):
                     return restore
             return None
 
-        name = f"the restore {restore_id} of the backup {self._name}"
+        name = f"the restore {restore_id} of the backup {self._id}"
         return await self._transport.until_closed(
-            until_ended(find, name=name, budget=self._transport.budget, timeout=timeout)
+            wait_until_final(find, name=name, budget=self._transport.budget, timeout=timeout)
         )
 
-    async def _logs(self, at: str, query: dict[str, Any]) -> list[LogLine]:
+    async def _fetch_logs(self, subpath: str, filters: LogFilters) -> list[LogLine]:
         return await self._transport.send(
-            "GET", f"{self._path}{at}", lambda envelope: read_items(envelope.data, LogLine), params=query
+            "GET",
+            f"{self._path}{subpath}",
+            lambda envelope: structure_array(envelope.data, LogLine),
+            params=log_query(filters),
         )

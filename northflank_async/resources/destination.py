@@ -12,29 +12,29 @@ class DestinationResource(Resource):
         """Get the backup destination.
 
         Raises:
-            NotFound: there is no such destination, or the token cannot see it.
+            NotFound: the destination does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/team/backup-destinations/get-backup-destination
         """
-        return await self._get(CustomDestination)
+        return await self._fetch(CustomDestination)
 
     def backups(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[DestinationBackup]:
-        """List the backups that are stored in the destination, of all projects and addons.
+        """List the backups in the destination, of all projects and addons.
 
         Args:
-            per_page: backups a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: backups per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/team/backup-destinations/list-destinations-backups
         """
-        return self._list("backups", DestinationBackup, items=None, per_page=per_page, page=page, cursor=cursor)
+        return self._paginate("/backups", DestinationBackup, items=None, per_page=per_page, page=page, cursor=cursor)
 
     async def update(
         self,
@@ -43,30 +43,30 @@ class DestinationResource(Resource):
         description: str | None = None,
         credentials: DestinationCredentials | None = None,
     ) -> None:
-        """Change the backup destination; what is left out stays as it is.
+        """Update the backup destination. Omitted arguments leave their values unchanged.
 
         Args:
-            name: 3 to 100 letters and digits, with single `-` or spaces between.
-            description: 200 characters at the most.
-            credentials: how the bucket is reached; all of them.
+            name: 3 to 100 letters and digits, separated by single spaces or `-`.
+            description: at most 200 characters.
+            credentials: the bucket's credentials; all fields are required.
 
         Raises:
-            ConfigurationError: an argument is not as documented, or there is none.
-            NotFound: there is no such destination, or the token cannot see it.
+            ConfigurationError: an argument is invalid, or all are omitted.
+            NotFound: the destination does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/team/backup-destinations/patch-backup-destination
         """
         body = destination_changes(name=name, description=description, credentials=credentials)
-        await self._change("PATCH", json=body)
+        await self._send_change("PATCH", json=body)
 
     async def delete(self) -> None:
-        """Delete the backup destination. What is in the bucket stays there.
+        """Delete the backup destination. The contents of the bucket are kept.
 
         Raises:
-            NotFound: there is no such destination, or the token cannot see it.
+            NotFound: the destination does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/team/backup-destinations/delete-backup-destination
         """
-        await self._change("DELETE")
+        await self._send_change("DELETE")

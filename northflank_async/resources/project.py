@@ -13,59 +13,59 @@ class ProjectResource(Resource):
         """Get the project.
 
         Raises:
-            NotFound: there is no such project, or the token cannot see it.
+            NotFound: the project does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/team/projects/get-project
         """
-        return await self._get(Project)
+        return await self._fetch(Project)
 
     def addons(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[Addon]:
-        """List the project's addons.
+        """List the addons of the project.
 
         Args:
-            per_page: addons a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: addons per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/project/addons/list-addons
         """
-        return self._list("addons", Addon, items="addons", per_page=per_page, page=page, cursor=cursor)
+        return self._paginate("/addons", Addon, items="addons", per_page=per_page, page=page, cursor=cursor)
 
     def addon(self, addon_id: str) -> AddonResource:
-        """One addon, by its id. Nothing is sent.
+        """The addon with this id. Sends no request.
 
         Raises:
-            ConfigurationError: the id cannot be part of a URL.
+            ConfigurationError: the id is not a valid path segment.
         """
         return AddonResource(self._transport, f"{self._path}/addons/{segment('the addon id', addon_id)}")
 
     def volumes(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[Volume]:
-        """List the project's volumes.
+        """List the volumes of the project.
 
         Args:
-            per_page: volumes a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: volumes per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/project/volumes/list-volumes
         """
-        return self._list("volumes", Volume, items=None, per_page=per_page, page=page, cursor=cursor)
+        return self._paginate("/volumes", Volume, items=None, per_page=per_page, page=page, cursor=cursor)
 
     def volume(self, volume_id: str) -> VolumeResource:
-        """One volume, by its id. Nothing is sent.
+        """The volume with this id. Sends no request.
 
         Raises:
-            ConfigurationError: the id cannot be part of a URL.
+            ConfigurationError: the id is not a valid path segment.
         """
         return VolumeResource(self._transport, f"{self._path}/volumes/{segment('the volume id', volume_id)}")

@@ -1,4 +1,4 @@
-"""What every resource has in common: a path, and how it is asked."""
+"""The base of all resources: a path, and the requests to it."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -12,25 +12,25 @@ from northflank_async.records import structure, structure_all
 T = TypeVar("T")
 
 
-def read_items(data: Any, record: type[T]) -> list[T]:
-    """The records of an answer that is an array, without pages."""
+def structure_array(data: Any, record: type[T]) -> list[T]:
+    """Convert the array of a response without pagination to records."""
     if isinstance(data, list):
         return structure_all(data, record, "data")
     raise DecodeError(f"expected an array, got {type(data).__name__}", place="data")
 
 
 class Resource:
-    """A thing at a URL. `path` is percent-encoded."""
+    """A resource at a URL. `path` is percent-encoded."""
 
-    _path = ""  # for the repr of one whose arguments were refused
+    _path = ""  # for the repr if __init__ rejects its arguments
 
     def __init__(self, transport: Transport, path: str) -> None:
         self._transport = transport
         self._path = path
 
     @property
-    def _name(self) -> str:
-        """The id, as it was given."""
+    def _id(self) -> str:
+        """The id from the path, decoded."""
         return unquote(self._path.rpartition("/")[2])
 
     def __repr__(self) -> str:
@@ -41,30 +41,37 @@ class Resource:
         """The percent-encoded path, for `request()` and `paginate()`."""
         return self._path
 
-    async def _get(self, record: type[T], at: str = "") -> T:
-        return await self._call("GET", record, at)
+    async def _fetch(self, record: type[T], subpath: str = "") -> T:
+        """Fetch a record from this path, or from a `subpath` of it."""
+        return await self._send("GET", record, subpath)
 
-    async def _call(
-        self, method: str, record: type[T], at: str = "", *, params: Mapping[str, Any] | None = None, json: Any = None
+    async def _send(
+        self,
+        method: str,
+        record: type[T],
+        subpath: str = "",
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
     ) -> T:
-        """Ask for what stands `at` a place below this resource."""
+        """Send a request and convert the data of its response to a record."""
         return await self._transport.send(
             method,
-            f"{self._path}{at}",
+            f"{self._path}{subpath}",
             lambda envelope: structure(envelope.data, record, "data"),
             params=params,
             json=json,
         )
 
-    async def _change(
-        self, method: str, at: str = "", *, params: Mapping[str, Any] | None = None, json: Any = None
+    async def _send_change(
+        self, method: str, subpath: str = "", *, params: Mapping[str, Any] | None = None, json: Any = None
     ) -> None:
-        """Have something done whose answer says nothing more."""
-        await self._transport.send(method, f"{self._path}{at}", lambda _: None, params=params, json=json)
+        """Send a change and ignore the response body."""
+        await self._transport.send(method, f"{self._path}{subpath}", lambda _: None, params=params, json=json)
 
-    def _list(
+    def _paginate(
         self,
-        name: str,
+        subpath: str,
         record: type[T],
         *,
         items: str | None,
@@ -73,10 +80,10 @@ class Resource:
         cursor: str | None,
         params: Mapping[str, Any] | None = None,
     ) -> Paginator[T]:
-        """The listing at `name` below this resource, with its items under `data`, or `None` where that is the array."""
+        """List the records at a subpath. `items` names the array under `data`; `None` if `data` is the array."""
         listing = Listing(
             transport=self._transport,
-            path=f"{self._path}/{name}",
+            path=f"{self._path}{subpath}",
             params=params or {},
             items=items,
             decode=lambda items, place: structure_all(items, record, place),

@@ -12,51 +12,51 @@ class VolumeResource(Resource):
         """Get the volume.
 
         Raises:
-            NotFound: there is no such volume, or the token cannot see it.
+            NotFound: the volume does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/volumes/get-volume
         """
-        return await self._get(Volume)
+        return await self._fetch(Volume)
 
     def backups(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
     ) -> Paginator[VolumeBackup]:
-        """List the volume's backups.
+        """List the backups of the volume.
 
         Args:
-            per_page: backups a request, 1 to 100.
-            page: the number of the page to begin with, from 1.
-            cursor: the cursor of the page to begin with.
+            per_page: backups per page, 1 to 100.
+            page: the number of the first page, from 1.
+            cursor: the cursor of the first page.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
 
         https://northflank.com/docs/v1/api/project/volumes/get-volume-backups
         """
-        return self._list("backups", VolumeBackup, items=None, per_page=per_page, page=page, cursor=cursor)
+        return self._paginate("/backups", VolumeBackup, items=None, per_page=per_page, page=page, cursor=cursor)
 
     async def create_backup(self, *, name: str, description: str | None = None) -> VolumeBackup:
         """Start a backup of the volume.
 
         Args:
-            name: 3 to 39 letters and digits that begin with a letter, with single `-` or spaces between.
-            description: 200 characters at the most.
+            name: 3 to 39 letters and digits, separated by single spaces or `-`, with a letter first.
+            description: at most 200 characters.
 
         Raises:
-            ConfigurationError: an argument is not as documented.
+            ConfigurationError: an argument is invalid.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/volumes/backup-volume
         """
         body = volume_backup_body(name=name, description=description)
-        return await self._call("POST", VolumeBackup, "/backups", json=body)
+        return await self._send("POST", VolumeBackup, "/backups", json=body)
 
     def backup(self, backup_id: str) -> "VolumeBackupResource":
-        """One backup of the volume, by its id. Nothing is sent.
+        """The backup of the volume with this id. Sends no request.
 
         Raises:
-            ConfigurationError: the id cannot be part of a URL.
+            ConfigurationError: the id is not a valid path segment.
         """
         return VolumeBackupResource(self._transport, f"{self._path}/backups/{segment('the backup id', backup_id)}")
 
@@ -68,20 +68,20 @@ class VolumeBackupResource(Resource):
         """Get the backup.
 
         Raises:
-            NotFound: there is no such backup, or the token cannot see it.
+            NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/volumes/get-volume-backup-details
         """
-        return await self._get(VolumeBackup)
+        return await self._fetch(VolumeBackup)
 
     async def delete(self) -> None:
-        """Delete the backup, for good.
+        """Delete the backup permanently.
 
         Raises:
-            NotFound: there is no such backup, or the token cannot see it.
+            NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
 
         https://northflank.com/docs/v1/api/project/volumes/delete-volume-backup
         """
-        await self._change("DELETE")
+        await self._send_change("DELETE")

@@ -1,22 +1,23 @@
-"""Waiting until a backup or a restore has ended."""
+"""Polling a backup or a restore until its status is final."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from northflank_async.errors import ConfigurationError, NotFound, RunFailed
+from northflank_async.errors import NotFound, RunFailed
 from northflank_async.http.budget import Budget
 from northflank_async.records import Backup, Restore, RunStatus
+from northflank_async.validation import check_seconds
 
 Run = TypeVar("Run", Backup, Restore)
 
 _FIRST_PAUSE = 2.0
-_LONGEST_PAUSE = 30.0
-_GROWTH = 1.5
-_MOST_UNLISTED = 3
-"""Times that a run may be missing in a listing: what has just begun may take a while to appear."""
+_MAX_PAUSE = 30.0
+_PAUSE_GROWTH = 1.5
+_MAX_MISSES = 3
+"""Polls without a record until the run counts as not found. A new run may take a while to appear in listings."""
 
-_ENDED = {RunStatus.COMPLETED, RunStatus.ABORTED, RunStatus.FAILED, RunStatus.NOT_SUPPORTED}
+_FINAL = {RunStatus.COMPLETED, RunStatus.ABORTED, RunStatus.FAILED, RunStatus.NOT_SUPPORTED}
 _OUTCOMES = {
     RunStatus.ABORTED: "was aborted",
     RunStatus.FAILED: "failed: its logs may say why",
@@ -24,68 +25,69 @@ _OUTCOMES = {
 }
 
 
-async def until_ended(
-    ask: Callable[[], Awaitable[Run | None]], *, name: str, budget: Budget, timeout: float | None
+async def wait_until_final(
+    fetch: Callable[[], Awaitable[Run | None]], *, name: str, budget: Budget, timeout: float | None
 ) -> Run:
-    """Ask for a run until it has ended, more and more rarely, and so rarely that the hour's requests last.
+    """Poll a run until its status is final, with growing pauses that spare the rate limit.
 
     Args:
-        ask: gets the run; `None` as long as it is not there.
-        name: what it is called in errors.
-        budget: what pays for it, and tells the time.
-        timeout: seconds; `None` waits for ever.
+        fetch: fetches the run; returns `None` while it is not listed.
+        name: the run's name in error messages.
+        budget: the request budget, whose clock also measures the timeout.
+        timeout: seconds; `None` waits without a limit.
 
     Raises:
-        RunFailed: it has ended otherwise than completed.
-        TimeoutError: it has not ended in time.
-        NotFound: it is not there.
+        ConfigurationError: `timeout` is not a number greater than 0.
+        RunFailed: the final status is not `completed`.
+        TimeoutError: the status is not final within `timeout` seconds.
+        NotFound: the run is not listed.
     """
-    if timeout is not None and (not isinstance(timeout, int | float) or isinstance(timeout, bool) or not timeout > 0):
-        raise ConfigurationError(f"timeout must be more than 0 seconds, not {timeout!r}")
-    watch = _Watch(name, budget)
+    if timeout is not None:
+        check_seconds("timeout", timeout)
+    poller = _Poller(name, budget)
     if timeout is None:
-        run = await watch.until_ended(ask)
+        run = await poller.poll(fetch)
     else:
-        run = await _in_time(watch.until_ended(ask), watch, timeout)
+        run = await _with_timeout(poller.poll(fetch), poller, timeout)
     if run.status != RunStatus.COMPLETED:
         raise RunFailed(f"{name} {_OUTCOMES[RunStatus(run.status)]}", record=run)
     return run
 
 
-async def _in_time(work: Awaitable[Run], watch: "_Watch", timeout: float) -> Run:
-    """The work's result; the time is the budget's, as a wait for the hour's reset is part of it."""
+async def _with_timeout(polling: Awaitable[Run], poller: "_Poller", timeout: float) -> Run:
+    """Limit the time by the budget's clock, which also measures the waits for the rate limit's reset."""
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(None) as scope:
-            deadline = watch.budget.call_later(timeout, lambda: scope.reschedule(loop.time()))
+        async with asyncio.timeout(None) as limit:
+            deadline = poller.budget.call_later(timeout, lambda: limit.reschedule(loop.time()))
             try:
-                return await work
+                return await polling
             finally:
                 deadline.cancel()
     except TimeoutError:
-        raise TimeoutError(f"{watch.name} is still {watch.status} after {timeout:g} s") from None
+        raise TimeoutError(f"{poller.name} is still {poller.status} after {timeout:g} s") from None
 
 
-class _Watch:
-    """One run that is waited for, and its `status` when it was seen last."""
+class _Poller:
+    """Polls one run, and remembers its latest `status`."""
 
     def __init__(self, name: str, budget: Budget) -> None:
         self.name = name
         self.budget = budget
-        self.status = "without an answer"
+        self.status = "without a response"
 
-    async def until_ended(self, ask: Callable[[], Awaitable[Run | None]]) -> Run:
-        pause, unlisted = _FIRST_PAUSE, 0
-        with self.budget.polling() as rest:
+    async def poll(self, fetch: Callable[[], Awaitable[Run | None]]) -> Run:
+        pause, misses = _FIRST_PAUSE, 0
+        with self.budget.polling() as sleep:
             while True:
-                run = await ask()
+                run = await fetch()
                 if run is None:
-                    unlisted += 1
-                    if unlisted >= _MOST_UNLISTED:
+                    misses += 1
+                    if misses >= _MAX_MISSES:
                         raise NotFound(f"{self.name} is not listed", status=404)
                 else:
                     self.status = str(run.status)
-                    if run.status in _ENDED:  # any other status, known or not, is of one that goes on
+                    if run.status in _FINAL:  # an unknown status is not final
                         return run
-                await rest(pause, _LONGEST_PAUSE)
-                pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+                await sleep(pause, _MAX_PAUSE)
+                pause = min(pause * _PAUSE_GROWTH, _MAX_PAUSE)

@@ -75,7 +75,7 @@ def test_a_backup_is_made_with_the_documented_json_and_options_come_before_it(
         (["--additionalDestination", "bucket:soon"], 2, "is not like offsite-bucket or offsite-bucket:30"),
         (["--backupType", "tape"], 2, "is not one of 'dump', 'snapshot'"),
         (["--name", "x"], 3, "name must have 3 to 39 characters"),
-        (["--compressionType", "gz"], 3, 'compression_type is for backup_type="dump"'),
+        (["--compressionType", "gz"], 3, 'compression_type is only valid with backup_type="dump"'),
     ],
 )
 def test_what_cannot_be_asked_for_is_said_before_anything_is_sent(

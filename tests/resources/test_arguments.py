@@ -1,16 +1,29 @@
-"""What a call refuses before anything is sent, and what it sends of its arguments."""
+"""Arguments: which are rejected before a request is sent, and how the others are sent."""
 
 import json
+import math
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from enum import StrEnum
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from northflank_async import BackupDestination, ConfigurationError, DestinationCredentials, Northflank
+from northflank_async import (
+    BackupDestination,
+    BackupType,
+    BackupTypeName,
+    CompressionType,
+    CompressionTypeName,
+    ConfigurationError,
+    DestinationCredentials,
+    Northflank,
+    ScheduleInterval,
+    ScheduleIntervalName,
+)
 from northflank_async.resources.arguments import backup_body
 from tests.support.destinations import KEYS, OFFSITE
 from tests.support.scripted_server import TOKEN, backup, envelope, serve
@@ -38,7 +51,7 @@ CALLS: dict[str, Call] = {
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DESTINATION = {"name": "Off site", "prefix": "northflank/", "credentials": KEYS}
 
-REFUSED: list[tuple[str, dict[str, Any], str]] = [
+REJECTED: list[tuple[str, dict[str, Any], str]] = [
     ("backup", {"name": "ab"}, "name must have 3 to 39 characters, not 2"),
     ("backup", {"name": "a" * 40}, "name must have 3 to 39 characters, not 40"),
     ("backup", {"name": "night__ly"}, "name must be letters and digits"),
@@ -46,19 +59,31 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("backup", {"name": 7}, "name must be text, not int"),
     ("backup", {"backup_type": "copy"}, 'backup_type must be "dump" or "snapshot", not \'copy\''),
     ("backup", {"backup_type": "dump", "compression_type": "xz"}, 'compression_type must be "gz" or "zstd"'),
-    ("backup", {"compression_type": "gz"}, 'compression_type is for backup_type="dump"'),
-    ("backup", {"backup_type": "snapshot", "compression_type": "gz"}, 'compression_type is for backup_type="dump"'),
-    ("backup", {"custom_destination_id": "offsite-bucket"}, 'custom_destination_id is for backup_type="dump"'),
+    ("backup", {"compression_type": "gz"}, 'compression_type is only valid with backup_type="dump"'),
+    (
+        "backup",
+        {"backup_type": "snapshot", "compression_type": "gz"},
+        'compression_type is only valid with backup_type="dump"',
+    ),
+    (
+        "backup",
+        {"custom_destination_id": "offsite-bucket"},
+        'custom_destination_id is only valid with backup_type="dump"',
+    ),
     ("backup", {"backup_type": "dump", "custom_destination_id": "a--b"}, "custom_destination_id must be letters"),
     ("backup", {"backup_type": "dump", "custom_destination_id": "ab"}, "custom_destination_id must have 3 to 100"),
-    ("backup", {"backup_type": "dump", "additional_destinations": [OFFSITE]}, "additional_destinations are for"),
+    (
+        "backup",
+        {"backup_type": "dump", "additional_destinations": [OFFSITE]},
+        'additional_destinations are only valid with backup_type="snapshot"',
+    ),
     ("backup", {"additional_destinations": "offsite-bucket"}, "additional_destinations must be a list"),
     ("backup", {"additional_destinations": ["offsite"]}, "must be BackupDestination records, not str"),
     ("backup", {"additional_destinations": [BackupDestination(destination_id="a b")]}, "destination_id must be"),
     (
         "backup",
         {"additional_destinations": [BackupDestination(destination_id="abc", retention_time=0)]},
-        "retention_time must be a whole number of days from 1, not 0",
+        "retention_time must be an integer of 1 or more, not 0",
     ),
     (
         "backup",
@@ -67,69 +92,131 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("import", {}, "pass one of them"),
     ("import", {"url": "https://x/y.gz", "connection_string": "mongodb://x"}, "pass one of them"),
-    ("import", {"url": ""}, "url must be text that is not empty"),
-    ("import", {"connection_string": 7}, "connection_string must be text that is not empty"),
-    ("import", {"url": "ftp://x/y.gz"}, "url must begin with https"),
+    ("import", {"url": ""}, "url must be a URL that begins with https:// or http://"),
+    ("import", {"connection_string": 7}, "connection_string must be text, not int"),
+    ("import", {"connection_string": " "}, "connection_string must be text that is not blank"),
+    ("import", {"url": "ftp://x/y.gz"}, "url must be a URL that begins with https"),
     (
         "import",
         {"url": "https://x/y.gz", "import_all_databases": True},
-        "import_all_databases is for an import from a con",
+        "import_all_databases is only valid with a connection_string",
     ),
-    ("import", {"url": "https://x/y.gz", "compression_type": "gz"}, "compression_type is for an import from a con"),
-    ("import", {"connection_string": "mongodb://x", "import_all_databases": 1}, "must be True or False, not 1"),
+    (
+        "import",
+        {"url": "https://x/y.gz", "compression_type": "gz"},
+        "compression_type is only valid with a connection_string",
+    ),
+    (
+        "import",
+        {"connection_string": "mongodb://x", "import_all_databases": 1},
+        "import_all_databases must be True or False, not 1",
+    ),
     ("import", {"connection_string": "mongodb://x", "name": "a"}, "name must have 3 to 39"),
     ("schedule", {**DAILY, "interval": "monthly"}, 'interval must be "hourly" or "daily" or "weekly"'),
-    ("schedule", {**DAILY, "interval": None}, "interval must be one of"),
-    ("schedule", {**DAILY, "backup_type": None}, "backup_type must be"),
-    ("schedule", {**DAILY, "minute": []}, "minute is needed for 'daily'"),
+    ("schedule", {**DAILY, "interval": None}, 'interval must be "hourly" or "daily" or "weekly", not None'),
+    ("schedule", {**DAILY, "backup_type": None}, 'backup_type must be "dump" or "snapshot", not None'),
+    ("schedule", {**DAILY, "minute": []}, "minute is required for 'daily'"),
     ("schedule", {**DAILY, "minute": 30}, "minute must be a list, not 30"),
-    ("schedule", {**DAILY, "minute": [60]}, "minute must be whole numbers from 0 to 59, not 60"),
-    ("schedule", {**DAILY, "minute": [True]}, "minute must be whole numbers"),
-    ("schedule", {**DAILY, "hour": [24]}, "hour must be whole numbers from 0 to 23, not 24"),
-    ("schedule", {**DAILY, "hour": []}, "hour is needed for 'daily'"),
-    ("schedule", {**DAILY, "day": [0]}, "day has no meaning for 'daily'"),
-    ("schedule", {**DAILY, "interval": "hourly"}, "hour has no meaning for 'hourly'"),
-    ("schedule", {**DAILY, "interval": "weekly"}, "day is needed for 'weekly'"),
-    ("schedule", {**DAILY, "interval": "weekly", "day": [7]}, r"day must be .* 0 to 6 \(0 is Monday\), not 7"),
-    ("schedule", {**DAILY, "retention_time": 0}, "retention_time must be a whole number of days from 1, not 0"),
-    ("schedule", {**DAILY, "retention_time": 1.5}, "retention_time must be a whole number of days"),
+    ("schedule", {**DAILY, "minute": [60]}, "each minute must be an integer from 0 to 59, not 60"),
+    ("schedule", {**DAILY, "minute": [True]}, "each minute must be an integer from 0 to 59, not True"),
+    ("schedule", {**DAILY, "hour": [24]}, "each hour must be an integer from 0 to 23, not 24"),
+    ("schedule", {**DAILY, "hour": []}, "hour is required for 'daily'"),
+    ("schedule", {**DAILY, "day": [0]}, "day is not valid for 'daily'"),
+    ("schedule", {**DAILY, "interval": "hourly"}, "hour is not valid for 'hourly'"),
+    ("schedule", {**DAILY, "interval": "weekly"}, "day is required for 'weekly'"),
+    (
+        "schedule",
+        {**DAILY, "interval": "weekly", "day": [7]},
+        r"each day \(0 is Monday\) must be an integer from 0 to 6, not 7",
+    ),
+    ("schedule", {**DAILY, "retention_time": 0}, "retention_time must be an integer of 1 or more, not 0"),
+    ("schedule", {**DAILY, "retention_time": 1.5}, "retention_time must be an integer of 1 or more, not 1.5"),
     ("unschedule", {"schedule_id": "../x"}, "the schedule id must be one part of a path"),
-    ("restore", {"source_project_id": ""}, "source_project_id must be an id"),
+    ("restore", {"source_project_id": ""}, "source_project_id must be text that is not empty"),
     ("abort restore", {"restore_id": ""}, "the restore id must be one part of a path"),
     ("logs", {"start_time": datetime(2026, 11, 1)}, "start_time must be a datetime with a time zone"),
     ("logs", {"end_time": "2026-11-01"}, "end_time must be a datetime with a time zone"),
     ("logs", {"start_time": NOON, "end_time": NOON}, "start_time must be before end_time"),
-    ("logs", {"start_time": NOON, "end_time": NOON + timedelta(1), "duration": 60}, "duration goes with start_time or"),
-    ("logs", {"duration": 0}, "duration must be a whole number from 1, not 0"),
-    ("logs", {"line_limit": 2.5}, "line_limit must be a whole number from 1, not 2.5"),
+    (
+        "logs",
+        {"start_time": NOON, "end_time": NOON + timedelta(1), "duration": 60},
+        "duration is not valid with both start_time and end_time",
+    ),
+    ("logs", {"duration": 0}, "duration must be an integer of 1 or more, not 0"),
+    ("logs", {"line_limit": 2.5}, "line_limit must be an integer of 1 or more, not 2.5"),
     ("logs", {"direction": "up"}, 'direction must be "backward" or "forward", not \'up\''),
     ("restore logs", {"text_includes": ""}, "text_includes must be text that is not empty"),
     ("restore logs", {"container_name": 7}, "container_name must be text that is not empty"),
-    ("wait", {"timeout": 0}, "timeout must be more than 0 seconds, not 0"),
-    ("wait", {"timeout": "60"}, "timeout must be more than 0 seconds"),
+    ("wait", {"timeout": 0}, "timeout must be a number of seconds greater than 0, not 0"),
+    ("wait", {"timeout": "60"}, "timeout must be a number of seconds greater than 0"),
+    ("wait", {"timeout": True}, "timeout must be a number of seconds greater than 0, not True"),
+    ("wait", {"timeout": math.inf}, "timeout must be a number of seconds greater than 0, not inf"),
     ("wait restore", {"restore_id": ""}, "the restore id must be one part of a path"),
-    ("volume", {"name": "1st"}, "name must be letters and digits that begin with a letter"),
-    ("volume", {"name": None}, "name is needed"),
+    ("volume", {"name": "1st"}, "name must be letters and digits, .* with a letter first"),
+    ("volume", {"name": None}, "name is required"),
     ("volume", {"name": "nightly", "description": "a" * 201}, "description must have at most 200 characters, not 201"),
     ("volume", {"name": "nightly", "description": "<b>"}, "description must be letters, digits"),
     ("destination", {**DESTINATION, "name": "a:b:c"}, "name must be letters and digits"),
     ("destination", {**DESTINATION, "prefix": "a/b/"}, "prefix must be letters, digits, - and _ with one /"),
     ("destination", {**DESTINATION, "prefix": "northflank"}, "prefix must be letters, digits, - and _ with one /"),
-    ("destination", {**DESTINATION, "prefix": None}, "prefix is needed"),
+    ("destination", {**DESTINATION, "prefix": None}, "prefix is required"),
     ("destination", {**DESTINATION, "credentials": {"accessKey": "x"}}, "must be DestinationCredentials, not dict"),
-    ("destination", {**DESTINATION, "credentials": DestinationCredentials(access_key="x")}, "secret_key must be text"),
-    ("update", {}, "there is nothing to change"),
+    (
+        "destination",
+        {**DESTINATION, "credentials": DestinationCredentials(access_key="x")},
+        "the credentials' secret_key must be text",
+    ),
+    ("update", {}, "nothing to change"),
 ]
 
 
-@pytest.mark.parametrize(("call", "given", "message"), REFUSED, ids=[f"{row[0]}-{row[2][:40]}" for row in REFUSED])
-async def test_what_is_not_as_documented_is_refused_before_anything_is_sent(
+@pytest.mark.parametrize(("call", "given", "message"), REJECTED, ids=[f"{row[0]}-{row[2][:40]}" for row in REJECTED])
+async def test_an_invalid_argument_is_rejected_before_a_request_is_sent(
     call: str, given: dict[str, Any], message: str
 ) -> None:
     async with serve(lambda _: envelope({})) as server, server.client() as nf:
         with pytest.raises(ConfigurationError, match=message):
             await CALLS[call](nf, given)
         assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("call", "given"),
+    [
+        ("backup", {"name": 7}),
+        ("backup", {"name": "ab"}),
+        ("backup", {"backup_type": "full"}),
+        ("backup", {"additional_destinations": 7}),
+        ("import", {"connection_string": "mongodb://x", "import_all_databases": 1}),
+        ("schedule", {**DAILY, "retention_time": True}),
+        ("unschedule", {"schedule_id": ".."}),
+        ("logs", {"start_time": "2026-11-01"}),
+        ("logs", {"text_includes": 7}),
+        ("wait", {"timeout": -1}),
+        ("destination", {**DESTINATION, "credentials": "key"}),
+        ("update", {}),
+    ],
+)
+async def test_an_invalid_argument_of_any_kind_is_a_value_error(call: str, given: dict[str, Any]) -> None:
+    async with Northflank(TOKEN, base_url="http://127.0.0.1:1") as nf:
+        with pytest.raises(ValueError, match=r"must|pass") as caught:
+            await CALLS[call](nf, given)
+        assert type(caught.value) is ConfigurationError
+
+
+@pytest.mark.parametrize("call", ["logs", "restore logs"])
+async def test_an_unknown_log_filter_is_a_type_error(call: str) -> None:
+    async with Northflank(TOKEN, base_url="http://127.0.0.1:1") as nf:
+        with pytest.raises(TypeError, match="'lines' is not a log filter: start_time, end_time, "):
+            await CALLS[call](nf, {"lines": 100})
+
+
+@pytest.mark.parametrize(
+    ("names", "members"),
+    [(BackupTypeName, BackupType), (CompressionTypeName, CompressionType), (ScheduleIntervalName, ScheduleInterval)],
+)
+def test_the_literal_types_have_the_values_of_the_enums(names: Any, members: type[StrEnum]) -> None:
+    assert list(get_args(names)) == list(members)
 
 
 SENT: list[tuple[str, dict[str, Any], str, str, dict[str, Any]]] = [
@@ -188,6 +275,24 @@ SENT: list[tuple[str, dict[str, Any], str, str, dict[str, Any]]] = [
         {"scheduling": {"interval": "hourly", "minute": [0, 30]}, "backupType": "dump", "retentionTime": 1},
     ),
     (
+        "backup",
+        {"backup_type": BackupType.DUMP, "compression_type": CompressionType.ZSTD},
+        "POST",
+        f"{ADDON}/backups",
+        {"backupType": "dump", "compressionType": "zstd"},
+    ),
+    (
+        "schedule",
+        {**DAILY, "interval": ScheduleInterval.DAILY},
+        "POST",
+        f"{ADDON}/backup-schedules",
+        {
+            "scheduling": {"interval": "daily", "minute": [30], "hour": [3]},
+            "backupType": "dump",
+            "retentionTime": 7,
+        },
+    ),
+    (
         "abort restore",
         {"restore_id": "66845073ce75649ad18635f0", "source_project_id": "q", "source_addon_id": "b"},
         "POST",
@@ -218,7 +323,7 @@ SENT: list[tuple[str, dict[str, Any], str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("call", "given", "method", "path", "body"), SENT)
-async def test_what_is_given_is_sent_as_it_is_documented(
+async def test_arguments_are_sent_as_documented(
     call: str, given: dict[str, Any], method: str, path: str, body: dict[str, Any]
 ) -> None:
     everything = {**backup(1), "name": "n"}
@@ -231,11 +336,11 @@ async def test_what_is_given_is_sent_as_it_is_documented(
 
 async def test_a_change_without_a_body_sends_none() -> None:
     async with serve(lambda _: envelope({"restoreId": "r"})) as server, server.client() as nf:
-        made = nf.project("p").addon("a").backup("b")
-        assert await made.restore(source_project_id="q", source_addon_id="c") == "r"
-        await made.abort()
-        await made.retain()
-        await made.delete()
+        resource = nf.project("p").addon("a").backup("b")
+        assert await resource.restore(source_project_id="q", source_addon_id="c") == "r"
+        await resource.abort()
+        await resource.retain()
+        await resource.delete()
         sent = [(request.method, request.path_qs, await request.read()) for request in server.requests]
     assert sent == [
         ("POST", f"{BACKUP}/restore?sourceProjectId=q&sourceAddonId=c", b""),
@@ -245,15 +350,15 @@ async def test_a_change_without_a_body_sends_none() -> None:
     ]
 
 
-async def test_a_log_is_asked_for_with_times_as_the_api_writes_them() -> None:
+async def test_log_filters_are_sent_in_the_notation_of_the_api() -> None:
     async with serve(lambda _: envelope([])) as server, server.client() as nf:
-        made = nf.project("p").addon("a").backup("b")
-        await made.logs(
+        resource = nf.project("p").addon("a").backup("b")
+        await resource.logs(
             start_time=datetime(2026, 11, 1, 13, tzinfo=timezone(timedelta(hours=1))),
             duration=60, line_limit=5, direction="forward", text_includes="a", text_not_includes="b",
             regex_includes="c+", regex_not_includes="d|e", container_name="f",
         )  # fmt: skip
-        await made.restore_logs("r")
+        await resource.restore_logs("r")
         first, second = server.requests
     assert dict(first.query) == {
         "queryType": "range", "startTime": "2026-11-01T12:00:00.000Z", "duration": "60", "lineLimit": "5",
@@ -263,19 +368,19 @@ async def test_a_log_is_asked_for_with_times_as_the_api_writes_them() -> None:
     assert second.path_qs == f"{BACKUP}/restores/r/logs?queryType=range"
 
 
-async def test_an_import_gives_the_backup_where_the_api_answers_with_it() -> None:
+async def test_an_import_returns_the_backup_if_the_response_contains_it() -> None:
     answers = iter([backup(1), {}, {"id": "x"}])
     async with serve(lambda _: envelope(next(answers))) as server, server.client() as nf:
         addon = nf.project("p").addon("a")
-        made = [await addon.import_backup(url="https://x/y.gz") for _ in range(3)]
-    assert [found and found.id for found in made] == ["b1", None, None]
+        backups = [await addon.import_backup(url="https://x/y.gz") for _ in range(3)]
+    assert [imported and imported.id for imported in backups] == ["b1", None, None]
 
 
 PATTERN = re.compile(r"^[a-zA-Z0-9]+((-|\s|\/|:)[a-zA-Z0-9]+)*\Z")
 
 
 @given(st.text(st.sampled_from("aZ09-/: _\n\t"), max_size=41))
-def test_a_name_is_accepted_where_the_documented_pattern_and_lengths_accept_it(name: str) -> None:
+def test_a_name_is_accepted_if_it_matches_the_documented_pattern_and_length(name: str) -> None:
     nothing: Any = {"backup_type": None, "compression_type": None, "custom_destination_id": None}
     documented = bool(PATTERN.match(name)) and 3 <= len(name) <= 39
     try:
@@ -286,9 +391,13 @@ def test_a_name_is_accepted_where_the_documented_pattern_and_lengths_accept_it(n
     assert accepted == documented
 
 
-async def test_no_refusal_shows_a_secret() -> None:
+async def test_no_rejection_shows_a_secret() -> None:
     async with Northflank(TOKEN, base_url="http://127.0.0.1:1") as nf:
-        for given_ in ({"url": "ftp://user:hunter22@x"}, {"url": "https://h/hunter22", "compression_type": "gz"}):
+        rejected: list[dict[str, Any]] = [
+            {"url": "ftp://user:hunter22@x"},
+            {"url": "https://h/hunter22", "compression_type": "gz"},
+        ]
+        for arguments in rejected:
             with pytest.raises(ConfigurationError) as caught:
-                await nf.project("p").addon("a").import_backup(**given_)
+                await nf.project("p").addon("a").import_backup(**arguments)
             assert "hunter22" not in str(caught.value)
