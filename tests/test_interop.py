@@ -1,4 +1,4 @@
-"""The official Python SDK and this client ask the simulator for the same, and read the same."""
+"""The official Python SDK and this client send the same requests to the simulator, and read the same data."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,10 +8,11 @@ import httpx
 import pytest
 from northflank import AsyncApiClient
 
-from northflank_async import BackupDestination, Northflank, unstructure
+from northflank_async import Northflank, unstructure
 from northflank_async.paging import Paginator
 from northflank_async.resources import AccountResource, AddonResource
 from northflank_async.simulator import RequestRecord, Simulator
+from tests.support.destinations import OFFSITE
 
 HOME = {"project_id": "default-project", "addon_id": "example-addon"}
 AWAY = {"project_id": "billing", "addon_id": "billing-database"}
@@ -20,22 +21,22 @@ PER_PAGE = 2  # every listing below has more than one page of these
 
 
 class Clients(NamedTuple):
-    """Both clients on one route, and the simulator that they talk to."""
+    """Both clients on the same routes, and their simulator."""
 
     ours: AccountResource
     sdk: Any  # its tree of endpoints, `get.addon.…`
-    team: dict[str, str]  # what the SDK takes for the route
+    team: dict[str, str]  # the SDK's argument for the routes
     simulator: Simulator
 
     def requests(self) -> list[RequestRecord]:
-        """What came in since the last time."""
-        came_in = list(self.simulator.requests)
+        """The requests since the last call."""
+        requests = list(self.simulator.requests)
         self.simulator.requests.clear()
-        return came_in
+        return requests
 
 
 class Listing(NamedTuple):
-    """One listing with each client's way to it; the backup is one with more than a page of restores."""
+    """One listing in each client. The second argument is a backup with more than one page of restores."""
 
     ours: Callable[[AccountResource, str], Paginator[Any]]
     theirs: Callable[[Any], Any]
@@ -77,7 +78,7 @@ async def clients(request: pytest.FixtureRequest) -> AsyncIterator[Clients]:
     async with (
         Simulator(backups=20) as simulator,
         Northflank(simulator.token, base_url=simulator.url, team_id=team) as ours,
-        # A proxy in the environment must not come between.
+        # Ignore a proxy in the environment.
         httpx.AsyncClient(trust_env=False) as http,
     ):
         sdk = AsyncApiClient(api_token=simulator.token, base_url=simulator.url, async_http_client=http)
@@ -86,7 +87,7 @@ async def clients(request: pytest.FixtureRequest) -> AsyncIterator[Clients]:
 
 @pytest.fixture
 async def restored(clients: Clients) -> str:
-    """The id of the backup that was restored most often."""
+    """The id of the backup with the most restores."""
     restores = await _addon(clients.ours, **HOME).restores().all()
     clients.requests()
     [(backup_id, _)] = Counter(str(restore.backup_id) for restore in restores).most_common(1)
@@ -141,11 +142,10 @@ async def test_each_backup_by_its_id_has_the_same_data_in_both(clients: Clients)
 
 SCHEDULE: dict[str, Any] = {"interval": "weekly", "minute": [30], "hour": [18], "day": [4]}
 DESTINATION = {"destinationId": "offsite-bucket", "retentionTime": 7, "type": "custom"}
-OUR_DESTINATION = BackupDestination(destination_id="offsite-bucket", retention_time=7)
 
 
 class Change(NamedTuple):
-    """One change with each client's way to it; what the second one needs is what the first one gave."""
+    """The same change in each client."""
 
     ours: Callable[[AddonResource, str], Awaitable[Any]]
     theirs: Callable[[Any, dict[str, str], str], Awaitable[Any]]
@@ -153,7 +153,7 @@ class Change(NamedTuple):
 
 CHANGES = {
     "create": Change(
-        ours=lambda addon, _: addon.create_backup(name="By hand", additional_destinations=[OUR_DESTINATION]),
+        ours=lambda addon, _: addon.create_backup(name="By hand", additional_destinations=[OFFSITE]),
         theirs=lambda sdk, ids, _: sdk.backup.addon(
             **ids, data={"name": "By hand", "additionalDestinations": [DESTINATION]}
         ),
@@ -188,7 +188,7 @@ CHANGES = {
     ),
     "schedule": Change(
         ours=lambda addon, _: addon.create_backup_schedule(
-            **SCHEDULE, backup_type="snapshot", retention_time=7, additional_destinations=[OUR_DESTINATION]
+            **SCHEDULE, backup_type="snapshot", retention_time=7, additional_destinations=[OFFSITE]
         ),
         theirs=lambda sdk, ids, _: sdk.create.addon.backup_schedule(
             **ids,
@@ -214,7 +214,7 @@ async def _their_restore_and_abort(sdk: Any, ids: dict[str, str]) -> None:
 
 
 async def _outcome(change: str, team: str | None, by: str) -> Any:
-    """What a change leaves behind in a simulator of its own, whose time stands still, and which requests it took."""
+    """The requests and the listings after one change, in a simulator whose time stands still."""
     async with (
         Simulator(backups=20, clock=lambda: 0.0) as simulator,
         Northflank(simulator.token, base_url=simulator.url, team_id=team) as nf,
@@ -239,7 +239,7 @@ async def _outcome(change: str, team: str | None, by: str) -> Any:
 
 @pytest.mark.parametrize("team", [None, "acme"])
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_change_has_the_same_outcome_by_both(change: str, team: str | None) -> None:
+async def test_a_change_has_the_same_outcome_in_both(change: str, team: str | None) -> None:
     ours, theirs = [await _outcome(change, team, by) for by in ("ours", "theirs")]
     assert ours == theirs
     requests, left = ours

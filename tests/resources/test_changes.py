@@ -1,4 +1,4 @@
-"""Everything that can be done with a backup, against the simulator, on the account's own routes and on a team's."""
+"""Every change of backups, against the simulator, on the account's own routes and on a team's."""
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,7 +30,7 @@ from tests.support.scripted_server import backup, drop_connection, envelope, ser
 
 @define
 class Stage:
-    """A simulator, one of the scopes of a client of it, and the clock that both go by."""
+    """A simulator, one account of its client, and the clock that both use."""
 
     account: AccountResource
     simulator: Simulator
@@ -41,7 +41,7 @@ class Stage:
         return self.account.project("default-project").addon("example-addon")
 
     async def newest(self) -> str:
-        """The id of the backup that was started last."""
+        """The id of the newest backup."""
         return (await self.addon.backups(per_page=1)).items[0].id
 
 
@@ -54,12 +54,12 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     ):
         yield Stage(nf.team(request.param) if request.param else nf, simulator, clock)
         prefix = f"/v1/teams/{request.param}/" if request.param else "/v1/"
-        came_in = [sent.path for sent in simulator.requests if not sent.path.startswith("/storage/")]
-        assert came_in
-        assert all(path.startswith(prefix) and ("teams" in path) == bool(request.param) for path in came_in)
+        paths = [sent.path for sent in simulator.requests if not sent.path.startswith("/storage/")]
+        assert paths
+        assert all(path.startswith(prefix) and ("teams" in path) == bool(request.param) for path in paths)
 
 
-async def test_a_dump_is_started_waited_for_downloaded_read_and_deleted(stage: Stage, tmp_path: Path) -> None:
+async def test_a_dump_is_started_downloaded_and_deleted(stage: Stage, tmp_path: Path) -> None:
     started = await stage.addon.create_backup(name="Before the upgrade", backup_type="dump", compression_type="zstd")
     assert (started.name, started.status) == ("Before the upgrade", "scheduled")
     dump = stage.addon.backup(started.id)
@@ -87,7 +87,7 @@ async def test_a_dump_is_started_waited_for_downloaded_read_and_deleted(stage: S
         await dump.get()
 
 
-async def test_a_snapshot_goes_to_more_than_one_destination_and_has_no_download(stage: Stage, tmp_path: Path) -> None:
+async def test_a_snapshot_has_additional_destinations_and_no_download(stage: Stage, tmp_path: Path) -> None:
     started = await stage.addon.create_backup(additional_destinations=[OFFSITE])
     snapshot = stage.addon.backup(started.id)
     await snapshot.wait()
@@ -102,7 +102,7 @@ async def test_a_snapshot_goes_to_more_than_one_destination_and_has_no_download(
     assert await snapshot.logs() == []
 
 
-async def test_a_restore_is_started_waited_for_and_read(stage: Stage) -> None:
+async def test_a_restore_is_started_and_has_logs(stage: Stage) -> None:
     started = await stage.addon.create_backup(backup_type="dump")
     dump = stage.addon.backup(started.id)
     await dump.wait()
@@ -115,24 +115,24 @@ async def test_a_restore_is_started_waited_for_and_read(stage: Stage) -> None:
 
 async def test_a_global_backup_is_restored_into_another_addon(stage: Stage) -> None:
     source: dict[str, Any] = {"source_project_id": "default-project", "source_addon_id": "example-addon"}
-    made = stage.account.project("billing").addon("billing-database").backup("example-backup")
-    restore_id = await made.restore(**source)
-    await made.abort_restore(restore_id, **source)
+    backup = stage.account.project("billing").addon("billing-database").backup("example-backup")
+    restore_id = await backup.restore(**source)
+    await backup.abort_restore(restore_id, **source)
     with pytest.raises(RunFailed, match=f"the restore {restore_id} of the backup example-backup was aborted"):
-        await made.wait_restore(restore_id, **source)
+        await backup.wait_restore(restore_id, **source)
     with pytest.raises(Conflict):
-        await made.abort_restore(restore_id, **source)
+        await backup.abort_restore(restore_id, **source)
 
 
-async def test_a_backup_is_aborted_while_it_runs_and_only_then(stage: Stage) -> None:
+async def test_a_backup_is_aborted_only_while_it_runs(stage: Stage) -> None:
     started = await stage.addon.create_backup()
-    made = stage.addon.backup(started.id)
-    await made.abort()
+    backup = stage.addon.backup(started.id)
+    await backup.abort()
     with pytest.raises(RunFailed, match="was aborted") as caught:
-        await made.wait()
+        await backup.wait()
     assert caught.value.record.status == "aborted"
     with pytest.raises(Conflict):
-        await made.abort()
+        await backup.abort()
 
 
 @pytest.mark.parametrize(
@@ -148,38 +148,38 @@ async def test_a_backup_is_imported(stage: Stage, source: dict[str, Any]) -> Non
 
 async def test_schedules_are_created_listed_and_deleted(stage: Stage) -> None:
     before = {schedule.id for schedule in await stage.addon.backup_schedules().all()}
-    for schedule in before:
-        await stage.addon.delete_backup_schedule(schedule)
-    made = await stage.addon.create_backup_schedule(
+    for schedule_id in before:
+        await stage.addon.delete_backup_schedule(schedule_id)
+    created = await stage.addon.create_backup_schedule(
         interval="weekly", minute=[30], hour=[18], day=[4], backup_type="snapshot", retention_time=7,
         additional_destinations=[OFFSITE],
     )  # fmt: skip
     (schedule,) = await stage.addon.backup_schedules().all()
-    assert (schedule.id, schedule.backup_type, schedule.retention_time) == (made, "snapshot", 7)
+    assert (schedule.id, schedule.backup_type, schedule.retention_time) == (created, "snapshot", 7)
     assert schedule.scheduling
     assert (schedule.scheduling.minute, schedule.scheduling.hour, schedule.scheduling.day) == ((30,), (18,), (4,))
-    await stage.addon.delete_backup_schedule(made)
+    await stage.addon.delete_backup_schedule(created)
     assert await stage.addon.backup_schedules().all() == []
     with pytest.raises(NotFound):
-        await stage.addon.delete_backup_schedule(made)
+        await stage.addon.delete_backup_schedule(created)
 
 
-async def test_volumes_have_backups(stage: Stage) -> None:
+async def test_volume_backups_are_created_listed_and_deleted(stage: Stage) -> None:
     project = stage.account.project("default-project")
     volumes = await project.volumes().all()
     volume = project.volume(volumes[0].id)
     assert (await volume.get()).id == volumes[0].id
     started = await volume.create_backup(name="Before the move", description="By hand")
-    made = volume.backup(started.id)
-    assert (await made.get()).id == started.id
-    assert started.id in [backup.id async for backup in volume.backups(per_page=2)]
-    await made.delete()
-    assert started.id not in [backup.id async for backup in volume.backups()]
+    backup = volume.backup(started.id)
+    assert (await backup.get()).id == started.id
+    assert started.id in [listed.id async for listed in volume.backups(per_page=2)]
+    await backup.delete()
+    assert started.id not in [listed.id async for listed in volume.backups()]
     with pytest.raises(NotFound):
-        await made.get()
+        await backup.get()
 
 
-async def test_destinations_are_created_changed_listed_and_deleted(stage: Stage) -> None:
+async def test_destinations_are_created_updated_listed_and_deleted(stage: Stage) -> None:
     created = await stage.account.create_backup_destination(name="Far away", prefix="northflank/", credentials=KEYS)
     assert created.id
     destination = stage.account.backup_destination(created.id)
@@ -192,11 +192,11 @@ async def test_destinations_are_created_changed_listed_and_deleted(stage: Stage)
         await destination.get()
 
 
-async def test_a_destination_lists_the_backups_that_are_in_it(stage: Stage) -> None:
+async def test_a_destination_lists_its_backups(stage: Stage) -> None:
     started = await stage.addon.create_backup(additional_destinations=[OFFSITE])
     await stage.addon.backup(started.id).wait()
     stored = await stage.account.backup_destination("offsite-bucket").backups().all()
-    found = next(made for made in stored if made.id == started.id)
+    found = next(backup for backup in stored if backup.id == started.id)
     assert found.project
     assert found.addon
     assert found.config
@@ -206,14 +206,14 @@ async def test_a_destination_lists_the_backups_that_are_in_it(stage: Stage) -> N
     assert found.expired_by > found.created_at + timedelta(days=6)
 
 
-async def test_what_only_the_server_knows_is_an_error_of_the_api(stage: Stage) -> None:
+async def test_unknown_ids_are_api_errors(stage: Stage) -> None:
     with pytest.raises(BadRequest):
         await stage.addon.create_backup(backup_type="dump", custom_destination_id="no-such-bucket")
     with pytest.raises(NotFound):
         await stage.addon.backup("no-such-backup").restore()
 
 
-async def test_a_backup_that_fails_is_an_error_with_its_record() -> None:
+async def test_a_failed_backup_is_an_error_with_its_record() -> None:
     clock = AutojumpClock()
     async with (
         Simulator(backups=20, clock=clock.time, faults=Faults(runs=1.0)) as simulator,
@@ -227,14 +227,14 @@ async def test_a_backup_that_fails_is_an_error_with_its_record() -> None:
         assert await addon.backup(started.id).logs()
 
 
-async def test_a_download_costs_one_request_of_the_hour(stage: Stage, tmp_path: Path) -> None:
+async def test_a_download_costs_one_request_of_the_budget(stage: Stage, tmp_path: Path) -> None:
     started = await stage.addon.create_backup(backup_type="dump")
     await stage.addon.backup(started.id).wait()
     before = stage.account.budget.spent
     await stage.addon.backup(started.id).download(tmp_path / "b")
     assert stage.account.budget.spent == before + 1
     storage = [sent for sent in stage.simulator.requests if sent.path.startswith("/storage/objects")]
-    assert len(storage) == 2  # the first is cut off
+    assert len(storage) == 2  # the first one is interrupted
 
 
 CHANGES: dict[str, Callable[[Northflank], Awaitable[Any]]] = {
@@ -258,11 +258,11 @@ CHANGES: dict[str, Callable[[Northflank], Awaitable[Any]]] = {
     "backup_destination.delete": lambda nf: nf.backup_destination("d").delete(),
 }
 each_change = pytest.mark.parametrize("change", CHANGES)
-DONE = {**backup(1), "restoreId": "r", "name": "n"}
+RESPONSE = {**backup(1), "restoreId": "r", "name": "n"}
 
 
 @each_change
-async def test_a_change_that_may_have_been_made_is_not_sent_again(change: str) -> None:
+async def test_a_change_that_may_have_happened_is_not_retried(change: str) -> None:
     for answer, error in ((drop_connection, TransportError), (lambda _: web.Response(status=502), ServerError)):
         async with serve(answer) as server, server.client() as nf:
             with pytest.raises(error):
@@ -272,8 +272,8 @@ async def test_a_change_that_may_have_been_made_is_not_sent_again(change: str) -
 
 @each_change
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_change_that_cannot_have_been_made_is_sent_again(change: str, status: int) -> None:
-    answers = iter([web.Response(status=status), envelope(DONE)])
+async def test_a_change_that_cannot_have_happened_is_retried(change: str, status: int) -> None:
+    answers = iter([web.Response(status=status), envelope(RESPONSE)])
     async with serve(lambda _: next(answers)) as server, server.client(clock=FastClock()) as nf:
         await CHANGES[change](nf)
         first, second = server.requests

@@ -1,4 +1,4 @@
-"""Where backups go in several tests."""
+"""The backup destination of several tests, and its credentials."""
 
 from northflank_async import BackupDestination, DestinationCredentials
 
