@@ -51,7 +51,7 @@ def structure(raw: Any, record: type[T], place: str = "") -> T:
     Args:
         raw: the JSON object, as the API sent it.
         record: the record class, such as `Backup`.
-        place: the path of `raw` in the answer, such as `data.backups[3]`; error messages start with it.
+        place: the path of `raw` in the response, such as `data.backups[3]`; error messages start with it.
 
     Raises:
         DecodeError: a required field is missing, or a value is not of its documented type.

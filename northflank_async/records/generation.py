@@ -35,8 +35,8 @@ def record_factory(cls: type[Any], converter: Converter) -> Hook:
     build = [f"record = new({source.bind(_mutable_class(cls))})", *stores, f"record.__class__ = {source.bind(cls)}"]
     body = "\n    ".join(["get = raw.get", *lines, *build, "return record"])
     code = f"def structure_{cls.__name__}(raw, _):\n    {body}\n"
-    exec(compile(code, f"<generated structure of {cls.__name__}>", "exec"), source.scope)
-    hook: Hook = source.scope[f"structure_{cls.__name__}"]
+    exec(compile(code, f"<generated structure of {cls.__name__}>", "exec"), source.namespace)
+    hook: Hook = source.namespace[f"structure_{cls.__name__}"]
     return hook
 
 
@@ -58,7 +58,7 @@ class _Source:
     """The source lines of one hook, and the global names that they use."""
 
     def __init__(self, converter: Converter) -> None:
-        self.scope: dict[str, Any] = {
+        self.namespace: dict[str, Any] = {
             "new": object.__new__,
             "fromisoformat": datetime.fromisoformat,
             "UTC": UTC,
@@ -67,8 +67,8 @@ class _Source:
 
     def bind(self, value: Any) -> str:
         """Make a value available to the hook, and return its name."""
-        name = f"_{len(self.scope)}"
-        self.scope[name] = value
+        name = f"_{len(self.namespace)}"
+        self.namespace[name] = value
         return name
 
     def field(self, name: str, field: "attrs.Attribute[Any]") -> list[str]:

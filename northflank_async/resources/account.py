@@ -41,8 +41,8 @@ class AccountResource(Resource):
 
         Args:
             per_page: projects per page, 1 to 100.
-            page: the number of the first page, from 1.
-            cursor: the cursor of the first page.
+            page: the number of the page to start at, from 1.
+            cursor: the cursor of the page to start at.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
@@ -66,8 +66,8 @@ class AccountResource(Resource):
 
         Args:
             per_page: destinations per page, 1 to 100.
-            page: the number of the first page, from 1.
-            cursor: the cursor of the first page.
+            page: the number of the page to start at, from 1.
+            cursor: the cursor of the page to start at.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
@@ -154,8 +154,8 @@ class AccountResource(Resource):
             items: the name of the array under `data`, such as `"services"`; `None` if `data` is the array.
             params: additional query parameters.
             per_page: items per page, 1 to 100.
-            page: the number of the first page, from 1.
-            cursor: the cursor of the first page.
+            page: the number of the page to start at, from 1.
+            cursor: the cursor of the page to start at.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.

@@ -44,8 +44,8 @@ class BackupResource(Resource):
             source_project_id: for a global backup, the id of its source project.
             source_addon_id: for a global backup, the id of its source addon.
             per_page: restores per page, 1 to 100.
-            page: the number of the first page, from 1.
-            cursor: the cursor of the first page.
+            page: the number of the page to start at, from 1.
+            cursor: the cursor of the page to start at.
 
         Raises:
             ConfigurationError: an argument is invalid.

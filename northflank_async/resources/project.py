@@ -27,8 +27,8 @@ class ProjectResource(Resource):
 
         Args:
             per_page: addons per page, 1 to 100.
-            page: the number of the first page, from 1.
-            cursor: the cursor of the first page.
+            page: the number of the page to start at, from 1.
+            cursor: the cursor of the page to start at.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
@@ -52,8 +52,8 @@ class ProjectResource(Resource):
 
         Args:
             per_page: volumes per page, 1 to 100.
-            page: the number of the first page, from 1.
-            cursor: the cursor of the first page.
+            page: the number of the page to start at, from 1.
+            cursor: the cursor of the page to start at.
 
         Raises:
             ConfigurationError: `per_page` or `page` is out of range.
