@@ -1,3 +1,5 @@
+"""Atomic writes: a file that appears complete or not at all."""
+
 import errno
 import glob
 import os
@@ -11,7 +13,7 @@ from typing import BinaryIO
 
 
 def check_writable(path: Path) -> None:
-    """Find out, as far as that can be known, whether a file can be written there.
+    """Check, as far as possible, that a file can be written.
 
     Raises:
         OSError: it cannot.
@@ -27,13 +29,13 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name when the block ends, and not at all if it fails.
+    """Open a file that appears under its name when the block ends, and not at all if the block fails.
 
     Raises:
-        OSError: it cannot be written there.
+        OSError: the file cannot be written.
     """
     check_writable(path)
-    target = Path(os.path.realpath(path))  # a link keeps pointing where it points
+    target = Path(os.path.realpath(path))  # a link stays a link
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
@@ -50,14 +52,14 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def discard_parts(path: Path) -> None:
-    """Remove what killed processes have left of a file that nobody else writes."""
+    """Remove what killed processes left behind, for a file that no other process writes."""
     target = Path(os.path.realpath(path))
     for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
         part.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """See that a file's name, too, is there after a power cut."""
+    """Make a file's name survive a power cut, too."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
