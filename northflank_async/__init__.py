@@ -25,7 +25,8 @@ from northflank_async.errors import (
     ServerError,
     TransportError,
 )
-from northflank_async.http.budget import Clock, RateLimit
+from northflank_async.http.budget import Clock
+from northflank_async.http.rate_limit import RateLimit
 from northflank_async.http.response import Response
 from northflank_async.paging import Page, Paginator
 from northflank_async.records import *  # noqa: F403
@@ -75,6 +76,6 @@ __all__ = [
 ]
 __all__ += records.__all__
 
-# What is logged is shown where the program says so, and nowhere else; stamina says less of the same retries.
+# Log lines appear only where a program sets up logging. stamina logs the same retries, with less detail.
 for _name in (__name__, "stamina"):
     logging.getLogger(_name).addHandler(logging.NullHandler())

@@ -4,15 +4,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 import aiohttp
+from yarl import URL
 
 from northflank_async.errors import ConfigurationError
 from northflank_async.http.budget import Budget, Clock
-from northflank_async.http.redaction import Secret
-from northflank_async.http.request import parse_base_url, parse_token
+from northflank_async.http.redaction import as_secret
+from northflank_async.http.request import parse_base_url, parse_proxy, parse_token
 from northflank_async.http.transport import Transport
 from northflank_async.resources import AccountResource
+from northflank_async.validation import check_choice, check_integer, check_seconds
 
-if TYPE_CHECKING:  # who asks for one backup need not wait for what goes over all
+if TYPE_CHECKING:  # imported on first use, so that a program that reads one backup starts fast
     from northflank_async.inventory.plan import Plan
     from northflank_async.inventory.scan import Scan
     from northflank_async.inventory.selection import Selection
@@ -23,7 +25,7 @@ BASE_URL_VARIABLES = ("NORTHFLANK_API_BASE_URL", "NF_API_HOST", "NF_HOST")
 
 
 class Account(AccountResource):
-    """The account's own routes, or a team's, with what goes over many addons at once."""
+    """An account, or a team of it: its routes, and operations over many addons at once."""
 
     def scan(self, projects: Iterable[str] | None = None, concurrency: int = 16) -> "Scan":
         """Read every backup of many projects at once: `async with nf.scan() as scan`, `async for found in scan`.
@@ -49,17 +51,17 @@ class Account(AccountResource):
         restores: bool = False,
         concurrency: int = 16,
     ) -> "Plan":
-        """Find out what an export will take, from one pass over projects and addons.
+        """Estimate the requests and the time of an export, by listing projects and addons.
 
         Args:
             projects: ids; all projects if left out.
-            selection: which backups are wanted; what counts is the type of their addons.
-            restores: whether restores are wanted as well.
+            selection: a filter; only its addon types matter here.
+            restores: include restores.
             concurrency: requests in flight, 1 to 100.
 
         Raises:
             ConfigurationError: an argument is out of range.
-            NorthflankError: the API cannot be read at all.
+            NorthflankError: no project can be read.
 
         https://northflank.com/docs/v1/api/project/addons/list-addons
         """
@@ -76,21 +78,24 @@ class Northflank(Account):
                 print(backup.id, backup.status)
 
     Args:
-        token: an API token; else `NORTHFLANK_API_TOKEN`, then `NF_API_TOKEN` of the environment.
+        token: an API token. Defaults to `NORTHFLANK_API_TOKEN`, then `NF_API_TOKEN` of the environment.
         team_id: use this team's routes, `/v1/teams/{teamId}/…`.
-        base_url: else `NORTHFLANK_API_BASE_URL`, `NF_API_HOST`, `NF_HOST`, else `https://api.northflank.com`.
-            A token is sent over plain http to loopback addresses only.
-        session: an `aiohttp.ClientSession` to use; it stays the caller's to close.
-        timeout: seconds, for one attempt.
-        attempts: for one request, the first included.
-        on_rate_limit: `"wait"` for the window of requests to reset, or `"raise"` `RateLimited`.
-        reserve: requests of each window that are left to others who use the same token.
-        max_response_bytes: a larger answer is refused, with `DecodeError`.
-        trace_configs: aiohttp's hooks into each exchange, for the session that the client opens.
-        clock: what the rate limit's window is measured by, in seconds; for tests.
+        base_url: defaults to `NORTHFLANK_API_BASE_URL`, `NF_API_HOST`, `NF_HOST` of the environment, then to
+            `https://api.northflank.com`. Plain http is allowed for loopback addresses only.
+        session: an `aiohttp.ClientSession` to use; you close it. aiohttp itself may send a GET, PUT or DELETE of such a
+            session a second time when a connection breaks.
+        proxy: the URL of an HTTP proxy, for requests to the API and for downloads. Downloads do not use the proxy of
+            a `session`: pass it here.
+        timeout: seconds for one attempt.
+        attempts: attempts for one request, including the first.
+        on_rate_limit: `"wait"` for the window to reset, or `"raise"` `RateLimited`.
+        reserve: requests of each window to leave to other users of the token.
+        max_response_bytes: a larger answer raises `DecodeError`.
+        trace_configs: aiohttp's tracing hooks, for the session that the client opens.
+        clock: the source of time for the rate limit, in seconds; for tests.
 
     Raises:
-        ConfigurationError: there is no token, or an argument is out of range.
+        ConfigurationError: there is no token, or an argument is not valid.
 
     https://northflank.com/docs/v1/api/introduction
     """
@@ -102,6 +107,7 @@ class Northflank(Account):
         team_id: str | None = None,
         base_url: str | None = None,
         session: aiohttp.ClientSession | None = None,
+        proxy: str | URL | None = None,
         timeout: float = 30.0,
         attempts: int = 5,
         on_rate_limit: Literal["wait", "raise"] = "wait",
@@ -112,19 +118,25 @@ class Northflank(Account):
     ) -> None:
         if token is None:
             token = _from_environment(TOKEN_VARIABLES, "")
-        if isinstance(token, str):
-            token = Secret(token)  # before anything can fail, as reports of failures show locals
-        token = parse_token(token)
-        _check_limits(timeout, attempts, on_rate_limit, reserve, max_response_bytes)
+        token, proxy = (
+            as_secret(token),
+            proxy and as_secret(str(proxy)),
+        )  # before anything can fail: some reports show locals
+        check_seconds("timeout", timeout)
+        check_integer("attempts", attempts, 1)
+        check_choice("on_rate_limit", on_rate_limit, ("wait", "raise"))
+        check_integer("reserve", reserve, 0)
+        check_integer("max_response_bytes", max_response_bytes, 1)
         if session is not None and trace_configs:
             raise ConfigurationError("trace_configs belong to the session that was passed in")
         if base_url is None:
             base_url = _from_environment(BASE_URL_VARIABLES, DEFAULT_BASE_URL)
         transport = Transport(
             base_url=parse_base_url(base_url),
-            token=token,
+            token=parse_token(token),
             budget=Budget(on_rate_limit=on_rate_limit, reserve=reserve, clock=clock),
             session=session,
+            proxy=parse_proxy(proxy) if proxy else None,
             timeout=timeout,
             attempts=attempts,
             max_response_bytes=max_response_bytes,
@@ -133,7 +145,7 @@ class Northflank(Account):
         super().__init__(transport, team_id)
 
     def team(self, team_id: str) -> Account:
-        """The same routes under `/v1/teams/{teamId}`, with the same session and budget.
+        """A team: the same routes under `/v1/teams/{teamId}`, over the same session and budget.
 
         Raises:
             ConfigurationError: the id cannot be part of a URL.
@@ -141,7 +153,7 @@ class Northflank(Account):
         return Account(self._transport, team_id)
 
     async def close(self) -> None:
-        """Close the session, unless it was passed in. Requests under way end with `TransportError`."""
+        """Close the session, unless it was passed in. Running requests end with `TransportError`."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
@@ -155,17 +167,3 @@ class Northflank(Account):
 
 def _from_environment(names: Sequence[str], default: str) -> str:
     return next((os.environ[name] for name in names if os.environ.get(name)), default)
-
-
-def _check_limits(timeout: float, attempts: int, on_rate_limit: str, reserve: int, max_response_bytes: int) -> None:
-    if not isinstance(timeout, int | float) or not timeout > 0:
-        raise ConfigurationError(f"timeout must be more than 0 seconds, not {timeout!r}")
-    if on_rate_limit not in ("wait", "raise"):
-        raise ConfigurationError(f'on_rate_limit must be "wait" or "raise", not {on_rate_limit!r}')
-    for name, value, least in (
-        ("attempts", attempts, 1),
-        ("reserve", reserve, 0),
-        ("max_response_bytes", max_response_bytes, 1),
-    ):
-        if not isinstance(value, int) or value < least:
-            raise ConfigurationError(f"{name} must be a whole number from {least}, not {value!r}")

@@ -1,19 +1,19 @@
-"""Everything that can go wrong, as one tree.
+"""All errors, as one tree.
 
 NorthflankError
-├ ConfigurationError      no token, a bad base URL, an id that is no path segment
+├ ConfigurationError      no token, a bad base URL, an id that cannot be part of a path, …
 ├ TransportError          no answer: connection, timeout, a body cut short
-├ ApiError                the API answered with an error (also: with a redirect)
+├ ApiError                the API answered with an error, or a redirect
 │   ├ BadRequest          400
 │   ├ AuthenticationError 401
 │   ├ PermissionDenied    403
 │   ├ NotFound            404
 │   ├ Conflict            409
-│   ├ RateLimited         429, or the hour's budget is spent
+│   ├ RateLimited         429, or the rate limit is reached
 │   └ ServerError         5xx
-├ DecodeError             an answer that is no JSON, or not of the documented shape
-├ RunFailed               a backup or a restore that was waited for has ended otherwise than completed
-└ PaginationError         pages that go in a circle
+├ DecodeError             an answer that is not JSON, or not as documented
+├ RunFailed               a backup or restore ended, but did not complete
+└ PaginationError         pages that lead in a circle
 """
 
 from typing import Any
@@ -24,9 +24,9 @@ from yarl import URL
 class NorthflankError(Exception):
     """Base of all errors of this package.
 
-    `method` and `url` name the request, `attempts` and `elapsed` (seconds) what was spent on it. In a listing,
-    `cursor` and `page` are where the page that failed begins: pass them to the same listing to go on from there.
-    `items` is what `Paginator.all()` had read until then.
+    `method` and `url` name the request; `attempts` and `elapsed` (seconds) say how often and for how long it was tried.
+    In a listing, `cursor` and `page` are where the failed page begins: pass them to the same listing to resume.
+    `items` is what `Paginator.all()` had read by then.
     """
 
     def __init__(self, message: str) -> None:
@@ -50,17 +50,13 @@ class NorthflankError(Exception):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
-    def redact(self, secret: str) -> None:
-        """Take `secret` out of every text that the error shows, for a server that echoes what it was sent."""
-        self.args = tuple(_redacted(arg, secret) for arg in self.args)
-
 
 class ConfigurationError(NorthflankError, ValueError):
-    """An argument or a setting is not valid: no token, a bad base URL, an id that cannot be part of a path."""
+    """An argument or a setting is not valid, such as a bad base URL or an id that cannot be part of a path."""
 
 
 class TransportError(NorthflankError):
-    """No answer came. `sent` is false where the connection was never made, so that nothing can have happened."""
+    """No answer came, or only a part. `sent` is false if no connection was made, so that nothing has happened."""
 
     def __init__(self, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
@@ -68,7 +64,7 @@ class TransportError(NorthflankError):
 
 
 class ApiError(NorthflankError):
-    """The API answered with an error: `status`, and `message`, `id` and `details` from its body."""
+    """The API answered with an error: its `status`, and the `message`, `id` and `details` of its body."""
 
     def __init__(
         self,
@@ -85,23 +81,14 @@ class ApiError(NorthflankError):
         self.id = id
         self.details = details
         self.retry_after = retry_after
-        """Seconds until the server wants to be asked again, where it said so."""
+        """Seconds until a retry, if the server asked for a time."""
 
     def __str__(self) -> str:
         return f"{self.status} {super().__str__()}"
 
-    def redact(self, secret: str) -> None:
-        super().redact(secret)
-        self.message = _redacted(self.message, secret)
-        self.id = _redacted(self.id, secret)
-        try:
-            self.details = _redacted(self.details, secret)
-        except RecursionError:
-            self.details = None
-
 
 class BadRequest(ApiError):
-    """400: the API does not accept a parameter."""
+    """400: the API refuses a parameter."""
 
 
 class AuthenticationError(ApiError):
@@ -117,26 +104,27 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: what was asked does not fit the state it is in."""
+    """409: the request conflicts with the current state."""
 
 
 class RateLimited(ApiError):
-    """429, or the budget is spent and `on_rate_limit="raise"`: `reset_after` is the seconds until there is more."""
+    """429, or the rate limit is reached and `on_rate_limit="raise"`."""
 
     @property
     def reset_after(self) -> float | None:
+        """Seconds until the window resets, if that is known."""
         return self.retry_after
 
 
 class ServerError(ApiError):
-    """5xx: the API, or a proxy before it, has failed."""
+    """5xx: the API, or a proxy in front of it, failed."""
 
 
 class DecodeError(NorthflankError):
     """The answer cannot be read.
 
-    `place` is where, as in `data.backups[3].createdAt`; empty for the whole body. `is_json` is false where the body is
-    no JSON at all: something on the way has made it, so a GET is tried again.
+    `place` is where, such as `data.backups[3].createdAt`; empty for the whole body. `is_json` is false where the
+    body is not JSON at all: a proxy probably sent it, so a GET is retried.
     """
 
     def __init__(self, message: str, *, place: str = "", is_json: bool = True) -> None:
@@ -146,11 +134,11 @@ class DecodeError(NorthflankError):
 
 
 class PaginationError(NorthflankError):
-    """The pages of a listing go in a circle, or lead nowhere."""
+    """The pages of a listing lead in a circle, or nowhere."""
 
 
 class RunFailed(NorthflankError):
-    """A backup or a restore has failed, was aborted or is not supported: `record` is the `Backup` or the `Restore`."""
+    """A backup or restore failed, was aborted or is not supported: `record` is the `Backup` or the `Restore`."""
 
     def __init__(self, message: str, *, record: Any = None) -> None:
         super().__init__(message)
@@ -158,17 +146,5 @@ class RunFailed(NorthflankError):
 
 
 def printable(text: str) -> str:
-    """Text from outside on one line, with what a terminal would obey or could not take written as an escape."""
+    """Text from outside on one line: characters that a terminal would obey or cannot show become escapes."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def _redacted(value: Any, secret: str) -> Any:
-    match value:
-        case str():
-            return value.replace(secret, "***")
-        case list():
-            return [_redacted(item, secret) for item in value]
-        case dict():
-            return {_redacted(key, secret): _redacted(item, secret) for key, item in value.items()}
-        case _:
-            return value

@@ -1,177 +1,168 @@
 """Listings, page by page."""
 
 import asyncio
+import sys
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Generator, Mapping
 from functools import cached_property
-from typing import Any, Generic, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
 from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, PaginationError
+from northflank_async.http.exchange import Answer
 from northflank_async.http.request import check_page_size
-from northflank_async.http.response import Envelope, Response, read_pagination
+from northflank_async.http.response import Response, read_page
 from northflank_async.http.transport import Transport
-from northflank_async.records import Pagination
+from northflank_async.records import Pagination, structure_all
 
 T = TypeVar("T")
-E = TypeVar("E", bound=NorthflankError)
 
-_MOST_IDLE_PAGES = 100
-"""In a row, empty or sent before, until a listing that still says there is more is taken for endless."""
+_MAX_IDLE_PAGES = 100
+"""In a row, empty or sent before. After that, a listing that still has a next page counts as endless."""
 
-Decode: TypeAlias = Callable[[list[Any], str], Sequence[T]]
-"""Makes the items of a page's JSON; the second argument is the array's place, for errors."""
+
+class _Start:
+    """Where a page begins. Entered with `with`, it adds that to an error, and the request if there is an answer."""
+
+    def __init__(self, cursor: str | None, page: int | None) -> None:
+        self.cursor = cursor
+        self.page = page
+        self.answer: Answer | None = None
+        self._handled: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._handled = sys.exception()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        handled, self._handled = self._handled, None
+        if isinstance(error, NorthflankError):
+            error.cursor, error.page = self.cursor, self.page
+            if self.answer:
+                self.answer.annotate(error, handled)
 
 
 @frozen(kw_only=True)
 class Page(Generic[T]):
     """One page of a listing.
 
-    `items` are its records, `pagination` says whether there is more, `data` is the decoded JSON as the API sent it,
-    and `response` has the `status`, `headers`, `url` and `method` of the exchange.
+    `items` are its records, `pagination` says whether there is a next page, `data` is the decoded JSON as the API sent
+    it, and `response` has the `status`, `headers`, `url` and `method` of the exchange.
     """
 
     pagination: Pagination
     data: Any = field(repr=False)
     response: Response
     _raw: list[Any] = field(repr=False, eq=False)
-    _read_items: Callable[[], Sequence[T]] = field(repr=False, eq=False)
+    _place: str = field(repr=False, eq=False)
+    _record: type[T] | None = field(repr=False, eq=False)
+    _start: _Start = field(repr=False, eq=False)
 
     @cached_property
     def items(self) -> tuple[T, ...]:
-        """The records, made of `data` when they are first looked at.
+        """The records, made from `data` on first access.
 
         Raises:
             DecodeError: one of them is not as documented; `place` says which.
         """
-        return tuple(self._read_items())
+        if self._record is None:
+            return tuple(self._raw)
+        with self._start:
+            return tuple(structure_all(self._raw, self._record, self._place))
 
 
-@frozen(kw_only=True)
-class Listing(Generic[T]):
-    """What is listed: where, under which name of `data` its items stand, and what each becomes."""
-
-    transport: Transport
-    path: str
-    params: Mapping[str, Any]
-    items: str | None
-    decode: Decode[T]
-    per_page: int
-
-    async def page(self, cursor: str | None, page: int | None) -> Page[T]:
-        """Ask for one page; an error carries where it begins."""
-        params = {**self.params, "per_page": self.per_page, "page": page, "cursor": cursor}
-        try:
-            return await self.transport.send(
-                "GET", self.path, lambda envelope: self._read(envelope, cursor, page), params=params
-            )
-        except NorthflankError as error:
-            self.located(error, cursor, page)
-            raise
-
-    def located(self, error: E, cursor: str | None, page: int | None) -> E:
-        """The error, with where the page that failed begins."""
-        error.cursor, error.page = cursor, page
-        return error
-
-    def _read(self, envelope: Envelope, cursor: str | None, page: int | None) -> Page[T]:
-        data, told, response = envelope
-        raw, place = self._raw_items(data)
-        pagination = read_pagination(told, len(raw))
-        if pagination.cursor and self.transport.holds_token(pagination.cursor):
-            raise DecodeError("it holds the token, which does not belong in a URL", place="pagination.cursor")
-
-        def decode() -> Sequence[T]:
-            return self.decode(raw, place)
-
-        def read_items() -> Sequence[T]:
-            try:
-                return self.transport.read_later(decode, response)
-            except NorthflankError as error:
-                self.located(error, cursor, page)
-                raise
-
-        return Page(pagination=pagination, data=data, response=response, raw=raw, read_items=read_items)
-
-    def _raw_items(self, data: Any) -> tuple[list[Any], str]:
-        raw, place = data, "data"
-        if self.items is not None:
-            if not isinstance(data, dict):
-                raise DecodeError(f"expected an object, got {type(data).__name__}", place=place)
-            place = f"data.{self.items}"
-            if self.items not in data:
-                raise DecodeError(f"missing; data has {', '.join(sorted(data)[:9])}", place=place)
-            raw = data[self.items]
-        if raw is None:
-            return [], place
-        if not isinstance(raw, list):
-            raise DecodeError(f"expected an array, got {type(raw).__name__}", place=place)
-        return raw, place
-
-
+@frozen(kw_only=True, eq=False, repr=False)
 class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
-    """A listing, asked for as it is read: nothing is sent before, and no page ahead of its turn.
+    """A listing. It sends nothing until it is read, and does not prefetch pages.
 
-    `async for item in paginator` gives all items of all pages, `await paginator` the first page only. Every
-    iteration starts at the beginning. An error is raised where it happens; its `cursor` (or `page`) passed to the
-    same listing goes on from there, and so does asking the same iterator for its next item.
+    `async for item in paginator` yields all items of all pages, `await paginator` fetches the first page only. Every
+    iteration starts at the beginning. An error is raised where it happens: to resume, pass its `cursor` (or `page`) to
+    the same listing, or ask the same iterator for its next item.
     """
 
-    def __init__(self, listing: Listing[T], *, page: int | None = None, cursor: str | None = None) -> None:
-        check_page_size(listing.per_page, page)
-        if overridden := listing.params.keys() & {"per_page", "page", "cursor"}:
-            raise ConfigurationError(f"{overridden.pop()} is an argument of its own, not one of params")
-        self._listing = listing
-        self._page = page
-        self._cursor = cursor
+    _transport: Transport
+    _path: str
+    _params: Mapping[str, Any]
+    _items: str | None
+    """The name of the array in `data`; `None` where `data` is the array."""
+    _record: type[T] | None
+    """The class of the items; `None` leaves them as JSON."""
+    _per_page: int
+    _page: int | None
+    _cursor: str | None
+
+    def __attrs_post_init__(self) -> None:
+        check_page_size(self._per_page, self._page)
+        if overridden := self._params.keys() & {"per_page", "page", "cursor"}:
+            raise ConfigurationError(f"pass {overridden.pop()} as an argument, not in params")
 
     def __repr__(self) -> str:
-        return f"<Paginator {self._listing.path}>"
+        return f"<Paginator {self._path}>"
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _Items(self._readable_pages())
+        return _Items(Pages(self, eager=True))
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
-        return self._listing.page(self._cursor, self._page).__await__()
+        return self._fetch(self._cursor, self._page).__await__()
 
     def raw(self) -> "Paginator[Any]":
-        """The same listing with its items as plain JSON, exactly as the API sent them, none of them checked."""
-        return Paginator(evolve(self._listing, decode=as_sent), page=self._page, cursor=self._cursor)
+        """The same listing with its items as plain JSON, unchecked, as the API sent them."""
+        return evolve(self, record=None)
 
     def pages(self) -> "Pages[T]":
-        """The pages, from the first; their records are not made before they are looked at."""
-        return Pages(self._listing, self._cursor, self._page)
-
-    def _readable_pages(self) -> "Pages[T]":
-        return Pages(self._listing, self._cursor, self._page, readable=True)
+        """Iterate over pages instead of items; the records of a page are made on first access."""
+        return Pages(self)
 
     async def all(self) -> list[T]:
-        """All items of all pages. If a page fails, the error's `items` are those of the pages before it."""
+        """Fetch all items of all pages. If a page fails, the error's `items` are those of the pages before it."""
         items: list[T] = []
         try:
-            async for page in self._readable_pages():
+            async for page in Pages(self, eager=True):
                 items += page.items
         except NorthflankError as error:
             error.items = items
             raise
         return items
 
+    async def _fetch(self, cursor: str | None, page: int | None) -> Page[T]:
+        params = {**self._params, "per_page": self._per_page, "page": page, "cursor": cursor}
+        with _Start(cursor, page) as start:
+            start.answer = await self._transport.send("GET", self._path, params)
+            return self._read(start.answer, start)
+
+    def _read(self, answer: Answer, start: _Start) -> Page[T]:
+        raw, place, pagination = read_page(answer.data, answer.pagination, self._items)
+        if pagination.cursor and answer.exchange.request.redactor.found_in(pagination.cursor):
+            raise DecodeError("it contains the token, which must not be part of a URL", place="pagination.cursor")
+        return Page(
+            pagination=pagination,
+            data=answer.data,
+            response=answer.response,
+            raw=raw,
+            place=place,
+            record=self._record,
+            start=start,
+        )
+
 
 class Pages(AsyncIterator[Page[T]]):
-    """One walk along the pages. It moves on when a page has been read: one that failed can be asked for again.
+    """An iteration over pages. After a failure, the same page is fetched again.
 
-    `cursor` and `page` are where the next page begins, as the listing takes them; after the last page, `ended`.
+    `cursor` and `page` are where the next page begins, as arguments for the listing; `ended` is true after the last.
     """
 
-    def __init__(self, listing: Listing[T], cursor: str | None, page: int | None, *, readable: bool = False) -> None:
-        self.cursor = cursor
-        self.page = page
+    def __init__(self, paginator: Paginator[T], *, eager: bool = False) -> None:
+        self.cursor = paginator._cursor
+        self.page = paginator._page
         self.ended = False
-        self._listing = listing
-        self._readable = readable  # whether a page whose records cannot be made is one that failed
-        self._number = (page or 1) if cursor is None else None  # of the page asked for, where it is known
-        self._cursors = {cursor}
+        self._paginator = paginator
+        self._eager = eager  # make the records at once: a page with a bad record counts as failed, not as read
+        self._number = (self.page or 1) if self.cursor is None else None  # of the next page, where it is known
+        self._cursors = {self.cursor}
         self._ends: set[int] = set()
         self._idle_pages = 0
         self._dead_end: str | None = None
@@ -182,18 +173,19 @@ class Pages(AsyncIterator[Page[T]]):
             if self.ended:
                 raise StopAsyncIteration
             if self._dead_end is None:
-                page = await self._listing.page(self.cursor, self.page)
-                if self._readable:
+                page = await self._paginator._fetch(self.cursor, self.page)
+                if self._eager:
                     _ = page.items
                 repeated = self._is_repeated(page._raw)
-                if not repeated or len(page._raw) < self._listing.per_page:
+                if not repeated or len(page._raw) < self._paginator._per_page:
                     self._advance(page.pagination, idle=repeated or not page._raw)
                     return page
-                self._dead_end = "a full page was sent a second time: the API ignores where a page is to begin"
-            raise self._listing.located(PaginationError(self._dead_end), self.cursor, self.page)
+                self._dead_end = "the API sent a full page a second time: it ignores the cursor or page number"
+            with _Start(self.cursor, self.page):
+                raise PaginationError(self._dead_end)
 
     def _is_repeated(self, raw: list[Any]) -> bool:
-        """Whether a page before had the same first and last id, which no other page has; items may have no ids."""
+        """Whether an earlier page had the same first and last id; items may have no ids."""
         try:
             ends = hash((raw[0]["id"], raw[-1]["id"], len(raw)))
         except (TypeError, KeyError, IndexError):
@@ -209,14 +201,14 @@ class Pages(AsyncIterator[Page[T]]):
         self._idle_pages = self._idle_pages + 1 if idle else 0
         if not pagination.has_next_page:
             self.ended = True
-        elif self._idle_pages >= _MOST_IDLE_PAGES:
-            self._dead_end = f"{self._idle_pages} pages in a row had nothing new, and say that there is more"
+        elif self._idle_pages >= _MAX_IDLE_PAGES:
+            self._dead_end = f"{self._idle_pages} pages in a row had nothing new, and the last one has a next page"
         elif self.cursor is None:
             self.page = self._number
             if self._number is None:
-                self._dead_end = "a page says that there is more, but neither its cursor nor its number is known"
+                self._dead_end = "a page has a next page, but neither its cursor nor its number is known"
         elif self.cursor in self._cursors:
-            self._dead_end = "a cursor leads back to a page that was read before"
+            self._dead_end = "a cursor leads back to an earlier page"
         else:
             self._cursors.add(self.cursor)
 
@@ -234,8 +226,3 @@ class _Items(AsyncIterator[T]):
             while not self._items:
                 self._items.extend((await anext(self._pages)).items)
             return self._items.popleft()
-
-
-def as_sent(items: list[Any], _: str) -> list[Any]:
-    """Leaves items as the JSON that they are."""
-    return items

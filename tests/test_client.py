@@ -1,4 +1,4 @@
-"""What a user opens, and where each call goes."""
+"""The client: its options, and the route of each call."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ P, A, B = "default-project", "example-addon", "example-backup"
 
 
 @pytest.mark.parametrize("team", [None, "acme"])
-async def test_every_call_has_its_route(sim: Simulator, team: str | None) -> None:
+async def test_each_call_has_its_route(sim: Simulator, team: str | None) -> None:
     prefix = f"/v1/teams/{team}" if team else "/v1"
     async with Northflank(sim.token, base_url=sim.url, team_id=team) as nf:
         project, addon, backup = nf.project(P), nf.project(P).addon(A), nf.project(P).addon(A).backup(B)
@@ -50,7 +50,7 @@ async def test_every_call_has_its_route(sim: Simulator, team: str | None) -> Non
     assert {(request.method, request.status) for request in sim.requests} == {("GET", 200)}
 
 
-async def test_a_team_view_shares_the_session_and_the_budget(sim: Simulator, nf: Northflank) -> None:
+async def test_a_team_shares_the_session_and_the_budget(sim: Simulator, nf: Northflank) -> None:
     await nf.projects()
     acme = nf.team("acme")
     await acme.project(P).addon(A).backup(B).get()
@@ -60,7 +60,7 @@ async def test_a_team_view_shares_the_session_and_the_budget(sim: Simulator, nf:
     assert acme.rate_limit.remaining == nf.rate_limit.remaining == 998
 
 
-async def test_the_source_of_a_global_backup_goes_along(sim: Simulator, nf: Northflank) -> None:
+async def test_the_source_of_a_global_backup_is_sent(sim: Simulator, nf: Northflank) -> None:
     other = nf.project((await nf.projects()).items[1].id)
     other_addon = (await other.addons()).items[0].id
     listed = await other.addon(other_addon).backup(B).restores(source_project_id=P, source_addon_id=A).all()
@@ -69,7 +69,7 @@ async def test_the_source_of_a_global_backup_goes_along(sim: Simulator, nf: Nort
     assert all(isinstance(restore, Restore) for restore in listed)
 
 
-async def test_a_backup_that_is_not_there_is_not_found(nf: Northflank) -> None:
+async def test_a_missing_backup_raises_not_found(nf: Northflank) -> None:
     with pytest.raises(NotFound) as caught:
         await nf.project(P).addon(A).backup("nope").get()
     assert caught.value.url
@@ -89,20 +89,20 @@ async def test_a_wrong_token_is_an_authentication_error(sim: Simulator) -> None:
 async def test_a_bad_id_is_an_error_at_the_call(bad: str) -> None:
     nf = Northflank("token")
     for call in (nf.project, nf.team, nf.project(P).addon, nf.project(P).addon(A).backup):
-        with pytest.raises(ConfigurationError, match="id must be one part of a path"):
+        with pytest.raises(ConfigurationError, match="id must be one segment of a path"):
             call(bad)
     with pytest.raises(ConfigurationError):
         Northflank("token", team_id=bad)
 
 
 @pytest.mark.parametrize("cursor", ["a+b/c=d&e%f g", "%2B", "ä€😀", "a;b", "#?", "\x7f"])
-async def test_a_cursor_arrives_as_it_was(cursor: str) -> None:
+async def test_a_cursor_arrives_unchanged(cursor: str) -> None:
     async with serve(lambda _: envelope({"backups": []})) as server, server.client() as nf:
         await nf.project(P).addon(A).backups(cursor=cursor)
         assert server.requests[0].query["cursor"] == cursor
 
 
-async def test_an_id_arrives_as_it_was() -> None:
+async def test_an_id_arrives_unchanged() -> None:
     async with serve(lambda _: envelope({"id": "x"})) as server, server.client() as nf:
         await nf.project("a%2Fb+c:ä").get()
         assert server.requests[0].raw_path == "/v1/projects/a%252Fb+c:%C3%A4"
@@ -126,7 +126,7 @@ async def test_the_first_environment_variable_that_is_set_wins(monkeypatch: pyte
             assert await nf.request("GET", "/v1/x") == {"token": "Bearer own-token"}
 
 
-def test_without_a_token_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NORTHFLANK_API_TOKEN", "")
     with pytest.raises(ConfigurationError, match="NORTHFLANK_API_TOKEN"):
         Northflank()
@@ -138,6 +138,8 @@ def test_without_a_token_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> 
     "options",
     [{"timeout": 0}, {"timeout": None}, {"attempts": 1.5}, {"timeout": -1}, {"timeout": float("nan")},
      {"attempts": 0}, {"on_rate_limit": "ignore"},
+     {"timeout": float("inf")}, {"timeout": True}, {"attempts": True}, {"reserve": True}, {"max_response_bytes": True},
+     {"proxy": "proxy.example:3128"}, {"proxy": "socks5://127.0.0.1"},
      {"reserve": -1}, {"max_response_bytes": 0}, {"base_url": "http://api.northflank.com"}],
 )  # fmt: skip
 def test_options_out_of_range_are_refused(options: Any) -> None:
@@ -145,7 +147,7 @@ def test_options_out_of_range_are_refused(options: Any) -> None:
         Northflank("token", **options)
 
 
-async def test_what_is_printed_of_an_object_says_what_it_is(nf: Northflank) -> None:
+async def test_each_repr_names_its_object(nf: Northflank) -> None:
     addon = nf.project(P).addon(A)
     assert repr(addon.backups()) == f"<Paginator /v1/projects/{P}/addons/{A}/backups>"
     assert repr(nf.team("acme").project(P)) == f"<ProjectResource /v1/teams/acme/projects/{P}>"
@@ -154,7 +156,7 @@ async def test_what_is_printed_of_an_object_says_what_it_is(nf: Northflank) -> N
     assert repr(caught.value).startswith("NotFound('404 There is no backup nope. [GET http://")
 
 
-async def test_a_session_of_the_callers_is_used_and_stays_open(sim: Simulator) -> None:
+async def test_a_callers_session_is_used_and_stays_open(sim: Simulator) -> None:
     async with aiohttp.ClientSession(headers={"X-Ours": "1"}) as session:
         async with Northflank(sim.token, base_url=sim.url, session=session) as nf:
             await nf.projects()
@@ -163,7 +165,7 @@ async def test_a_session_of_the_callers_is_used_and_stays_open(sim: Simulator) -
             Northflank(sim.token, session=session, trace_configs=[aiohttp.TraceConfig()])
 
 
-async def test_a_session_that_is_closed_is_named_as_the_reason(sim: Simulator) -> None:
+async def test_a_closed_session_is_named_as_the_reason(sim: Simulator) -> None:
     session = aiohttp.ClientSession()
     await session.close()
     async with Northflank(sim.token, base_url=sim.url, session=session) as nf:
@@ -171,7 +173,7 @@ async def test_a_session_that_is_closed_is_named_as_the_reason(sim: Simulator) -
             await nf.projects()
 
 
-async def test_middlewares_of_the_callers_session_are_applied(sim: Simulator) -> None:
+async def test_the_middlewares_of_a_callers_session_are_applied(sim: Simulator) -> None:
     seen: list[str] = []
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -1,4 +1,4 @@
-"""Downloads, from a storage service that a test scripts, and from the simulator's."""
+"""Downloads, from scripted storage services."""
 
 import asyncio
 import hashlib
@@ -7,6 +7,7 @@ import logging
 import stat
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,24 @@ from aiohttp import web
 from attrs import define, field
 
 from northflank_async import BackupResource, Northflank, NorthflankError, NotFound, TransportError
-from tests.http.test_secrets import everything_a_report_shows
+from tests.http.test_redaction import everything_a_report_shows
 from tests.support.clocks import wait_until
 from tests.support.scripted_server import TOKEN, ScriptedServer, drop_connection, envelope, never_answer, serve
 
 CONTENT = bytes(range(256)) * 4096 * 8  # 8 MiB
-MIB = 2**20  # no less is written at once, unless nothing more comes
+MIB = 2**20  # the least that is written at once, except at the end
 SIGNATURE = "X-Signature=a%2Fb%3D+c"
 
 
 @define(eq=False)
 class Storage:
-    """A storage service, reached by the link that the API gives; what it does wrong is up to the test."""
+    """A storage service behind the API's download link; a test sets its faults."""
 
     content: bytes = field(default=CONTENT, repr=False)
     etag: str | None = '"v1"'
     ranges: bool = True
-    cuts: list[int] = field(factory=list)  # bytes after which a transfer is cut off, one after another
-    expire: int = 0  # so many requests for the object are refused as expired, from the second on
+    cuts: list[int] = field(factory=list)  # after how many bytes each transfer breaks
+    expire: int = 0  # how many requests, from the second on, are refused as expired
     instead: Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse] | None] = lambda _: None
     links: int = 0
     arrived: int = 0
@@ -44,7 +45,7 @@ class Storage:
             self.links += 1
             return envelope({"downloadLink": f"http://{request.host}/storage/link{self.links}?{SIGNATURE}"})
         self.seen.append(request)
-        assert request.path_qs.endswith(SIGNATURE), "a signature has to be sent as it is written"
+        assert request.path_qs.endswith(SIGNATURE), "a signature must be sent unchanged"
         special = self.instead(request)
         if special is not None:
             return special if isinstance(special, web.StreamResponse) else await special
@@ -69,7 +70,7 @@ class Storage:
         end = start + self.cuts.pop(0) if self.cuts else size
         await response.write(self.content[start:end])
         if end < size:
-            if end - start > MIB:  # what has not been read when a connection breaks is lost
+            if end - start > MIB:  # bytes not read when a connection breaks are lost
                 await wait_until(lambda: self.arrived >= start + MIB)
             assert request.transport
             request.transport.close()
@@ -80,10 +81,6 @@ class Storage:
 
     def ranges_asked(self) -> list[str | None]:
         return [request.headers.get("Range") for request in self.seen]
-
-
-def of(server: ScriptedServer, **options: Any) -> Any:
-    return server.client(**options)
 
 
 def backup(nf: Any) -> BackupResource:
@@ -114,7 +111,7 @@ async def test_a_backup_is_written_into_a_file(tmp_path: Path) -> None:
     assert len(storage.seen) == storage.links == 1
 
 
-async def test_the_path_may_be_text_and_a_file_that_is_there_is_replaced(
+async def test_the_path_may_be_text_and_an_existing_file_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -127,7 +124,7 @@ async def test_an_empty_backup_is_an_empty_file(tmp_path: Path) -> None:
     assert (await downloaded(Storage(content=b""), tmp_path / "b")).read_bytes() == b""
 
 
-async def test_a_transfer_that_breaks_off_is_gone_on_with(tmp_path: Path) -> None:
+async def test_a_broken_transfer_is_resumed(tmp_path: Path) -> None:
     storage = Storage(cuts=[2 * MIB, 2 * MIB, 2 * MIB])
     path = await downloaded(storage, tmp_path / "b")
     assert path.read_bytes() == CONTENT
@@ -139,7 +136,7 @@ async def test_a_transfer_that_breaks_off_is_gone_on_with(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("storage", [Storage(ranges=False), Storage(etag=None), Storage(etag='W/"v1"')])
-async def test_it_begins_anew_where_the_rest_cannot_be_told_to_be_of_the_same(storage: Storage, tmp_path: Path) -> None:
+async def test_a_transfer_restarts_if_the_file_may_have_changed(storage: Storage, tmp_path: Path) -> None:
     storage.cuts = [2 * MIB, 3 * MIB]
     told: list[int] = []
     path = await downloaded(storage, tmp_path / "b", lambda done, _: told.append(done))
@@ -149,7 +146,7 @@ async def test_it_begins_anew_where_the_rest_cannot_be_told_to_be_of_the_same(st
         assert storage.ranges_asked() == [None, None, None]
 
 
-async def test_another_object_behind_the_same_link_is_not_glued_to_the_first(tmp_path: Path) -> None:
+async def test_a_file_that_changed_is_not_appended_to_the_first(tmp_path: Path) -> None:
     def change(request: web.Request) -> None:
         if len(storage.seen) == 2:
             storage.content, storage.etag = b"x" * 5000, '"v2"'
@@ -169,9 +166,7 @@ WRONG_PARTS = {
 
 @pytest.mark.parametrize("headers", WRONG_PARTS.values(), ids=WRONG_PARTS)
 @pytest.mark.parametrize("status", [206, 416])
-async def test_a_part_that_is_not_the_rest_is_not_taken_for_it(
-    headers: dict[str, str], status: int, tmp_path: Path
-) -> None:
+async def test_a_wrong_part_restarts_the_transfer(headers: dict[str, str], status: int, tmp_path: Path) -> None:
     def part(request: web.Request) -> web.Response | None:
         if len(storage.seen) != 2:
             return None
@@ -184,7 +179,7 @@ async def test_a_part_that_is_not_the_rest_is_not_taken_for_it(
     assert [bool(asked) for asked in storage.ranges_asked()] == [False, True, False]
 
 
-async def test_a_part_that_is_longer_than_the_rest_is_not_taken_for_it_nor_for_progress(tmp_path: Path) -> None:
+async def test_a_part_that_is_too_long_restarts_the_transfer_and_is_not_progress(tmp_path: Path) -> None:
     def part(request: web.Request) -> web.Response | None:
         if "Range" not in request.headers:
             return None
@@ -198,13 +193,13 @@ async def test_a_part_that_is_longer_than_the_rest_is_not_taken_for_it_nor_for_p
 
     told: list[int] = []
     storage = Storage(cuts=[2 * MIB] * 100, instead=part)
-    with pytest.raises(TransportError, match=r"^more than 8388608 bytes came$|^the file was cut short$"):
+    with pytest.raises(TransportError, match=r"^got more than 8388608 bytes$|^the file was cut short$"):
         await downloaded(storage, tmp_path / "c", lambda done, _: told.append(done), attempts=3)
     assert max(told) <= len(CONTENT)
     assert not (tmp_path / "c").exists()
 
 
-async def test_a_link_that_has_expired_is_replaced_and_the_transfer_gone_on_with(tmp_path: Path) -> None:
+async def test_an_expired_link_is_replaced_and_the_transfer_resumed(tmp_path: Path) -> None:
     storage = Storage(cuts=[2 * MIB], expire=1)
     assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
     assert storage.links == 2
@@ -212,22 +207,22 @@ async def test_a_link_that_has_expired_is_replaced_and_the_transfer_gone_on_with
     assert storage.ranges_asked()[-1]
 
 
-async def test_a_new_link_that_is_refused_is_not_tried_again(tmp_path: Path) -> None:
+async def test_a_new_link_that_is_refused_is_not_retried(tmp_path: Path) -> None:
     storage = Storage(instead=lambda _: web.Response(status=403))
-    with pytest.raises(TransportError, match=r"^the download link is refused: 127\.0\.0\.1 answers 403 Forbidden$"):
+    with pytest.raises(TransportError, match=r"^the download link was refused: 127\.0\.0\.1 answered 403 Forbidden$"):
         await downloaded(storage, tmp_path / "b")
     assert len(storage.seen) == storage.links == 1
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-async def test_a_storage_that_is_busy_is_asked_again(status: int, tmp_path: Path) -> None:
+async def test_a_busy_storage_service_is_retried(status: int, tmp_path: Path) -> None:
     storage = Storage(instead=lambda _: web.Response(status=status) if len(storage.seen) < 5 else None)
     assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
     assert storage.links == 1
 
 
-async def test_it_is_given_up_where_nothing_more_comes(tmp_path: Path) -> None:
+async def test_a_download_fails_if_no_more_bytes_come(tmp_path: Path) -> None:
     storage = Storage(cuts=[2 * MIB, *[0] * 100])
     with pytest.raises(TransportError, match="the file was cut short"):
         await downloaded(storage, tmp_path / "b", attempts=3)
@@ -235,19 +230,19 @@ async def test_it_is_given_up_where_nothing_more_comes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_each_byte_more_makes_the_attempts_begin_anew(tmp_path: Path) -> None:
+async def test_more_bytes_reset_the_attempts(tmp_path: Path) -> None:
     storage = Storage(cuts=[2 * MIB, 0] * 4)
     assert (await downloaded(storage, tmp_path / "b", attempts=2)).read_bytes() == CONTENT
 
 
-async def test_beginning_anew_without_ever_getting_further_is_given_up(tmp_path: Path) -> None:
+async def test_restarts_without_progress_fail(tmp_path: Path) -> None:
     storage = Storage(ranges=False, cuts=[2 * MIB, *[0] * 100])
     with pytest.raises(TransportError):
         await downloaded(storage, tmp_path / "b", attempts=3)
     assert len(storage.seen) == 1 + 3
 
 
-async def test_a_storage_that_goes_silent_is_asked_again(tmp_path: Path) -> None:
+async def test_a_stalled_storage_service_is_retried(tmp_path: Path) -> None:
     async def stall(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"ETag": '"v1"'})
         response.content_length = len(CONTENT)
@@ -277,7 +272,7 @@ async def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:
         assert TOKEN not in str(request.raw_headers)
 
 
-async def test_nothing_of_a_callers_session_is_sent_but_its_connections_are_used(tmp_path: Path) -> None:
+async def test_a_callers_connections_are_used_but_none_of_its_headers(tmp_path: Path) -> None:
     storage = Storage()
     async with (
         serve(storage.answer) as server,
@@ -295,25 +290,30 @@ async def test_nothing_of_a_callers_session_is_sent_but_its_connections_are_used
         await nf.project("p").addon("a").backup("b").download_link()
 
 
-@pytest.mark.parametrize("said_by", ["the session", "the environment"])
-async def test_a_callers_proxy_is_used_for_the_storage_too(
-    said_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("configured_by", ["the argument", "the argument and a session", "the environment"])
+async def test_a_proxy_is_used_for_the_api_and_for_downloads(
+    configured_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage = Storage()
-    async with serve(storage.answer) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.delenv("no_proxy", raising=False)
-        own: dict[str, Any] = {"proxy": proxy.url} if said_by == "the session" else {"trust_env": True}
-        async with (
-            aiohttp.ClientSession(**own) as session,
-            Northflank(TOKEN, base_url="http://127.0.0.1:1", session=session) as nf,
-        ):
-            path = await backup(nf).download(tmp_path / "b")
+    async with serve(storage.answer) as server, AsyncExitStack() as stack:
+        options: dict[str, Any] = {"base_url": "http://127.0.0.1:1"}
+        if configured_by != "the environment":
+            options["proxy"] = server.url.replace("//", "//user:password@")
+        if configured_by != "the argument":
+            monkeypatch.setenv("http_proxy", server.url)
+            monkeypatch.delenv("no_proxy", raising=False)
+            trust_env = configured_by == "the environment"
+            options["session"] = await stack.enter_async_context(aiohttp.ClientSession(trust_env=trust_env))
+        nf = await stack.enter_async_context(Northflank(TOKEN, **options))
+        path = await backup(nf).download(tmp_path / "b")
     assert path.read_bytes() == CONTENT
-    assert len(proxy.requests) == 2
+    assert len(server.requests) == 2
+    if "proxy" in options:
+        sent = [request.headers["Proxy-Authorization"] for request in server.requests]
+        assert sent == ["Basic dXNlcjpwYXNzd29yZA=="] * 2
 
 
-async def test_a_link_does_not_show_itself() -> None:
+async def test_a_link_is_hidden_in_reprs() -> None:
     async with serve(Storage().answer) as server, server.client() as nf:
         link = await backup(nf).download_link()
     assert SIGNATURE in link
@@ -324,21 +324,21 @@ ELSEWHERE = ["http://example.com/x", "ftp://127.0.0.1/x", "file:///etc/passwd", 
 
 
 @pytest.mark.parametrize("location", ELSEWHERE)
-async def test_a_redirect_to_something_else_than_https_is_not_followed(location: str, tmp_path: Path) -> None:
+async def test_a_redirect_to_a_url_that_is_not_https_is_not_followed(location: str, tmp_path: Path) -> None:
     storage = Storage(instead=lambda _: web.Response(status=302, headers={"Location": location}))
-    with pytest.raises(TransportError, match=r"^the download link leads (to|from)"):
+    with pytest.raises(TransportError, match=r"^the download link leads to"):
         await downloaded(storage, tmp_path / "b")
     assert len(storage.seen) <= 6
 
 
-async def test_redirects_without_an_end_are_given_up(tmp_path: Path) -> None:
+async def test_endless_redirects_fail(tmp_path: Path) -> None:
     storage = Storage(instead=lambda _: web.Response(status=302, headers={"Location": f"/x?{SIGNATURE}"}))
-    with pytest.raises(TransportError, match="from one redirect to the next"):
+    with pytest.raises(TransportError, match="more than 5 redirects"):
         await downloaded(storage, tmp_path / "b")
     assert len(storage.seen) == 6
 
 
-async def test_a_file_of_chunks_has_no_size_until_it_has_ended(tmp_path: Path) -> None:
+async def test_a_chunked_file_has_no_total(tmp_path: Path) -> None:
     async def chunks(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         response.enable_chunked_encoding()
@@ -352,30 +352,30 @@ async def test_a_file_of_chunks_has_no_size_until_it_has_ended(tmp_path: Path) -
     assert {total for _, total in told} == {None}
 
 
-async def test_a_file_whose_end_cannot_be_told_is_refused(tmp_path: Path) -> None:
+async def test_a_file_without_a_recognizable_end_is_refused(tmp_path: Path) -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         assert isinstance(request.transport, asyncio.Transport)
         request.transport.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + CONTENT[:5000])
         request.transport.close()
         return web.Response()
 
-    with pytest.raises(TransportError, match="does not say how large"):
+    with pytest.raises(TransportError, match="does not send the size"):
         await downloaded(Storage(instead=endless), tmp_path / "b")
 
 
-async def test_what_is_packed_for_the_way_is_not_unpacked(tmp_path: Path) -> None:
+async def test_a_compressed_file_is_not_decompressed(tmp_path: Path) -> None:
     packed = web.Response(body=b"\x1f\x8bnot unpacked", headers={"Content-Encoding": "gzip"})
     assert (await downloaded(Storage(instead=lambda _: packed), tmp_path / "b")).read_bytes() == b"\x1f\x8bnot unpacked"
 
 
-async def test_a_backup_that_is_not_there_leaves_no_file(tmp_path: Path) -> None:
+async def test_a_missing_backup_leaves_no_file(tmp_path: Path) -> None:
     async with serve(lambda _: web.Response(status=404)) as server, server.client() as nf:
         with pytest.raises(NotFound):
             await backup(nf).download(tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_file_that_cannot_be_written_costs_no_request(tmp_path: Path) -> None:
+async def test_a_path_that_cannot_be_written_costs_no_request(tmp_path: Path) -> None:
     async with serve(lambda _: envelope({})) as server, server.client() as nf:
         for path in (tmp_path, tmp_path / "nowhere" / "b"):
             with pytest.raises(OSError, match=r"folder|directory"):
@@ -383,7 +383,7 @@ async def test_a_file_that_cannot_be_written_costs_no_request(tmp_path: Path) ->
         assert server.requests == []
 
 
-async def test_a_progress_that_fails_ends_the_download(tmp_path: Path) -> None:
+async def test_a_failing_progress_callback_ends_the_download(tmp_path: Path) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("no terminal")
 
@@ -392,9 +392,7 @@ async def test_a_progress_that_fails_ends_the_download(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_disk_that_is_full_ends_the_download_and_leaves_no_file(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+async def test_a_full_disk_ends_the_download_and_leaves_no_file(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before))
@@ -416,7 +414,7 @@ async def test_two_downloads_to_one_file_do_not_mix(tmp_path: Path) -> None:
 
 @pytest.fixture
 async def stalled() -> AsyncIterator[tuple[Storage, ScriptedServer]]:
-    """A storage that sends the first half and then nothing."""
+    """A storage service that sends the first half and then nothing."""
 
     async def stall(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -431,7 +429,7 @@ async def stalled() -> AsyncIterator[tuple[Storage, ScriptedServer]]:
         yield storage, server
 
 
-async def test_a_download_that_is_cancelled_leaves_no_file_and_a_good_client(
+async def test_a_cancelled_download_leaves_no_file_and_a_usable_client(
     stalled: tuple[Storage, ScriptedServer], tmp_path: Path
 ) -> None:
     storage, server = stalled
@@ -451,7 +449,7 @@ async def test_a_download_that_is_cancelled_leaves_no_file_and_a_good_client(
         assert (await backup(nf).download(tmp_path / "b")).read_bytes() == CONTENT
 
 
-async def test_a_download_that_is_cancelled_before_an_answer_does_not_show_the_link(tmp_path: Path) -> None:
+async def test_a_download_cancelled_before_an_answer_does_not_show_the_link(tmp_path: Path) -> None:
     storage = Storage(instead=never_answer)
     async with serve(storage.answer) as server, server.client() as nf:
         task = asyncio.create_task(backup(nf).download(tmp_path / "b"))
@@ -479,9 +477,9 @@ FAILURES: dict[str, Callable[[web.Request], Any]] = {
     "down": lambda _: web.Response(status=500),
     "elsewhere": lambda _: web.Response(status=302, headers={"Location": f"http://example.com/?{SIGNATURE}"}),
     "no connection": lambda _: web.Response(status=302, headers={"Location": f"http://127.0.0.1:1/?{SIGNATURE}"}),
-    "no URL": lambda _: web.Response(status=302, headers={"Location": f"https://[{SIGNATURE}"}),
+    "not a URL": lambda _: web.Response(status=302, headers={"Location": f"https://[{SIGNATURE}"}),
     "no host": lambda _: web.Response(status=302, headers={"Location": f"https://?{SIGNATURE}"}),
-    "a port that is none": lambda _: web.Response(status=302, headers={"Location": f"https://x:99999/?{SIGNATURE}"}),
+    "an invalid port": lambda _: web.Response(status=302, headers={"Location": f"https://x:99999/?{SIGNATURE}"}),
     "dropped": drop_connection,
 }
 
@@ -499,7 +497,7 @@ async def test_no_failure_shows_the_link(failure: str, tmp_path: Path, caplog: p
     assert TOKEN not in everything_a_report_shows(caught.value)
 
 
-async def test_200_megabytes_that_are_cut_off_five_times_are_complete_and_take_little_memory(tmp_path: Path) -> None:
+async def test_200_megabytes_with_five_breaks_are_complete_and_take_little_memory(tmp_path: Path) -> None:
     size, block = 200 * 10**6, hashlib.sha512(b"block").digest() * 2**14  # 1 MiB
     turns = iter([5, 33, 60, 7, 50])
     whole = hashlib.sha256()

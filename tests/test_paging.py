@@ -1,4 +1,4 @@
-"""Listings across pages, over a real socket."""
+"""Listings, page by page, over a real socket."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ def addon(nf: Northflank) -> Any:
 
 
 def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Responder:
-    """Serve a listing split into just these pages; each cursor is the number of its page."""
+    """Serve a listing in these pages; each cursor is the number of its page."""
 
     def answer(request: web.Request) -> web.Response:
         number = int(request.query.get("cursor", "0"))
@@ -41,7 +41,7 @@ def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Responder
 
 
 @given(items=st.integers(0, 60), per_page=st.integers(1, 25))
-def test_any_listing_is_read_once_in_order_and_in_the_least_number_of_requests(items: int, per_page: int) -> None:
+def test_any_listing_is_read_once_in_order_and_in_the_fewest_requests(items: int, per_page: int) -> None:
     async def run() -> None:
         async with Simulator(projects=1, addons=items) as sim, Northflank(sim.token, base_url=sim.url) as nf:
             listed = [addon.id async for addon in nf.project("default-project").addons(per_page=per_page)]
@@ -74,7 +74,7 @@ async def test_a_hundred_a_page_is_the_default(sim: Simulator, nf: Northflank) -
     assert {request.query["per_page"] for request in sim.requests} == {"100"}
 
 
-async def test_nothing_is_sent_before_it_is_asked_for(sim: Simulator, nf: Northflank) -> None:
+async def test_nothing_is_sent_before_it_is_read(sim: Simulator, nf: Northflank) -> None:
     paginator = addon(nf).backups(per_page=10)
     paginator.pages()
     assert sim.requests == []
@@ -84,7 +84,7 @@ async def test_nothing_is_sent_before_it_is_asked_for(sim: Simulator, nf: Northf
     assert len(sim.requests) == 1
 
 
-async def test_awaiting_gives_the_first_page(sim: Simulator, nf: Northflank) -> None:
+async def test_await_fetches_the_first_page(sim: Simulator, nf: Northflank) -> None:
     page = await addon(nf).backups(per_page=50, page=1)
     assert isinstance(page, Page)
     assert isinstance(page.items[0], Backup)
@@ -97,14 +97,14 @@ async def test_awaiting_gives_the_first_page(sim: Simulator, nf: Northflank) -> 
     assert len(sim.requests) == 1
 
 
-async def test_a_page_and_a_cursor_are_where_a_listing_begins(nf: Northflank) -> None:
+async def test_a_listing_starts_at_a_page_or_a_cursor(nf: Northflank) -> None:
     everything = await addon(nf).backups().all()
     first = await addon(nf).backups(per_page=40)
     assert await addon(nf).backups(per_page=40, page=3).all() == everything[80:]
     assert await addon(nf).backups(per_page=40, cursor=first.pagination.cursor).all() == everything[40:]
 
 
-async def test_iterating_again_starts_again(nf: Northflank) -> None:
+async def test_each_iteration_starts_at_the_beginning(nf: Northflank) -> None:
     paginator = addon(nf).backups()
     assert [item.id async for item in paginator] == [item.id async for item in paginator]
 
@@ -115,7 +115,7 @@ async def test_two_tasks_each_get_the_whole_listing(nf: Northflank) -> None:
     assert first == second == await addon(nf).backups().all()
 
 
-async def test_two_tasks_at_one_iterator_share_the_listing_without_loss(sim: Simulator, nf: Northflank) -> None:
+async def test_two_tasks_share_one_iterator_without_loss(sim: Simulator, nf: Northflank) -> None:
     iterator = aiter(addon(nf).backups(per_page=20))
 
     async def drain() -> list[str]:
@@ -137,7 +137,7 @@ async def test_leaving_a_loop_early_leaves_nothing_open_or_running(sim: Simulato
     }
 
 
-async def test_the_raw_listing_begins_where_the_listing_does(nf: Northflank) -> None:
+async def test_the_raw_listing_starts_at_the_same_page(nf: Northflank) -> None:
     listing = addon(nf).backups(per_page=10)
     first = await listing
     for later in (
@@ -149,7 +149,7 @@ async def test_the_raw_listing_begins_where_the_listing_does(nf: Northflank) -> 
         assert raw != [item.id for item in first.items]
 
 
-async def test_the_raw_listing_is_the_json_as_it_was_sent(nf: Northflank) -> None:
+async def test_the_raw_listing_yields_the_json_of_the_api(nf: Northflank) -> None:
     page = await addon(nf).backups().raw()
     assert list(page.items) == page.data["backups"]
 
@@ -169,12 +169,12 @@ async def test_a_bad_page_size_is_an_error_at_the_call(bad: Any, listing: str) -
         "restores": project.addon("a").restores,
         "backup_restores": project.addon("a").backup("b").restores,
     }[listing]
-    with pytest.raises(ConfigurationError, match="page must be a whole number"):
+    with pytest.raises(ConfigurationError, match="page must be an integer"):
         call(**bad)
 
 
 @pytest.mark.parametrize("failing", [0, 1, 3])
-async def test_a_failed_page_can_be_gone_on_from_with_nothing_missing_or_double(failing: int) -> None:
+async def test_a_listing_resumes_at_a_failed_page_without_loss_or_duplicates(failing: int) -> None:
     split = [[0, 1], [2], [3, 4, 5], [6]]
     broken = {str(failing)}
 
@@ -193,7 +193,7 @@ async def test_a_failed_page_can_be_gone_on_from_with_nothing_missing_or_double(
     assert read == [f"b{number}" for number in range(7)]
 
 
-async def test_the_same_iterator_goes_on_after_a_failure() -> None:
+async def test_the_same_iterator_resumes_after_a_failure() -> None:
     broken = {"1"}
 
     def answer(request: web.Request) -> web.Response:
@@ -212,7 +212,7 @@ async def test_the_same_iterator_goes_on_after_a_failure() -> None:
     assert read == ["b0", "b1", "b2", "b3"]
 
 
-async def test_all_that_was_read_before_a_failure_is_on_the_error() -> None:
+async def test_an_error_has_the_items_read_before_it() -> None:
     def answer(request: web.Request) -> web.Response:
         return web.Response(status=404) if "cursor" in request.query else pages_by_cursor([[0, 1], [2]])(request)
 
@@ -239,7 +239,7 @@ async def test_a_cursor_that_comes_back_is_an_error_at_once(circle: list[str]) -
         assert caught.value.cursor == circle[-1]
 
 
-async def test_a_page_that_leads_to_itself_is_an_error() -> None:
+async def test_a_page_whose_cursor_is_its_own_is_an_error() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": []}, hasNextPage=True, count=0, cursor=request.query["cursor"])
 
@@ -258,13 +258,13 @@ def pages_by_number(pages: list[list[int]]) -> Responder:
     return answer
 
 
-async def test_without_a_cursor_the_next_page_number_is_asked_for() -> None:
+async def test_without_a_cursor_the_next_page_number_is_fetched() -> None:
     async with serve(pages_by_number([[0, 1], [], [2]])) as server, server.client() as nf:
         assert [item.id async for item in addon(nf).backups()] == ["b0", "b1", "b2"]
         assert [request.query.get("page") for request in server.requests] == [None, "2", "3"]
 
 
-async def test_a_failed_page_number_can_be_gone_on_from() -> None:
+async def test_a_listing_resumes_at_a_failed_page_number() -> None:
     def answer(request: web.Request) -> web.Response:
         if request.query.get("page") == "2" and len(server.requests) == 2:
             return web.Response(status=404)
@@ -277,7 +277,7 @@ async def test_a_failed_page_number_can_be_gone_on_from() -> None:
     assert [item.id for item in caught.value.items + rest] == ["b0", "b1", "b2", "b3"]
 
 
-async def test_page_numbers_that_are_ignored_are_an_error_and_not_an_endless_loop() -> None:
+async def test_ignored_page_numbers_are_an_error_not_an_endless_loop() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
 
@@ -289,7 +289,7 @@ async def test_page_numbers_that_are_ignored_are_an_error_and_not_an_endless_loo
 
 
 @pytest.mark.parametrize("names", [["a", "a"], ["a", "b", "a"]])
-async def test_cursors_that_are_ignored_are_an_error_and_not_an_endless_loop(names: list[str]) -> None:
+async def test_ignored_cursors_are_an_error_not_an_endless_loop(names: list[str]) -> None:
     def answer(request: web.Request) -> web.Response:
         items = [backup(names.index(names[(len(server.requests) - 1) % len(names)]))]
         data = {"backups": items, "requestId": len(server.requests)}
@@ -301,7 +301,7 @@ async def test_cursors_that_are_ignored_are_an_error_and_not_an_endless_loop(nam
         assert len(caught.value.items) == len(set(names)) == len(server.requests) - 1
 
 
-async def test_items_without_ids_may_come_again() -> None:
+async def test_items_without_ids_may_repeat() -> None:
     def answer(request: web.Request) -> web.Response:
         number = int(request.query.get("page", 1))
         return envelope({"branches": ["main"]}, hasNextPage=number < 3, count=1)
@@ -310,12 +310,12 @@ async def test_items_without_ids_may_come_again() -> None:
         assert await nf.paginate("/v1/x", items="branches").all() == ["main"] * 3
 
 
-async def test_what_a_listing_takes_as_arguments_is_refused_among_params() -> None:
-    with pytest.raises(ConfigurationError, match="per_page is an argument of its own"):
+async def test_paging_arguments_are_refused_in_params() -> None:
+    with pytest.raises(ConfigurationError, match="pass per_page as an argument"):
         Northflank("token").paginate("/v1/x", params={"per_page": 10})
 
 
-async def test_workers_at_one_iterator_share_its_items() -> None:
+async def test_workers_share_the_items_of_one_iterator() -> None:
     async with (
         serve(lambda _: envelope({"backups": [backup(number) for number in range(40)]})) as server,
         server.client() as nf,
@@ -337,7 +337,7 @@ async def test_workers_at_one_iterator_share_its_items() -> None:
 
 @pytest.mark.parametrize("cursors", [True, False])
 @pytest.mark.parametrize("items", [[], [backup(1)]])
-async def test_pages_without_anything_new_are_gone_on_from_but_not_for_ever(cursors: bool, items: list[Any]) -> None:
+async def test_pages_without_new_items_are_read_but_not_for_ever(cursors: bool, items: list[Any]) -> None:
     def answer(request: web.Request) -> web.Response:
         cursor = {"cursor": f"c{len(server.requests)}"} if cursors else {}
         return envelope({"backups": items}, hasNextPage=True, count=len(items), **cursor)
@@ -348,7 +348,7 @@ async def test_pages_without_anything_new_are_gone_on_from_but_not_for_ever(curs
         assert len(server.requests) == 100 + len(items)
 
 
-async def test_more_without_a_cursor_after_a_cursor_of_the_callers_is_an_error() -> None:
+async def test_a_next_page_without_a_cursor_or_a_number_is_an_error() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
 
@@ -358,7 +358,7 @@ async def test_more_without_a_cursor_after_a_cursor_of_the_callers_is_an_error()
         assert len(server.requests) == 1
 
 
-async def test_the_end_is_where_the_api_says_so_even_with_a_cursor() -> None:
+async def test_has_next_page_decides_even_if_there_is_a_cursor() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=False, count=1, cursor="more")
 
@@ -384,7 +384,7 @@ async def test_an_array_that_is_null_is_empty() -> None:
     [([], "data"), (None, "data"), ("x", "data"), ({}, "data.backups"), ({"backups": {}}, "data.backups"),
      ({"backups": [backup(1), 7]}, "data.backups[1]"), ({"backups": [{"id": "b"}]}, "data.backups[0].status")],
 )  # fmt: skip
-async def test_data_of_another_shape_is_named_by_its_place(data: Any, place: str) -> None:
+async def test_an_error_in_data_names_its_place(data: Any, place: str) -> None:
     async with serve(lambda _: envelope(data)) as server, server.client() as nf:
         with pytest.raises(DecodeError) as caught:
             await addon(nf).backups().all()
@@ -392,7 +392,7 @@ async def test_data_of_another_shape_is_named_by_its_place(data: Any, place: str
         assert len(server.requests) == 1
 
 
-async def test_the_records_of_a_page_are_made_when_they_are_looked_at() -> None:
+async def test_the_records_of_a_page_are_made_on_first_access() -> None:
     def answer(request: web.Request) -> web.Response:
         return envelope({"backups": [{"id": "b"}]}, hasNextPage=False, count=1)
 
@@ -403,15 +403,15 @@ async def test_the_records_of_a_page_are_made_when_they_are_looked_at() -> None:
                 _ = page.items
         error = caught.value
         assert (error.place, error.cursor, error.page) == ("data.backups[0].status", "c+/=", None)
-        assert (error.method, error.url) == ("GET", page.response.url)
+        assert (error.method, error.url, error.attempts) == ("GET", page.response.url, 1)
 
 
-async def test_the_items_of_a_page_are_the_same_whenever_they_are_looked_at(nf: Northflank) -> None:
+async def test_the_items_of_a_page_are_made_once(nf: Northflank) -> None:
     page = await addon(nf).backups()
     assert page.items is page.items
 
 
-async def test_a_page_whose_records_cannot_be_made_is_not_left_out_by_asking_on() -> None:
+async def test_a_page_with_a_bad_record_is_fetched_again_not_skipped() -> None:
     good = [False]
 
     def answer(request: web.Request) -> web.Response:
@@ -425,12 +425,12 @@ async def test_a_page_whose_records_cannot_be_made_is_not_left_out_by_asking_on(
         assert (await anext(items)).id == backup(1)["id"]
 
 
-async def test_any_endpoint_can_be_listed_as_plain_json_with_its_items_below_data(nf: Northflank) -> None:
+async def test_any_endpoint_can_be_listed_with_its_items_in_data(nf: Northflank) -> None:
     listed = await nf.paginate("/v1/projects/default-project/addons", items="addons", per_page=3).all()
     assert [item["id"] for item in listed] == [item.id async for item in nf.project("default-project").addons()]
 
 
-async def test_any_endpoint_can_be_listed_as_plain_json_where_data_is_the_array() -> None:
+async def test_any_endpoint_can_be_listed_where_data_is_the_array() -> None:
     def answer(request: web.Request) -> web.Response:
         first = "cursor" not in request.query
         items = [{"id": "v1"}, {"id": "v2"}] if first else [{"id": "v3"}]

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TimeElapsedColumn
 from rich.text import Text
 
-from northflank_async.http.budget import RateLimit
+from northflank_async.http.rate_limit import RateLimit
 from northflank_async.inventory import Progress as Read
 
 

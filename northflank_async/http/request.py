@@ -5,17 +5,16 @@ import json
 import math
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from attrs import field, frozen
 from yarl import URL
 
-from northflank_async.errors import (
-    ConfigurationError,
-)
-from northflank_async.http.redaction import Secret
+from northflank_async.errors import ConfigurationError
+from northflank_async.http.redaction import Redactor, Secret, secrets_in
+from northflank_async.validation import check_integer
 from northflank_async.version import __version__
 
 USER_AGENT = f"northflank-async/{__version__} Python/{platform.python_version()}"
@@ -27,33 +26,32 @@ _FORBIDDEN_IN_ID = re.compile(r"[/?#\s\x00-\x1f\x7f-\x9f]")
 
 @frozen(kw_only=True)
 class Request:
-    """One request, ready to be sent."""
+    """One request, ready to send."""
 
     method: str
     url: URL
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
-    secrets: Sequence[Secret] = field(default=(), repr=False)
-    """Of the body: what no error may show, either."""
+    redactor: Redactor = field(repr=False)
 
 
 def parse_base_url(text: str) -> URL:
-    """Check where requests, and so the token, are to go.
+    """Check the URL that requests, and with them the token, are sent to.
 
     Raises:
-        ConfigurationError: not an absolute http(s) URL, or plain http to anything but a loopback address.
+        ConfigurationError: not an absolute http(s) URL, or plain http to a host that is not loopback.
     """
     try:
         url = URL(text)
     except (TypeError, ValueError):
-        raise ConfigurationError("the base URL is no URL") from None
+        raise ConfigurationError("the base URL is not a URL") from None
     host = url.host
     if url.user is not None or url.password is not None:
-        raise ConfigurationError("the base URL must not hold a user or a password")
+        raise ConfigurationError("the base URL must not contain a user or a password")
     if url.scheme not in ("http", "https") or not host:
         raise ConfigurationError(f"the base URL must be like https://api.northflank.com, not {text!r}")
     if url.path.rstrip("/").endswith("/v1"):
-        raise ConfigurationError(f"the base URL ends before /v1, which is part of each path: {text!r}")
+        raise ConfigurationError(f"the base URL must end before /v1, which is part of each path: {text!r}")
     if url.raw_query_string or url.raw_fragment:
         raise ConfigurationError("the base URL must not have a query or a fragment")
     if url.scheme == "http" and not is_loopback(host):
@@ -62,18 +60,29 @@ def parse_base_url(text: str) -> URL:
 
 
 def parse_token(token: str) -> Secret:
-    """Check that there is a token, and that it can be a header's value; the error does not show it."""
+    """Check that a token can be sent in a header; the error does not show it."""
     if not isinstance(token, str):
         raise ConfigurationError(f"the token must be text, not {type(token).__name__}")
     if not token:
-        raise ConfigurationError("there is no token: pass one, or set NORTHFLANK_API_TOKEN")
+        raise ConfigurationError("no token: pass one, or set NORTHFLANK_API_TOKEN")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ConfigurationError("the token holds a space, a line break or another character that no token has")
+        raise ConfigurationError("the token contains a space, a line break or another character that no token has")
     return Secret(token)
 
 
+def parse_proxy(proxy: str | URL) -> Secret:
+    """Check a proxy's URL, which may contain a password; the error does not show it."""
+    try:
+        url = URL(proxy)
+    except (TypeError, ValueError):
+        raise ConfigurationError("the proxy is not a URL") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigurationError("the proxy must be a URL like http://proxy.example.com:3128")
+    return Secret(url)
+
+
 def segment(name: str, value: str) -> str:
-    """Make an id one segment of a path, percent-encoded.
+    """Make an id one percent-encoded segment of a path.
 
     Raises:
         ConfigurationError: empty, `.`, `..`, or with a `/`, `?`, `#`, white space or a control character.
@@ -82,17 +91,16 @@ def segment(name: str, value: str) -> str:
         raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
     if value in ("", ".", "..") or _FORBIDDEN_IN_ID.search(value) or not is_unicode(value):
         raise ConfigurationError(
-            f"{name} must be one part of a path: not empty, . or .., without / ? # and white space: {value!r}"
+            f"{name} must be one segment of a path (not empty, . or .., without / ? # and white space), not {value!r}"
         )
     return URL.build(path=value).raw_path
 
 
 def check_page_size(per_page: int, page: int | None) -> None:
-    """Raises ConfigurationError where the API would refuse the numbers."""
-    if not _is_int(per_page) or not 1 <= per_page <= MAX_PER_PAGE:
-        raise ConfigurationError(f"per_page must be a whole number from 1 to {MAX_PER_PAGE}, not {per_page!r}")
-    if page is not None and (not _is_int(page) or page < 1):
-        raise ConfigurationError(f"page must be a whole number from 1, not {page!r}")
+    """Raise `ConfigurationError` where the API would refuse the numbers."""
+    check_integer("per_page", per_page, 1, MAX_PER_PAGE)
+    if page is not None:
+        check_integer("page", page, 1)
 
 
 def build_request(
@@ -103,13 +111,13 @@ def build_request(
     params: Mapping[str, Any] | None = None,
     json_body: Any = None,
 ) -> Request:
-    """Build a request for `path`, which is sent as it is; a parameter that is `None` is left out.
+    """Build a request for `path`, which is sent unchanged; a parameter that is `None` is left out.
 
     Raises:
         ConfigurationError: the method, the path, a parameter or the body cannot be sent.
     """
     if not isinstance(method, str) or not method.isascii() or not method.isalpha():
-        raise ConfigurationError(f"not a method of HTTP: {method!r}")
+        raise ConfigurationError(f"not an HTTP method: {method!r}")
     _check_path(path)
     url = base_url.with_path(base_url.raw_path.rstrip("/") + path, encoded=True)
     query = [(name, text) for name, value in (params or {}).items() for text in _query_texts(name, value)]
@@ -118,29 +126,28 @@ def build_request(
         "Accept": "application/json",
         "User-Agent": USER_AGENT,
     }
-    if json_body is None:
-        return Request(method=method.upper(), url=url.with_query(query), headers=headers)
-    headers["Content-Type"] = "application/json"
+    if json_body is not None:
+        headers["Content-Type"] = "application/json"
     return Request(
         method=method.upper(),
         url=url.with_query(query),
         headers=headers,
-        body=_json_bytes(json_body),
-        secrets=tuple(_secrets(json_body)),
+        body=None if json_body is None else _json_bytes(json_body),
+        redactor=Redactor([token, *secrets_in(json_body)]),
     )
 
 
 def _check_path(path: str) -> None:
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise ConfigurationError(
-            f"not a path like /v1/projects: {path!r} (without . or .. as a segment; percent-encode what is special; "
-            "the query goes into params)"
+            f"not a path like /v1/projects: {path!r} (no . or .. as a segment; percent-encode special characters; "
+            "pass the query in params)"
         )
 
 
 def _query_texts(name: str, value: Any) -> list[str]:
     if not isinstance(name, str) or not is_unicode(name):
-        raise ConfigurationError(f"the name of a parameter cannot be sent: {name!r}")
+        raise ConfigurationError(f"the parameter name cannot be sent: {name!r}")
     match value:
         case None:
             return []
@@ -166,27 +173,14 @@ def _json_bytes(value: Any) -> bytes:
         raise ConfigurationError(f"the body cannot be sent as JSON: {error}") from None
 
 
-def _secrets(value: Any) -> Iterator[Secret]:
-    match value:
-        case Secret():
-            yield value
-        case dict():
-            for item in value.values():
-                yield from _secrets(item)
-
-
 def is_loopback(host: str) -> bool:
-    """Whether nothing that is sent there leaves the machine."""
+    """Whether requests to the host stay on this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"  # other names below .localhost are resolved like any
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+        return host == "localhost"  # other names below .localhost are resolved like any name
 
 
 def is_unicode(text: str) -> bool:
-    """Whether the text can be encoded: half a surrogate pair cannot."""
+    """Whether the text can be encoded; half a surrogate pair cannot."""
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)

@@ -3,10 +3,7 @@
 import http
 import json
 import math
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,14 +22,12 @@ from northflank_async.errors import (
     ServerError,
     TransportError,
 )
+from northflank_async.http.rate_limit import read_rate_limit, read_retry_after
 from northflank_async.http.request import is_unicode
 from northflank_async.records import Pagination, structure
 
-MAX_WAIT = 86_400.0
-"""Seconds. A server that asks for a longer wait than a day is not believed."""
 _RETRIED_STATUSES = {500, 502, 503, 504}
 _SAFE_METHODS = {"GET", "HEAD"}
-_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequest,
     401: AuthenticationError,
@@ -45,7 +40,7 @@ _ERRORS: dict[int, type[ApiError]] = {
 
 @frozen(kw_only=True)
 class Response:
-    """What is known of an answer besides its body."""
+    """An answer without its body."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -54,56 +49,47 @@ class Response:
 
 
 class Envelope(NamedTuple):
-    """An answer's body: `data`, and `pagination` as it was sent, if it was."""
+    """The body of a success: `data` and `pagination` as the API sent them."""
 
     data: Any
     pagination: Any
-    response: Response
-
-
-class RateLimitHeaders(NamedTuple):
-    """What an answer says of the window: requests left of how many, and the seconds until it resets."""
-
-    limit: int | None
-    remaining: int
-    reset_after: float
 
 
 def is_success(status: int) -> bool:
-    """Whether the API did what it was asked."""
+    """Whether the status is 2xx."""
     return 200 <= status < 300
 
 
 def read_envelope(response: Response, body: bytes) -> Envelope:
-    """Read an answer.
+    """Read the body of an answer.
 
     Raises:
-        ApiError: the API refused, failed, or redirects.
-        DecodeError: a success that is no JSON object with `data`.
+        ApiError: the API refused the request, failed, or redirects.
+        DecodeError: a success whose body is not a JSON object with `data`.
     """
     if not is_success(response.status):
         raise read_error(response, body)
     if not body.strip():
         if response.method == "GET" and response.status != 204:
             raise DecodeError("the answer is empty", is_json=False)
-        return Envelope(data=None, pagination=None, response=response)
+        return Envelope(data=None, pagination=None)
     try:
         answer = _parse_json(body)
     except ValueError as error:
-        content = response.headers.get("Content-Type", "of no type")
-        raise DecodeError(f"the answer is no JSON ({response.status}, {content}): {error}", is_json=False) from None
+        content = response.headers.get("Content-Type", "no content type")
+        raise DecodeError(f"the answer is not JSON ({response.status}, {content}): {error}", is_json=False) from None
     if not isinstance(answer, dict):
-        raise DecodeError(f"the answer is no JSON object but {type(answer).__name__}")
+        raise DecodeError(f"the answer must be a JSON object, got {type(answer).__name__}")
     if "data" not in answer:
         raise DecodeError("missing", place="data")
-    return Envelope(data=answer["data"], pagination=answer.get("pagination"), response=response)
+    return Envelope(data=answer["data"], pagination=answer.get("pagination"))
 
 
 def read_error(response: Response, body: bytes) -> ApiError:
-    """Make the error of an answer that is no success."""
+    """Make the error for an answer that is not a success."""
     status = response.status
     if status < 400 and (location := response.headers.get("Location")):
-        return ApiError(f"redirects to {location}: not followed, the token stays with its host", status=status)
+        return ApiError(f"redirects to {location}: not followed, so that the token stays with its host", status=status)
     documented = _error_object(body)
     message, id_ = documented.get("message"), documented.get("id")
     cls = _ERRORS.get(status, ServerError if status >= 500 else ApiError)
@@ -117,61 +103,58 @@ def read_error(response: Response, body: bytes) -> ApiError:
     )
 
 
+def read_page(data: Any, raw_pagination: Any, name: str | None) -> tuple[list[Any], str, Pagination]:
+    """Read a page of a listing: its items, their place, and its pagination.
+
+    Args:
+        data: the body's `data`.
+        raw_pagination: the body's `pagination`.
+        name: the name of the array in `data`; `None` where `data` is the array.
+
+    Raises:
+        DecodeError: the page is not as documented.
+    """
+    raw, place = data, "data"
+    if name is not None:
+        if not isinstance(data, dict):
+            raise DecodeError(f"expected an object, got {type(data).__name__}", place=place)
+        place = f"data.{name}"
+        if name not in data:
+            raise DecodeError(f"missing; data has {', '.join(sorted(data)[:9])}", place=place)
+        raw = data[name]
+    items = [] if raw is None else read_array(raw, place)
+    return items, place, read_pagination(raw_pagination, len(items))
+
+
+def read_array(raw: Any, place: str) -> list[Any]:
+    """Check that there is an array at `place`.
+
+    Raises:
+        DecodeError: there is something else.
+    """
+    if not isinstance(raw, list):
+        raise DecodeError(f"expected an array, got {type(raw).__name__}", place=place)
+    return raw
+
+
 def read_pagination(raw: Any, items: int) -> Pagination:
-    """Read where a page of so many `items` stands. Without a word of it, the listing ends here."""
+    """Read the pagination of a page with so many `items`. No pagination object means this is the last page."""
     if raw is None:
         return Pagination(has_next_page=False, count=items)
     if not isinstance(raw, dict):
         raise DecodeError(f"expected an object, got {type(raw).__name__}", place="pagination")
     told = {name: value for name, value in raw.items() if value not in (None, "")}
     pagination = structure({"hasNextPage": "cursor" in told, "count": items, **told}, Pagination, "pagination")
-    if pagination.cursor and (not is_unicode(pagination.cursor) or "\0" in pagination.cursor):
-        raise DecodeError(f"expected text that can be sent, got {pagination.cursor!r}", place="pagination.cursor")
+    cursor = pagination.cursor or ""
+    if "\0" in cursor or not (cursor.isascii() or is_unicode(cursor)):
+        raise DecodeError(f"expected text that can be sent back, got {cursor!r}", place="pagination.cursor")
     return pagination
 
 
-def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimitHeaders | None:
-    """Read an answer's `x-ratelimit-*`; `None` where they say nothing that can be relied on.
-
-    After a 429 nothing is left for now, for at least a second: a server that rounds its seconds down says 0 too early.
-    Its `Retry-After` counts alone where the window has requests left, else the later of the two times does.
-    """
-    limit = _number(headers.get("x-ratelimit-limit"))
-    remaining = _number(headers.get("x-ratelimit-remaining"))
-    reset = _number(headers.get("x-ratelimit-reset"))
-    if reset is not None and reset > MAX_WAIT:
-        reset = None
-    if status == 429:
-        retry_after = read_retry_after(headers)
-        if retry_after is not None and (reset is None or remaining or retry_after > reset):
-            reset = retry_after
-        remaining = 0
-        reset = None if reset is None else max(reset, 1.0)
-    if remaining is None or reset is None:
-        return None
-    return RateLimitHeaders(limit=None if limit is None else int(limit), remaining=int(remaining), reset_after=reset)
-
-
-def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that `Retry-After` asks for, whether it gives them or a date."""
-    text = headers.get("Retry-After")
-    if text is None:
-        return None
-    seconds = _number(text)
-    if seconds is None:
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
-            return None
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        seconds = max(0.0, (date - datetime.now(UTC)).total_seconds())
-    return seconds if seconds <= MAX_WAIT else None
-
-
 def retry_delay(error: Exception, method: str) -> bool | float:
-    """Whether a request that failed like this is to be tried again: `False`, `True`, or after so many seconds.
+    """Whether to retry after this error: `False`, `True`, or after so many seconds.
 
-    A request that changes something is tried again only where the server cannot have acted on it.
+    A request that changes something is retried only where the server cannot have acted on it.
     """
     safe = method in _SAFE_METHODS
     match error:
@@ -180,7 +163,7 @@ def retry_delay(error: Exception, method: str) -> bool | float:
         case DecodeError(is_json=False):
             return safe
         case RateLimited():
-            return 0.0  # the budget does the waiting
+            return 0.0  # the budget waits
         case ServerError() if error.status in _RETRIED_STATUSES and (safe or error.status == 503):
             return error.retry_after or True
     return False
@@ -189,7 +172,7 @@ def retry_delay(error: Exception, method: str) -> bool | float:
 def _parse_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
-    except ValueError:  # or it is only unusual, such as half a surrogate pair
+    except ValueError:  # it may only be unusual, such as half a surrogate pair
         return _parse_unusual_json(body)
 
 
@@ -201,18 +184,18 @@ def _parse_unusual_json(body: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
-    if math.isinf(number):  # it could not be written out again
+    if math.isinf(number):  # it could not be written as JSON again
         raise ValueError(f"{text} is out of range")
     return number
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
-    """The documented error body's `error`; empty where a proxy answered with something else."""
+    """The `error` of a documented error body; empty where a proxy answered with something else."""
     try:
         answer = _parse_json(body)
     except ValueError:
@@ -228,8 +211,3 @@ def _phrase(status: int, headers: Mapping[str, str]) -> str:
         phrase = "unknown status"
     content = headers.get("Content-Type")
     return f"{phrase} ({content} instead of an error body)" if content else phrase
-
-
-def _number(text: str | None) -> float | None:
-    """A header's number, if it is one and not below zero."""
-    return float(text) if text and _NUMBER.fullmatch(text.strip()) else None

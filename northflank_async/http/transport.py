@@ -1,42 +1,37 @@
-"""One exchange over aiohttp, with retries and the budget."""
+"""Sending requests over aiohttp, with retries and the budget."""
 
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
 from yarl import URL
 
-from northflank_async.errors import (
-    ConfigurationError,
-    DecodeError,
-    NorthflankError,
-    RateLimited,
-    TransportError,
-)
-from northflank_async.http.budget import Admission, Budget
+from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, RateLimited, TransportError
+from northflank_async.http.budget import Budget
+from northflank_async.http.exchange import Answer, Exchange
+from northflank_async.http.rate_limit import Charge
 from northflank_async.http.redaction import Secret
 from northflank_async.http.request import Request, build_request
-from northflank_async.http.response import Envelope, Response, is_success, read_envelope, retry_delay
+from northflank_async.http.response import Response, is_success, read_envelope, retry_delay
 
 _log = logging.getLogger("northflank_async")
 
 T = TypeVar("T")
 
 _NO_TIMEOUT = aiohttp.ClientTimeout()
-"""Of aiohttp's own: an attempt's goes over all that it does."""
+"""Disables aiohttp's timeout; ours covers the whole attempt."""
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 30.0
-_SHORTEST_SECRET = 8
-"""Characters."""
 
 
 class Transport:
-    """Sends requests: each attempt within `timeout` seconds and paid for by the budget, `attempts` at the most.
+    """Sends requests: up to `attempts` times, each within `timeout` seconds and admitted by the budget.
 
-    It opens a session with the first request and closes it with itself; a caller's session stays open.
+    It opens a session with the first request and closes it on `close()`; a caller's session stays open.
     """
 
     def __init__(
@@ -46,6 +41,7 @@ class Transport:
         token: Secret,
         budget: Budget,
         session: aiohttp.ClientSession | None,
+        proxy: Secret | None,
         timeout: float,
         attempts: int,
         max_response_bytes: int,
@@ -53,103 +49,81 @@ class Transport:
     ) -> None:
         self.budget = budget
         self.base_url = base_url
+        self.attempts = attempts
         self._token = token
         self._session = session
         self._owns_session = session is None
+        self._proxy = proxy
         self._timeout = timeout
-        self.attempts = attempts
         self._max_response_bytes = max_response_bytes
         self._trace_configs = list(trace_configs)
         self._closed = False
-        self._under_way: set[asyncio.Timeout] = set()
+        self._running: set[asyncio.Timeout] = set()
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        read: Callable[[Envelope], T],
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-    ) -> T:
-        """Send a request, again where that helps, and `read` the answer.
+    async def send(self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Answer:
+        """Send a request, and retry it where that helps.
 
         Raises:
-            NorthflankError: with the request, the number of attempts and the time that went into them.
+            NorthflankError: with the request, the number of attempts and the time spent on them.
         """
-        request = build_request(self.base_url, self._token, method, path, params, json)
-        started = self.budget.time()
+        exchange = Exchange(build_request(self.base_url, self._token, method, path, params, json), self.budget.time())
         handled = sys.exception()
-        retries = _Retries(request, self.attempts, self.budget.waits)
         try:
             self._check_open()
-            return await self.until_closed(self._retry(request, read, retries))
+            return await self.until_closed(self._retry(exchange))
         except (NorthflankError, asyncio.CancelledError) as error:
-            if isinstance(error, NorthflankError):
-                error.method, error.url = request.method, request.url
-                error.attempts, error.elapsed = retries.attempt, self.budget.time() - started
-            self._drop_frames(error, handled, request.secrets)
+            exchange.annotate(error, self.budget.time(), handled)
             raise
 
     async def until_closed(self, work: Awaitable[T]) -> T:
-        """The result of something that ends with a `TransportError` when the client is closed."""
+        """Await something, and end it with a `TransportError` when the client is closed."""
         try:
-            async with asyncio.timeout(None) as scope:
-                self._under_way.add(scope)
+            async with asyncio.timeout(None) as timeout:
+                self._running.add(timeout)
                 try:
                     return await work
                 finally:
-                    self._under_way.discard(scope)
+                    self._running.discard(timeout)
         except TimeoutError:
-            if not scope.expired():
+            if not timeout.expired():
                 raise
         raise TransportError("the client was closed before the answer came")
 
-    def read_later(self, read: Callable[[], T], response: Response) -> T:
-        """Read more of an answer that `send` has given back: an error is that request's all the same."""
-        handled = sys.exception()
-        try:
-            return read()
-        except NorthflankError as error:
-            error.method, error.url = response.method, response.url
-            self._redact(error, ())
-            self._drop_frames(error, handled, ())
-            raise
-
     async def close(self) -> None:
-        """Close the session, unless it is the caller's. Requests under way end with a `TransportError`."""
+        """Close the session, unless it is the caller's. Running requests end with a `TransportError`."""
         self._closed = True
         now = asyncio.get_running_loop().time()
-        for scope in self._under_way:
-            scope.reschedule(now)
-        self._under_way.clear()
+        for timeout in self._running:
+            timeout.reschedule(now)
+        self._running.clear()
         if self._session and self._owns_session:
             await self._session.close()
 
-    def holds_token(self, text: str) -> bool:
-        """Whether a server has sent the token back."""
-        return self._holds_secret(text, ())
+    def open_storage_session(self) -> aiohttp.ClientSession:
+        """Open a session over the same connections for other hosts: without the token, and without a caller's headers.
 
-    def _holds_secret(self, text: str, of_body: Sequence[Secret]) -> bool:
-        return any(secret in text for secret in self._secrets(of_body))
+        Its timeout covers connecting and each read.
+        """
+        session = self._open_session()
+        return aiohttp.ClientSession(
+            connector=session.connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(sock_connect=self._timeout, sock_read=self._timeout),
+            trust_env=session.trust_env,
+            proxy=self._proxy,
+        )
 
-    def _redact(self, error: NorthflankError, of_body: Sequence[Secret]) -> None:
-        for secret in self._secrets(of_body):
-            error.redact(secret)
-
-    def _secrets(self, of_body: Sequence[Secret]) -> list[Secret]:
-        """What no error may show. Not the short ones: each "t" would be one, and nothing would be hidden."""
-        return [secret for secret in (self._token, *of_body) if len(secret) >= _SHORTEST_SECRET]
-
-    async def _retry(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
+    async def _retry(self, exchange: Exchange) -> Answer:
         try:
-            return await self._attempt(request, read, retries)  # most succeed, and need nothing of what follows
+            return await self._attempt(exchange)  # most succeed, and need none of the following
         except NorthflankError as error:
             failed: NorthflankError | None = error
-        import stamina  # most processes never need it, and it takes a while
+        import stamina  # slow to import, and most processes never need it
 
         async for attempt in stamina.retry_context(
-            on=retries.decide,
+            on=partial(self._retry_delay, exchange),
             attempts=self.attempts,
             timeout=None,
             wait_initial=FIRST_BACKOFF,
@@ -159,39 +133,64 @@ class Transport:
                 if failed:
                     first, failed = failed, None
                     raise first
-                return await self._attempt(request, read, retries)
+                return await self._attempt(exchange)
         raise AssertionError("an attempt returns or raises")
 
-    async def _attempt(self, request: Request, read: Callable[[Envelope], T], retries: "_Retries") -> T:
-        async with self.budget.admit() as admission:
-            retries.attempt += 1
+    def _retry_delay(self, exchange: Exchange, error: Exception) -> bool | float:
+        """Decide whether another attempt follows a failed one, and log it."""
+        if isinstance(error, RateLimited) and self.budget.raises:
+            return False
+        delay = retry_delay(error, exchange.request.method)
+        if delay is False or exchange.attempts >= self.attempts:
+            return False
+        _log.warning(
+            "%s %s failed: %s; retrying%s (attempt %d of %d)",
+            exchange.request.method,
+            exchange.request.url.raw_path_qs,
+            error,
+            "" if delay is True or not delay else f" in {delay:.0f} s",
+            exchange.attempts + 1,
+            self.attempts,
+        )
+        return delay
+
+    async def _attempt(self, exchange: Exchange) -> Answer:
+        async with self.budget.admit() as charge:
+            exchange.attempts += 1
             started = self.budget.time()
             outcome: object = "cancelled"
             try:
-                response, body = await self._exchange(request, admission)
+                response, body = await self._exchange(exchange.request, charge)
                 outcome = response.status
-                return read(read_envelope(response, body))
+                data, pagination = read_envelope(response, body)
+                return Answer(
+                    data=data,
+                    pagination=pagination,
+                    response=response,
+                    exchange=exchange,
+                    received=self.budget.time(),
+                )
             except NorthflankError as error:
-                self._redact(error, request.secrets)
+                exchange.request.redactor.clean_texts(error)  # a log line may show them
                 outcome = outcome if isinstance(outcome, int) else error
                 raise
             finally:
                 if _log.isEnabledFor(logging.DEBUG):
-                    self._log_attempt(request, outcome, started, retries.attempt)
+                    self._log_attempt(exchange, outcome, self.budget.time() - started)
 
-    def _log_attempt(self, request: Request, outcome: object, started: float, attempt: int) -> None:
-        window = self.budget.rate_limit
+    def _log_attempt(self, exchange: Exchange, outcome: object, elapsed: float) -> None:
+        rate_limit = self.budget.rate_limit
         _log.debug(
             "%s %s -> %s in %.0f ms (attempt %d, %s requests left)",
-            request.method,
-            request.url.raw_path_qs,
+            exchange.request.method,
+            exchange.request.url.raw_path_qs,
             outcome,
-            (self.budget.time() - started) * 1000,
-            attempt,
-            window.remaining if window else "unknown",
+            elapsed * 1000,
+            exchange.attempts,
+            rate_limit.remaining if rate_limit else "unknown",
         )
 
-    async def _exchange(self, request: Request, admission: Admission) -> tuple[Response, bytes]:
+    async def _exchange(self, request: Request, charge: Charge) -> tuple[Response, bytes]:
         session = self._open_session()
         response: Response | None = None
         body = b""
@@ -207,20 +206,22 @@ class Transport:
                     raise_for_status=False,
                     auto_decompress=True,
                     timeout=_NO_TIMEOUT,
-                    middlewares=(_send_once, *session._middlewares),  # there is no public name for them
+                    proxy=self._proxy,
                 ) as answer,
             ):
-                admission.told(answer.status, answer.headers)
+                self.budget.learn(charge, answer.status, answer.headers)
                 response = Response(
                     status=answer.status, headers=answer.headers, url=request.url, method=request.method
                 )
                 body = await self._read_body(answer)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            if response is None or is_success(response.status):  # a refusal counts, whatever has become of its body
-                raise self._lost(error, admission) from error
+            if isinstance(error, aiohttp.ClientConnectorError):
+                self.budget.refund(charge)
+            if response is None or is_success(response.status):  # a refusal counts, even if its body is incomplete
+                raise self._transport_error(error) from error
         except ValueError as error:
             raise ConfigurationError(
-                f"the session cannot send this ({error}): has it an auth of its own, or ~/.netrc an entry?"
+                f"the session cannot send this ({error}): does it set auth, or does ~/.netrc match the host?"
             ) from error
         return response, body
 
@@ -236,51 +237,17 @@ class Transport:
                 break
         return b"".join(chunks)
 
-    def _lost(self, error: Exception, admission: Admission) -> TransportError:
-        """What to say of an exchange without an answer, or with half of one."""
+    def _transport_error(self, error: Exception) -> TransportError:
         match error:
             case aiohttp.ClientConnectorError():
-                admission.unsent()
                 return TransportError(f"no connection to {error.host}:{error.port}: {error.os_error}", sent=False)
             case TimeoutError():
                 return TransportError(f"no answer within {self._timeout:g} s")
             case aiohttp.ClientPayloadError():
                 return TransportError("the answer was cut short")
             case aiohttp.ClientResponseError():
-                return TransportError(f"the answer is no HTTP: {error.message}")
+                return TransportError(f"the answer is not HTTP: {error.message}")
         return TransportError(f"the connection broke: {error}")
-
-    def _drop_frames(self, error: BaseException, handled: BaseException | None, of_body: Sequence[Secret]) -> None:
-        """Drop the frames below `send`: some reports show locals, and theirs hold the token, or a server's echo of it.
-
-        A cause whose own text holds a secret goes with them. What the caller was handling is not touched.
-        """
-        while True:
-            error.__traceback__ = None
-            cause = error.__cause__ or error.__context__
-            if cause is None or cause is handled:
-                return
-            if self._holds_secret(f"{cause} {cause!r}", of_body):
-                error.__cause__ = error.__context__ = None
-                return
-            error = cause
-
-    def bare_session(self) -> aiohttp.ClientSession:
-        """A session over the same connections for other hosts, without the token or what a caller's session adds.
-
-        Its timeout is for a connection to be made, and for the next bytes to come.
-        """
-        session = self._open_session()
-        return aiohttp.ClientSession(
-            connector=session.connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(sock_connect=self._timeout, sock_read=self._timeout),
-            trust_env=session.trust_env,
-            proxy=session._default_proxy,  # there is no public name for it
-            proxy_auth=session._default_proxy_auth,
-        )
 
     def _check_open(self) -> None:
         if self._closed:
@@ -290,42 +257,15 @@ class Transport:
         self._check_open()  # it may have been closed while the budget waited
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(), trace_configs=self._trace_configs
+                cookie_jar=aiohttp.DummyCookieJar(), trace_configs=self._trace_configs, middlewares=(_send_once,)
             )
         if self._session.closed:
             raise ConfigurationError("the session that was passed in is closed")
         return self._session
 
 
-class _Retries:
-    """Decides for one request whether a failed attempt is followed by another, and says so in the log."""
-
-    def __init__(self, request: Request, attempts: int, waits: bool) -> None:
-        self.attempt = 0
-        self._request = request
-        self._attempts = attempts
-        self._waits = waits
-
-    def decide(self, error: Exception) -> bool | float:
-        if isinstance(error, RateLimited) and not self._waits:
-            return False
-        delay = retry_delay(error, self._request.method)
-        if delay is False or self.attempt >= self._attempts:
-            return False
-        _log.warning(
-            "%s %s failed: %s; trying again%s (attempt %d of %d)",
-            self._request.method,
-            self._request.url.raw_path_qs,
-            error,
-            "" if delay is True or not delay else f" in {delay:.0f} s, as it asks for",
-            self.attempt + 1,
-            self._attempts,
-        )
-        return delay
-
-
 async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request a second time by itself: nobody would have paid for it."""
+    """Keep aiohttp from sending a request a second time by itself, past the budget and our rules for retries."""
     try:
         return await send(request)
     except aiohttp.ClientConnectorError:

@@ -52,9 +52,9 @@ async def plan(
     found = _Found(selection or Selection())
     walk = Walk(roots(views, projects), visitor=found, concurrency=concurrency, listings=())
     budget = views[0].budget
-    began = budget.time() - budget.waited
+    began = budget.time() - budget.total_wait
     await walk.run()
-    seconds_each = (budget.time() - budget.waited - began) / max(1, walk.counts["pages"])
+    seconds_each = (budget.time() - budget.total_wait - began) / max(1, walk.counts["pages"])
     requests = walk.counts["pages"] + found.addons * (2 if restores else 1)
     rate_limit = budget.rate_limit
     return Plan(
@@ -63,7 +63,7 @@ async def plan(
         requests=requests,
         limit=rate_limit.limit if rate_limit else None,
         remaining=rate_limit.remaining if rate_limit else None,
-        done_at=datetime.now(UTC) + timedelta(seconds=budget.wait_for(requests) + requests * seconds_each),
+        done_at=datetime.now(UTC) + timedelta(seconds=budget.time_to_afford(requests) + requests * seconds_each),
         failures=found.failures,
     )
 

@@ -1,10 +1,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from northflank_async.http.budget import Budget, RateLimit
+from northflank_async.http.budget import Budget
+from northflank_async.http.rate_limit import RateLimit
 from northflank_async.http.request import MAX_PER_PAGE, segment
 from northflank_async.http.transport import Transport
-from northflank_async.paging import Listing, Paginator, as_sent
+from northflank_async.paging import Paginator
 from northflank_async.records import CustomDestination, DestinationCredentials, Project
 from northflank_async.resources.arguments import destination_body
 from northflank_async.resources.destination import DestinationResource
@@ -135,7 +136,7 @@ class AccountResource(Resource):
 
         https://northflank.com/docs/v1/api
         """
-        return await self._transport.send(method, path, lambda envelope: envelope.data, params=params, json=json)
+        return (await self._transport.send(method, path, params, json)).data
 
     def paginate(
         self,
@@ -162,7 +163,13 @@ class AccountResource(Resource):
 
         https://northflank.com/docs/v1/api
         """
-        listing = Listing(
-            transport=self._transport, path=path, params=params or {}, items=items, decode=as_sent, per_page=per_page
+        return Paginator(
+            transport=self._transport,
+            path=path,
+            params=params or {},
+            items=items,
+            record=None,
+            per_page=per_page,
+            page=page,
+            cursor=cursor,
         )
-        return Paginator(listing, page=page, cursor=cursor)

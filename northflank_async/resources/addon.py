@@ -1,8 +1,8 @@
 from collections.abc import Sequence
 
 from northflank_async.errors import DecodeError
+from northflank_async.http.redaction import as_secret
 from northflank_async.http.request import MAX_PER_PAGE, segment
-from northflank_async.http.response import Envelope
 from northflank_async.paging import Paginator
 from northflank_async.records import (
     Addon,
@@ -16,10 +16,9 @@ from northflank_async.records import (
     Restore,
     ScheduleInterval,
     ScheduleIntervalName,
-    structure,
 )
 from northflank_async.records.schedule import CreatedSchedule
-from northflank_async.resources.arguments import as_secret, backup_body, import_body, schedule_body
+from northflank_async.resources.arguments import backup_body, import_body, schedule_body
 from northflank_async.resources.backup import BackupResource
 from northflank_async.resources.resource import Resource
 
@@ -151,7 +150,11 @@ class AddonResource(Resource):
             compression_type=compression_type,
             custom_destination_id=custom_destination_id,
         )
-        return await self._transport.send("POST", f"{self._path}/import", _read_backup, json=body)
+        answer = await self._transport.send("POST", f"{self._path}/import", json=body)
+        try:
+            return answer.record(Backup)
+        except DecodeError:  # the import has started anyway
+            return None
 
     def backup_schedules(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
@@ -231,10 +234,3 @@ class AddonResource(Resource):
         https://northflank.com/docs/v1/api/project/addons/delete-addon-backup-schedule
         """
         await self._send_change("DELETE", f"/backup-schedules/{segment('the schedule id', schedule_id)}")
-
-
-def _read_backup(envelope: Envelope) -> Backup | None:
-    try:
-        return structure(envelope.data, Backup, "data")
-    except DecodeError:  # the import has started anyway
-        return None

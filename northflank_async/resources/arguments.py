@@ -7,7 +7,7 @@ from typing import Any, get_args
 import attrs
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.http.redaction import Secret
+from northflank_async.http.redaction import as_secret
 from northflank_async.records import (
     BackupDestination,
     BackupType,
@@ -58,11 +58,6 @@ _CONNECTION_STRING = _TextRule(r"\s*\S[\s\S]*", "text that is not blank")
 _SCHEDULE_TIMES = {"minute": ("each minute", 59), "hour": ("each hour", 23), "day": ("each day (0 is Monday)", 6)}
 """For each time of a schedule: its name in error messages, and its greatest value."""
 _REQUIRED_TIMES = {"hourly": ["minute"], "daily": ["minute", "hour"], "weekly": ["minute", "hour", "day"]}
-
-
-def as_secret(value: str | None) -> Any:
-    """Hide text from reprs and tracebacks. Values of other types are unchanged; they are rejected later."""
-    return Secret(value) if isinstance(value, str) else value
 
 
 def backup_body(

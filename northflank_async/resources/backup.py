@@ -11,7 +11,7 @@ from northflank_async.records.download import DownloadLink
 from northflank_async.records.restore import StartedRestore
 from northflank_async.resources.arguments import source_query
 from northflank_async.resources.logs import LogFilters, log_query
-from northflank_async.resources.resource import Resource, structure_array
+from northflank_async.resources.resource import Resource
 from northflank_async.resources.wait import wait_until_final
 
 
@@ -260,9 +260,5 @@ class BackupResource(Resource):
         )
 
     async def _fetch_logs(self, subpath: str, filters: LogFilters) -> list[LogLine]:
-        return await self._transport.send(
-            "GET",
-            f"{self._path}{subpath}",
-            lambda envelope: structure_array(envelope.data, LogLine),
-            params=log_query(filters),
-        )
+        answer = await self._transport.send("GET", f"{self._path}{subpath}", log_query(filters))
+        return answer.records(LogLine)

@@ -4,19 +4,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from northflank_async.errors import DecodeError
 from northflank_async.http.transport import Transport
-from northflank_async.paging import Listing, Paginator
-from northflank_async.records import structure, structure_all
+from northflank_async.paging import Paginator
 
 T = TypeVar("T")
-
-
-def structure_array(data: Any, record: type[T]) -> list[T]:
-    """Convert the array of a response without pagination to records."""
-    if isinstance(data, list):
-        return structure_all(data, record, "data")
-    raise DecodeError(f"expected an array, got {type(data).__name__}", place="data")
 
 
 class Resource:
@@ -55,19 +46,14 @@ class Resource:
         json: Any = None,
     ) -> T:
         """Send a request and convert the data of its response to a record."""
-        return await self._transport.send(
-            method,
-            f"{self._path}{subpath}",
-            lambda envelope: structure(envelope.data, record, "data"),
-            params=params,
-            json=json,
-        )
+        answer = await self._transport.send(method, f"{self._path}{subpath}", params, json)
+        return answer.record(record)
 
     async def _send_change(
         self, method: str, subpath: str = "", *, params: Mapping[str, Any] | None = None, json: Any = None
     ) -> None:
         """Send a change and ignore the response body."""
-        await self._transport.send(method, f"{self._path}{subpath}", lambda _: None, params=params, json=json)
+        await self._transport.send(method, f"{self._path}{subpath}", params, json)
 
     def _paginate(
         self,
@@ -81,12 +67,13 @@ class Resource:
         params: Mapping[str, Any] | None = None,
     ) -> Paginator[T]:
         """List the records at a subpath. `items` names the array under `data`; `None` if `data` is the array."""
-        listing = Listing(
+        return Paginator(
             transport=self._transport,
             path=f"{self._path}{subpath}",
             params=params or {},
             items=items,
-            decode=lambda items, place: structure_all(items, record, place),
+            record=record,
             per_page=per_page,
+            page=page,
+            cursor=cursor,
         )
-        return Paginator(listing, page=page, cursor=cursor)

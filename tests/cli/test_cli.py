@@ -171,7 +171,7 @@ async def test_a_wait_for_the_hour_is_a_line_where_there_is_no_terminal() -> Non
     async with Simulator(rate_limit=20) as sim:
         process = await start("export", "-", **reaching(sim))
         assert process.stderr
-        assert b"northflank-async: no requests left of 20: waiting 3600 s" in await process.stderr.readline()
+        assert b"northflank-async: rate limit reached: waiting 3600 s" in await process.stderr.readline()
         process.terminate()
         await process.communicate()
 

@@ -175,7 +175,7 @@ def test_options_that_do_not_go_together_are_a_wrong_command_line(
     [
         (("get", "addon", "backup", *ADDON, "--backup", "nope"), 5, "not found, or not visible to this token"),
         (("get", "addon", "backups", *ADDON, "--cursor", "nope"), 6, "the API refuses this as it is: 400"),
-        (("get", "addon", "backup", *ADDON, "--backup", "a/b"), 3, "the backup id must be one part of a path"),
+        (("get", "addon", "backup", *ADDON, "--backup", "a/b"), 3, "the backup id must be one segment of a path"),
     ],
 )
 def test_a_failure_is_one_line_and_an_exit_code(

@@ -1,9 +1,7 @@
-"""The hour's requests."""
+"""The budget: waiting for the rate limit."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from northflank_async import ConfigurationError, Northflank, RateLimited
-from northflank_async.http.budget import Admission, Budget
+from northflank_async.http.budget import Budget
 from northflank_async.simulator import Simulator
 from tests.support.clocks import ManualClock, wait_until
 from tests.support.scripted_server import envelope, serve
@@ -31,45 +29,7 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
-
-
-class Line:
-    """Requests that are under way at the same time, for the test to answer in any order."""
-
-    def __init__(self, budget: Budget, stack: AsyncExitStack) -> None:
-        self.budget = budget
-        self.stack = stack
-
-    async def admitted(self) -> Admission | None:
-        """Try to be admitted now; None where one would have to wait."""
-        task = asyncio.ensure_future(self.stack.enter_async_context(self.budget.admit()))
-        for _ in range(5):
-            await asyncio.sleep(0)
-        if task.done():
-            return task.result()
-        task.cancel()
-        await asyncio.wait([task])
-        return None
-
-    async def learn(self, remaining: int, **more: Any) -> None:
-        admission = await self.admitted()
-        assert admission
-        admission.told(200, told(remaining, **more))
-
-
-@pytest.fixture
-def line(clock: ManualClock, stack: AsyncExitStack) -> Line:
-    return Line(Budget(clock=clock), stack)
-
-
-# The whole: 64 tasks, a window of 20
-
-
-async def test_64_tasks_in_a_window_of_20_never_send_more_than_it_allows_and_end_with_the_reset_that_admits_them(
+async def test_64_tasks_never_exceed_a_window_of_20_and_each_ends_in_its_own_window(
     clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "northflank_async")
@@ -97,10 +57,10 @@ async def test_64_tasks_in_a_window_of_20_never_send_more_than_it_allows_and_end
     assert {request.status for request in sim.requests} == {200}
     assert [time - began for time in ended] == [0] * 20 + [3600] * 20 + [7200] * 20 + [10800] * 4
     waits = [record.getMessage() for record in caplog.records if "waiting" in record.getMessage()]
-    assert waits == ["no requests left of 20: waiting 3600 s for the window to reset"] * 3
+    assert waits == ["rate limit reached: waiting 3600 s for the window of 20 requests to reset"] * 3
 
 
-async def test_tasks_are_served_in_the_order_in_which_they_came(clock: ManualClock) -> None:
+async def test_tasks_are_served_in_their_order(clock: ManualClock) -> None:
     async with (
         Simulator(rate_limit=5, projects=20, clock=clock.time) as sim,
         Northflank(sim.token, base_url=sim.url, clock=clock) as nf,
@@ -114,7 +74,7 @@ async def test_tasks_are_served_in_the_order_in_which_they_came(clock: ManualClo
         assert [request.path.rsplit("/", 1)[1] for request in sim.requests[1:]] == ids[:12]
 
 
-async def test_until_the_first_answer_one_request_goes_out_alone() -> None:
+async def test_the_first_request_is_sent_alone() -> None:
     arrived = asyncio.Event()
     answer_it = asyncio.Event()
 
@@ -133,100 +93,20 @@ async def test_until_the_first_answer_one_request_goes_out_alone() -> None:
     assert len(server.requests) == 10
 
 
-async def test_after_a_reset_one_request_goes_out_alone_to_ask(clock: ManualClock, line: Line) -> None:
-    await line.learn(3)
-    clock.advance(60)
-    probe = await line.admitted()
-    assert probe
-    assert await line.admitted() is None
-    probe.told(200, told(9))
-    assert await line.admitted()
+# Counting
 
 
-async def test_what_was_sent_before_a_reset_says_nothing_of_the_window_after_it(clock: ManualClock, line: Line) -> None:
-    await line.learn(4)
-    told_late, lost = await line.admitted(), await line.admitted()
-    assert told_late
-    assert lost
-    clock.advance(60)
-    probe = await line.admitted()
-    assert probe
-    told_late.told(200, told(0))
-    lost.close()
-    assert await line.admitted() is None, "the probe is still under way"
-    probe.told(200, told(9))
-    assert await line.admitted()
-
-
-# What is counted
-
-
-async def test_no_more_are_under_way_than_are_left(line: Line) -> None:
-    await line.learn(3)
-    assert [bool(await line.admitted()) for _ in range(5)] == [True, True, True, False, False]
-
-
-async def test_answers_that_overtake_each_other_cost_nothing(line: Line) -> None:
-    await line.learn(4)
-    first, second = await line.admitted(), await line.admitted()
-    assert first
-    assert second
-    second.told(200, told(2))
-    first.told(200, told(3))
-    assert [bool(await line.admitted()) for _ in range(3)] == [True, True, False]
-
-
-async def test_the_servers_number_counts_where_others_use_the_token(line: Line) -> None:
-    await line.learn(9)
-    await line.learn(1)
-    assert [bool(await line.admitted()) for _ in range(2)] == [True, False]
-
-
-async def test_a_request_that_was_lost_may_still_be_counted_for_a_while(clock: ManualClock) -> None:
+async def test_a_connection_that_was_never_made_is_refunded(clock: ManualClock) -> None:
     budget = Budget(clock=clock)
-    async with budget.admit() as admission:
-        admission.told(200, told(9, reset=600))
-    async with budget.admit():
-        pass  # no answer
-    for left_to_us in (7, 6):
-        async with budget.admit() as admission:
-            admission.told(200, told(left_to_us + 1, reset=600))
-        assert budget.rate_limit
-        assert budget.rate_limit.remaining == left_to_us
-    clock.advance(30)
-    async with budget.admit() as admission:
-        admission.told(200, told(6, reset=570))  # what was lost has been counted by now, or never will be
-    assert budget.rate_limit.remaining == 6
-
-
-async def test_an_answer_that_tells_nothing_is_in_the_count_of_the_next(clock: ManualClock) -> None:
-    budget = Budget(clock=clock)
-    async with budget.admit() as admission:
-        admission.told(502, {})
-    clock.advance(0.01)
-    async with budget.admit() as admission:
-        admission.told(200, told(9))
-    assert budget.rate_limit
-    assert budget.rate_limit.remaining == 9
-
-
-async def test_a_connection_that_was_never_made_costs_nothing(clock: ManualClock) -> None:
-    budget = Budget(clock=clock)
-    async with budget.admit() as admission:
-        admission.told(200, told(2))
-    async with budget.admit() as admission:
-        admission.unsent()
+    async with budget.admit() as charge:
+        budget.learn(charge, 200, told(2))
+    async with budget.admit() as charge:
+        budget.refund(charge)
     assert budget.rate_limit
     assert (budget.rate_limit.remaining, budget.spent) == (2, 1)
 
 
-async def test_a_reserve_is_left_to_others(clock: ManualClock, stack: AsyncExitStack) -> None:
-    line = Line(Budget(clock=clock, reserve=7), stack)
-    await line.learn(9)
-    assert [bool(await line.admitted()) for _ in range(3)] == [True, True, False]
-
-
-async def test_a_reserve_of_everything_is_an_error_and_not_an_endless_wait(clock: ManualClock) -> None:
+async def test_a_reserve_of_the_whole_window_is_an_error_not_an_endless_wait(clock: ManualClock) -> None:
     async with (
         Simulator(rate_limit=20, clock=clock.time) as sim,
         Northflank(sim.token, base_url=sim.url, clock=clock, reserve=20) as nf,
@@ -236,74 +116,7 @@ async def test_a_reserve_of_everything_is_an_error_and_not_an_endless_wait(clock
             await nf.projects()
 
 
-async def test_a_server_that_tells_nothing_is_not_limited(line: Line) -> None:
-    probe = await line.admitted()
-    assert probe
-    assert await line.admitted() is None
-    probe.told(200, {})
-    assert all([await line.admitted() for _ in range(50)])
-
-
-async def test_a_proxy_in_between_that_tells_nothing_does_not_lift_the_limit(line: Line) -> None:
-    probe = await line.admitted()
-    assert probe
-    probe.told(502, {})
-    assert await line.admitted() is None
-    probe.close()
-    assert await line.admitted()
-    assert await line.admitted() is None
-
-
-async def test_a_429_holds_everybody_back_until_its_time(clock: ManualClock, line: Line) -> None:
-    await line.learn(9)
-    refused = await line.admitted()
-    assert refused
-    refused.told(429, {"Retry-After": "30"})
-    assert await line.admitted() is None
-    clock.advance(29.9)
-    assert await line.admitted() is None
-    clock.advance(0.1)
-    assert await line.admitted()
-
-
-async def test_after_a_429_that_says_nothing_everybody_backs_off_and_then_one_goes_out_alone(
-    clock: ManualClock, line: Line
-) -> None:
-    for pause in (1, 2, 4, 8, 16, 32, 60, 60):
-        refused = await line.admitted()
-        assert refused
-        refused.told(429, {})
-        refused.close()
-        clock.advance(pause * 0.99)
-        assert await line.admitted() is None
-        clock.advance(pause * 0.52)
-    assert await line.admitted()
-    assert await line.admitted() is None
-
-
-async def test_a_429_of_another_limit_is_waited_for_alone(clock: ManualClock, line: Line) -> None:
-    await line.learn(9, reset=3000)
-    refused = await line.admitted()
-    assert refused
-    refused.told(429, {**told(8, reset=3000), "Retry-After": "2"})
-    clock.advance(1.9)
-    assert await line.admitted() is None
-    clock.advance(0.1)
-    assert await line.admitted()
-
-
-async def test_one_answer_without_numbers_does_not_lift_a_limit_that_was_told(clock: ManualClock, line: Line) -> None:
-    await line.learn(9)
-    clock.advance(60)
-    cached = await line.admitted()
-    assert cached
-    cached.told(200, {})
-    cached.close()
-    assert await line.admitted()
-    assert await line.admitted() is None
-
-
-async def test_a_server_that_rounds_its_seconds_down_costs_one_429_a_window_at_most() -> None:
+async def test_a_server_that_rounds_down_costs_at_most_one_429_per_window() -> None:
     clock = ManualClock()
     spent, window_end = 0, clock.now + 2.5
 
@@ -331,35 +144,35 @@ async def test_a_server_that_rounds_its_seconds_down_costs_one_429_a_window_at_m
     random=st.randoms(use_true_random=False),
     lost=st.floats(0, 0.5),
 )
-def test_whatever_the_order_of_answers_and_losses_no_window_is_overspent(
+def test_no_window_is_overspent_whatever_the_order_of_answers_and_losses(
     limit: int, tasks: int, random: Any, lost: float
 ) -> None:
-    """A server in memory: each request arrives late or never, is counted or not, and is answered later still."""
+    """A server in memory: each request arrives late or never_answer, is counted or not, and is answered later still."""
     clock = ManualClock()
     spent: dict[float, int] = {}
     window_end = 0.0
 
-    async def arrive(asking: bool) -> dict[str, str] | None:
+    async def arrive(is_probe: bool) -> dict[str, str] | None:
         nonlocal window_end
-        fate = 1.0 if asking else random.random()  # who asks without knowing can overspend, one request at a time
+        fate = 1.0 if is_probe else random.random()  # a probe may overspend, one request at a time
         if clock.now >= window_end:
             window_end = clock.now + 60
         if fate < lost / 2:
-            return None  # it never got there
+            return None  # it never arrived
         spent[window_end] = spent.get(window_end, 0) + 1
         headers = told(limit - spent[window_end], window_end - clock.now, limit)
         return None if fate < lost else headers
 
     async def request(budget: Budget) -> None:
         while True:
-            async with budget.admit() as admission:
+            async with budget.admit() as charge:
                 for _ in range(random.randrange(4)):
                     await asyncio.sleep(0)
-                headers = await arrive(admission._asking)
+                headers = await arrive(charge.is_probe)
                 for _ in range(random.randrange(4)):
                     await asyncio.sleep(0)
                 if headers is not None:
-                    admission.told(200, headers)
+                    budget.learn(charge, 200, headers)
                     return
 
     async def run() -> None:
@@ -367,7 +180,7 @@ def test_whatever_the_order_of_answers_and_losses_no_window_is_overspent(
         everyone = asyncio.gather(*(request(budget) for _ in range(tasks)))
         while not everyone.done():
             await asyncio.sleep(0)
-            if clock.timers and budget._in_flight == 0:
+            if clock.timers and budget.in_flight == 0:
                 clock.advance(60)
         await everyone
 
@@ -375,10 +188,10 @@ def test_whatever_the_order_of_answers_and_losses_no_window_is_overspent(
     assert all(count <= limit for count in spent.values())
 
 
-# What a user sees
+# The public surface
 
 
-async def test_raise_says_when_there_will_be_more(clock: ManualClock) -> None:
+async def test_raise_names_the_seconds_until_the_reset(clock: ManualClock) -> None:
     async with (
         Simulator(rate_limit=2, clock=clock.time) as sim,
         Northflank(sim.token, base_url=sim.url, clock=clock, on_rate_limit="raise") as nf,
@@ -396,7 +209,7 @@ async def test_raise_says_when_there_will_be_more(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize(("headers", "reset_after"), [({"Retry-After": "30"}, 30), ({}, None)])
-async def test_raise_does_not_try_a_429_again(headers: dict[str, str], reset_after: float | None) -> None:
+async def test_raise_does_not_retry_a_429(headers: dict[str, str], reset_after: float | None) -> None:
     async with (
         serve(lambda _: web.Response(status=429, headers=headers)) as server,
         server.client(on_rate_limit="raise") as nf,
@@ -421,7 +234,7 @@ async def test_the_rate_limit_is_shown(clock: ManualClock) -> None:
         assert nf.rate_limit is None
 
 
-async def test_other_clients_with_the_same_token_are_noticed_before_they_cost_a_429(clock: ManualClock) -> None:
+async def test_other_clients_with_the_token_are_noticed_before_a_429(clock: ManualClock) -> None:
     async with (
         Simulator(rate_limit=10, clock=clock.time) as sim,
         Northflank(sim.token, base_url=sim.url, clock=clock) as nf,
@@ -439,7 +252,7 @@ async def test_other_clients_with_the_same_token_are_noticed_before_they_cost_a_
         assert 429 not in {request.status for request in sim.requests}
 
 
-async def test_waiting_can_be_cancelled_and_takes_nothing_with_it(clock: ManualClock) -> None:
+async def test_a_cancelled_wait_costs_no_request(clock: ManualClock) -> None:
     async with (
         Simulator(rate_limit=1, clock=clock.time) as sim,
         Northflank(sim.token, base_url=sim.url, clock=clock) as nf,

@@ -1,4 +1,4 @@
-"""Cancellation at any moment, and closing, leave nothing open and nothing half done."""
+"""Cancelling at any moment, and closing, leave nothing open and nothing half done."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from tests.support.scripted_server import TOKEN, envelope, never_answer, serve
 
 @pytest.fixture
 async def _nothing_is_left_behind() -> AsyncIterator[None]:
-    """No task, no unclosed session or connection, no coroutine that was never awaited."""
+    """Check that no task, no unclosed session or connection and no unawaited coroutine is left."""
     before = asyncio.all_tasks()
     asyncio.get_running_loop().set_debug(True)
     with warnings.catch_warnings(record=True) as caught:
@@ -53,12 +53,12 @@ async def test_a_timeout_at_any_moment_leaves_the_client_usable(moment: float) -
             pass
         if nf._transport._session:
             assert connections_in_use(nf) == 0
-        assert nf._transport._under_way == set()
-        assert nf._transport.budget._in_flight == 0
+        assert nf._transport._running == set()
+        assert nf.budget.in_flight == 0
         assert len(await backups.all()) == 225
 
 
-async def test_a_cancelled_iteration_can_be_gone_on_with(sim: Simulator, nf: Northflank) -> None:
+async def test_a_cancelled_iteration_can_be_resumed(sim: Simulator, nf: Northflank) -> None:
     iterator = aiter(nf.project("default-project").addon("example-addon").backups(per_page=50))
     read = []
     while True:
@@ -69,7 +69,7 @@ async def test_a_cancelled_iteration_can_be_gone_on_with(sim: Simulator, nf: Nor
             await nf.projects()
         except StopAsyncIteration:
             break
-        if len(sim.requests) > 40:  # slow machine: enough was cancelled
+        if len(sim.requests) > 40:  # on a slow machine: enough was cancelled
             read += [backup.id async for backup in iterator]
             break
     assert len(read) == len(set(read)) == 225
@@ -87,7 +87,7 @@ async def test_closing_ends_requests_that_wait_for_an_answer() -> None:
                 task.result()
 
 
-async def test_closing_ends_requests_that_wait_for_the_hour(sim: Simulator) -> None:
+async def test_closing_ends_requests_that_wait_for_the_rate_limit(sim: Simulator) -> None:
     clock = ManualClock()
     async with Simulator(rate_limit=1, clock=clock.time) as sim:
         nf = Northflank(sim.token, base_url=sim.url, clock=clock)
@@ -100,7 +100,7 @@ async def test_closing_ends_requests_that_wait_for_the_hour(sim: Simulator) -> N
         assert clock.timers == []
 
 
-async def test_closing_just_when_the_hour_is_over_is_no_fault_of_the_session() -> None:
+async def test_closing_at_the_reset_does_not_blame_the_session() -> None:
     clock = ManualClock()
     async with Simulator(rate_limit=1, clock=clock.time) as sim:
         nf = Northflank(sim.token, base_url=sim.url, clock=clock)
@@ -113,7 +113,7 @@ async def test_closing_just_when_the_hour_is_over_is_no_fault_of_the_session() -
             await task
 
 
-async def test_closing_ends_requests_on_a_session_of_the_callers_and_leaves_that_open() -> None:
+async def test_closing_ends_requests_on_a_callers_session_and_leaves_it_open() -> None:
     async with serve(never_answer) as server, aiohttp.ClientSession() as session:
         nf = server.client(session=session)
         task = asyncio.create_task(nf.projects().all())
@@ -124,7 +124,7 @@ async def test_closing_ends_requests_on_a_session_of_the_callers_and_leaves_that
         assert not session.closed
 
 
-async def test_a_closed_client_says_so(sim: Simulator) -> None:
+async def test_a_closed_client_refuses_requests(sim: Simulator) -> None:
     async with Northflank(sim.token, base_url=sim.url) as nf:
         await nf.projects()
     with pytest.raises(TransportError, match="the client is closed"):
@@ -139,7 +139,7 @@ async def test_a_client_that_was_never_used_has_nothing_to_close() -> None:
     Northflank(TOKEN)
 
 
-async def test_the_callers_own_timeout_is_not_taken_for_a_closed_client() -> None:
+async def test_the_callers_own_timeout_is_not_mistaken_for_a_closed_client() -> None:
     async with serve(never_answer) as server, server.client() as nf:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):

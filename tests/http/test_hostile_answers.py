@@ -38,9 +38,9 @@ statuses = st.integers(200, 599).map(lambda status: f"{status} X")
 
 
 async def outcomes(*answers: bytes) -> list[Any]:
-    """What becomes of these answers, to a listing, to one GET and to a plain request."""
+    """The results of these answers for a listing, one GET and a plain request."""
     found = []
-    # A server can ask for a wait of a day; here it gets an error instead.
+    # A server can ask for a wait of a day; raise an error instead.
     async with (
         serve_bytes(*answers) as url,
         Northflank(TOKEN, base_url=url, attempts=2, timeout=2, on_rate_limit="raise") as nf,

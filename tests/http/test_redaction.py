@@ -1,4 +1,4 @@
-"""The token shows nowhere."""
+"""Redaction: no error, repr, log line or traceback shows a secret."""
 
 import asyncio
 import io
@@ -15,8 +15,8 @@ from aiohttp import web
 from rich.console import Console
 from rich.traceback import Traceback
 
-from northflank_async import DestinationCredentials, Northflank, NorthflankError
-from northflank_async.http.redaction import Secret
+from northflank_async import ApiError, DestinationCredentials, Northflank, NorthflankError
+from northflank_async.http.redaction import Redactor, Secret
 from tests.support.scripted_server import (
     TOKEN,
     drop_connection,
@@ -29,7 +29,7 @@ from tests.support.scripted_server import (
 
 
 def everything_a_report_shows(error: BaseException) -> str:
-    """The texts of an error and of what caused it, with the locals of each frame, as two libraries show them."""
+    """The texts of an error and of its causes, with the locals of each frame, as two libraries show them."""
     shown = io.StringIO()
     plain = traceback.TracebackException.from_exception(error, capture_locals=True)
     shown.write("".join(plain.format()))
@@ -43,7 +43,7 @@ def everything_a_report_shows(error: BaseException) -> str:
 
 
 def echo(request: web.Request, status: int = 200) -> web.Response:
-    """A server that answers with the headers it was sent."""
+    """A server that echoes the headers of the request."""
     sent = request.headers["Authorization"]
     error = {"status": status, "message": f"Bad {sent}", "id": sent, "details": {sent: [sent]}}
     backups = [{"id": "b", "status": "x", "createdAt": sent}]
@@ -70,14 +70,14 @@ SERVERS: dict[str, Callable[[], Any]] = {
     "an echo of 503": lambda: answering(lambda request: echo(request, 503)),
     "a dropped connection": lambda: answering(drop_connection),
     "a timeout": lambda: answering(never_answer),
-    "nobody": nowhere,
-    "no HTTP": lambda: serve_bytes(b"SSH-2.0\r\n\r\n"),
+    "no server": nowhere,
+    "not HTTP": lambda: serve_bytes(b"SSH-2.0\r\n\r\n"),
     "an echo in the status line": lambda: serve_bytes(f"HTTP/1.1 abc Bearer {TOKEN}\r\n\r\n".encode()),
     "an echo in a header": lambda: serve_bytes(http_response(b"{}", "200 OK", f"Content-Length: {TOKEN}")),
     "an echo in a chunk": lambda: serve_bytes(
         f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n".encode()
     ),
-    "a header that is none": lambda: serve_bytes(http_response(b"{}", "200 OK", "\x00: 1")),
+    "an invalid header": lambda: serve_bytes(http_response(b"{}", "200 OK", "\x00: 1")),
     "a body cut short": lambda: serve_bytes(http_response(b"{}").replace(b"Length: ", b"Length: 9")),
     "HTML": lambda: serve_bytes(http_response(b"<html>")),
     "too much": lambda: serve_bytes(http_response(b" " * 10_000)),
@@ -93,14 +93,16 @@ async def test_no_failure_shows_the_token(name: str, caplog: pytest.LogCaptureFi
     ):
         with pytest.raises(NorthflankError) as caught:
             await nf.project("p").addon("a").backups().all()
-    # The frames of this test hold the token themselves: what counts begins where the client is called.
+    # The frames of this test contain the token themselves: check from the call of the client on.
     caught.value.__traceback__ = caught.tb.tb_next
     assert TOKEN not in everything_a_report_shows(caught.value)
     assert TOKEN not in caplog.text
     assert TOKEN not in repr(pickle.loads(pickle.dumps(caught.value)))
 
 
-async def test_a_token_that_comes_back_as_a_cursor_is_not_put_into_a_url(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_token_that_comes_back_as_a_cursor_never_becomes_part_of_a_url(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.DEBUG)
     async with serve(lambda _: envelope({"backups": []}, hasNextPage=True, cursor=TOKEN)) as server:
         async with server.client() as nf:
@@ -108,6 +110,8 @@ async def test_a_token_that_comes_back_as_a_cursor_is_not_put_into_a_url(caplog:
                 await nf.project("p").addon("a").backups().all()
         assert len(server.requests) == 1
     assert TOKEN not in f"{caught.value} {caught.value.cursor} {caplog.text}"
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert TOKEN not in everything_a_report_shows(caught.value)
 
 
 async def test_no_cancellation_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
@@ -124,7 +128,7 @@ async def test_no_cancellation_shows_the_token(caplog: pytest.LogCaptureFixture)
     assert TOKEN not in caplog.text
 
 
-async def test_what_the_caller_was_handling_keeps_its_traceback() -> None:
+async def test_the_exception_that_the_caller_was_handling_keeps_its_traceback() -> None:
     async with answering(lambda _: web.Response(status=404)) as url, Northflank(TOKEN, base_url=url) as nf:
         with pytest.raises(NorthflankError) as caught:
             try:
@@ -145,7 +149,7 @@ async def test_no_repr_shows_the_token() -> None:
 
 
 @pytest.mark.parametrize("options", [{"base_url": "ftp://x"}, {"timeout": -1}, {"team_id": "a/b"}, {"ending": "\n"}])
-def test_no_error_at_the_start_shows_the_token(options: Any) -> None:
+def test_no_error_of_the_constructor_shows_the_token(options: Any) -> None:
     ending = options.pop("ending", "")
     with pytest.raises(NorthflankError) as caught:
         Northflank(TOKEN + ending, **options)
@@ -153,7 +157,7 @@ def test_no_error_at_the_start_shows_the_token(options: Any) -> None:
     assert TOKEN not in everything_a_report_shows(caught.value)
 
 
-async def test_a_trace_config_that_prints_what_it_is_given_does_not_show_the_token() -> None:
+async def test_a_trace_config_that_prints_its_params_does_not_show_the_token() -> None:
     seen: list[str] = []
     trace = aiohttp.TraceConfig()
 
@@ -170,7 +174,7 @@ async def test_a_trace_config_that_prints_what_it_is_given_does_not_show_the_tok
     assert TOKEN not in seen[0]
 
 
-def test_a_secret_hides_its_repr_only() -> None:
+def test_a_secret_hides_only_its_repr() -> None:
     assert (repr(Secret("x")), str(Secret("x")), f"{Secret('x')}") == ("'***'", "x", "x")
 
 
@@ -188,7 +192,7 @@ CREDENTIALS = DestinationCredentials(
 
 @pytest.mark.parametrize("status", [200, 400, 503])
 @pytest.mark.parametrize("change", CHANGES)
-async def test_no_failure_shows_what_is_secret_in_a_body(
+async def test_no_failure_shows_the_secrets_of_a_body(
     change: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -205,3 +209,42 @@ async def test_no_failure_shows_what_is_secret_in_a_body(
     caught.value.__traceback__ = caught.tb.tb_next
     assert SECRET not in everything_a_report_shows(caught.value)
     assert SECRET not in caplog.text
+
+
+async def test_an_answer_that_is_read_later_does_not_show_the_token() -> None:
+    async with answering(echo) as url, Northflank(TOKEN, base_url=url) as nf:
+        page = await nf.project("p").addon("a").backups()
+        with pytest.raises(NorthflankError) as caught:
+            _ = page.items
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert TOKEN not in everything_a_report_shows(caught.value)
+
+
+async def test_no_failure_shows_the_password_of_a_proxy(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with Northflank(
+        TOKEN, base_url="http://127.0.0.1:2", proxy="http://user:hunter22@127.0.0.1:1", attempts=2
+    ) as nf:
+        assert "hunter22" not in repr(vars(nf._transport))
+        with pytest.raises(NorthflankError) as caught:
+            await nf.projects()
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert "hunter22" not in everything_a_report_shows(caught.value)
+    assert "hunter22" not in caplog.text
+
+
+@pytest.mark.parametrize("depth", [100, 600, 900, 10_000])
+def test_details_of_any_depth_can_be_redacted(depth: int) -> None:
+    details: list[Any] = []
+    for _ in range(depth):
+        details = [details]
+    error = ApiError("m a-secret-token", details=details)
+    Redactor([Secret("a-secret-token")]).clean_texts(error)
+    assert error.message == "m ***"
+
+
+def test_only_long_secrets_are_redacted() -> None:
+    redactor = Redactor([Secret("short"), Secret("long-enough")])
+    assert redactor.redact({"a long-enough key": ["short", "long-enough", 7]}) == {"a *** key": ["short", "***", 7]}
+    assert redactor.found_in("it is long-enough")
+    assert not redactor.found_in("it is short")

@@ -217,7 +217,7 @@ async def test_a_scan_is_done_when_the_plan_says(rate_limit: int, hours: int, re
 
         scanning = asyncio.create_task(scan_all())
         while not scanning.done():
-            await wait_until(lambda: scanning.done() or nf.budget.waits_for)
+            await wait_until(lambda: scanning.done() or nf.budget.reset_wait)
             if not scanning.done():
                 clock.advance(HOUR)
         await scanning
@@ -250,7 +250,7 @@ async def test_the_time_that_the_plan_itself_waits_for_the_hour_is_not_taken_for
         Northflank(sim.token, base_url=sim.url, clock=clock) as nf,
     ):
         planning = asyncio.create_task(nf.plan())
-        await wait_until(lambda: nf.budget.waits_for)
+        await wait_until(lambda: nf.budget.reset_wait)
         clock.advance(HOUR)
         planned = await planning
         latest = datetime.now(UTC)
@@ -284,27 +284,26 @@ async def test_so_many_requests_take_so_many_windows(
 ) -> None:
     clock = ManualClock()
     budget = Budget(clock=clock, reserve=reserve)
-    async with budget.admit() as admission:
-        admission.told(
-            200, {"x-ratelimit-limit": "10", "x-ratelimit-remaining": str(remaining), "x-ratelimit-reset": "100"}
-        )
+    headers = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": str(remaining), "x-ratelimit-reset": "100"}
+    async with budget.admit() as charge:
+        budget.learn(charge, 200, headers)
     clock.advance(40)
-    assert budget.wait_for(requests) == seconds
+    assert budget.time_to_afford(requests) == seconds
 
 
 async def test_nobody_waits_for_what_is_not_known() -> None:
     clock = ManualClock()
     budget = Budget(clock=clock)
-    assert budget.wait_for(5000) == 0
-    async with budget.admit() as admission:
-        admission.told(200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
-    assert budget.wait_for(5000) == 0
+    assert budget.time_to_afford(5000) == 0
+    async with budget.admit() as charge:
+        budget.learn(charge, 200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
+    assert budget.time_to_afford(5000) == 0
     clock.advance(100)
-    async with budget.admit() as admission:
-        admission.told(200, {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
-    assert budget.wait_for(10) == 100
+    async with budget.admit() as charge:
+        budget.learn(charge, 200, {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
+    assert budget.time_to_afford(10) == 100
     clock.advance(100)
-    assert budget.wait_for(10) == 0
+    assert budget.time_to_afford(10) == 0
 
 
 # The selection

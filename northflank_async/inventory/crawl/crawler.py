@@ -125,7 +125,7 @@ class Walk:
     @property
     def progress(self) -> Progress:
         """How far it is now."""
-        wait = self._budget.waits_for if self._budget else None
+        wait = self._budget.reset_wait if self._budget else None
         return Progress(
             projects=self.counts["projects"],
             addons=self.counts["addons"],
