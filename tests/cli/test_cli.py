@@ -60,7 +60,7 @@ async def test_an_export_can_be_tried_without_a_token(tmp_path: Path) -> None:
             3,
             "the ending says what to write (.jsonl, .csv, .parquet, .db, or postgresql://…), unlike 'out'",
         ),
-        (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "ends before /v1"),
+        (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "must end before /v1"),
         (["missing/out.jsonl"], {}, 8, "cannot write missing/out.jsonl: there is no such folder"),
         (["missing/out.db"], {}, 8, "cannot write missing/out.db: there is no such folder"),
         (["postgresql://u:no-password@127.0.0.1:1/x"], {}, 8, "cannot write postgresql://u:***@127.0.0.1:1/x: "),

@@ -120,7 +120,7 @@ def test_export_and_plan_are_of_all_projects_whatever_the_context_says(home: Pat
         (f'{{"contexts": "{SECRET}"}}', "has no list of contexts"),
         (f'{{"contexts": ["{SECRET}"]}}', "has no list of contexts"),
         (f'{{"current": "a", "contexts": [{{"name": "a", "token": ["{SECRET}"]}}]}}', "the token of a context"),
-        (f'{{"current": "a", "contexts": [{{"name": "a", "token": "{SECRET} x"}}]}}', "the token holds a space"),
+        (f'{{"current": "a", "contexts": [{{"name": "a", "token": "{SECRET} x"}}]}}', "the token contains a space"),
         (f'{{"current": "a", "contexts": [{{"name": "a", "host": "x", "token": "{SECRET}"}}]}}', "the base URL"),
         (
             f'{{"current": "a", "contexts": [{{"name": "a", "host": "http://nf.example", "token": "{SECRET}"}}]}}',
