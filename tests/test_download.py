@@ -89,25 +89,25 @@ def backup(nf: Any) -> BackupResource:
 
 
 async def downloaded(storage: Storage, path: str | Path, progress: Any = None, **options: Any) -> Path:
-    def tell(done: int, total: int | None) -> None:
+    def report(done: int, total: int | None) -> None:
         storage.arrive(done, total)
         if progress:
             progress(done, total)
 
     async with serve(storage.answer) as server, server.client(**options) as nf:
-        return await backup(nf).download(path, progress=tell)
+        return await backup(nf).download(path, progress=report)
 
 
 async def test_a_backup_is_written_into_a_file(tmp_path: Path) -> None:
     storage = Storage()
-    told: list[tuple[int, int | None]] = []
-    path = await downloaded(storage, tmp_path / "b.gz", lambda *now: told.append(now))
+    reported: list[tuple[int, int | None]] = []
+    path = await downloaded(storage, tmp_path / "b.gz", lambda *now: reported.append(now))
     assert path == tmp_path / "b.gz"
     assert path.read_bytes() == CONTENT
     assert [file.name for file in tmp_path.iterdir()] == ["b.gz"]
-    assert told[0] == (0, len(CONTENT))
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert told == sorted(told)
+    assert reported[0] == (0, len(CONTENT))
+    assert reported[-1] == (len(CONTENT), len(CONTENT))
+    assert reported == sorted(reported)
     assert len(storage.seen) == storage.links == 1
 
 
@@ -138,10 +138,10 @@ async def test_a_broken_transfer_is_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("storage", [Storage(ranges=False), Storage(etag=None), Storage(etag='W/"v1"')])
 async def test_a_transfer_restarts_if_the_file_may_have_changed(storage: Storage, tmp_path: Path) -> None:
     storage.cuts = [2 * MIB, 3 * MIB]
-    told: list[int] = []
-    path = await downloaded(storage, tmp_path / "b", lambda done, _: told.append(done))
+    reported: list[int] = []
+    path = await downloaded(storage, tmp_path / "b", lambda done, _: reported.append(done))
     assert path.read_bytes() == CONTENT
-    assert told.count(0) == 3
+    assert reported.count(0) == 3
     if storage.etag != '"v1"':
         assert storage.ranges_asked() == [None, None, None]
 
@@ -171,8 +171,8 @@ async def test_a_wrong_part_restarts_the_transfer(headers: dict[str, str], statu
         if len(storage.seen) != 2:
             return None
         start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        told = {name: text.format(start=start, end=start + 9, size=len(CONTENT)) for name, text in headers.items()}
-        return web.Response(status=status, body=b"0" * 10, headers=told)
+        sent = {name: text.format(start=start, end=start + 9, size=len(CONTENT)) for name, text in headers.items()}
+        return web.Response(status=status, body=b"0" * 10, headers=sent)
 
     storage = Storage(cuts=[2 * MIB], instead=part)
     assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
@@ -184,18 +184,18 @@ async def test_a_part_that_is_too_long_restarts_the_transfer_and_is_not_progress
         if "Range" not in request.headers:
             return None
         start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        told = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"}
-        return web.Response(status=206, body=b"0" * (len(CONTENT) - start + 1), headers=told)
+        sent = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        return web.Response(status=206, body=b"0" * (len(CONTENT) - start + 1), headers=sent)
 
     storage = Storage(cuts=[2 * MIB], instead=part)
     assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
     assert [bool(asked) for asked in storage.ranges_asked()] == [False, True, False]
 
-    told: list[int] = []
+    reported: list[int] = []
     storage = Storage(cuts=[2 * MIB] * 100, instead=part)
     with pytest.raises(TransportError, match=r"^got more than 8388608 bytes$|^the file was cut short$"):
-        await downloaded(storage, tmp_path / "c", lambda done, _: told.append(done), attempts=3)
-    assert max(told) <= len(CONTENT)
+        await downloaded(storage, tmp_path / "c", lambda done, _: reported.append(done), attempts=3)
+    assert max(reported) <= len(CONTENT)
     assert not (tmp_path / "c").exists()
 
 
@@ -346,10 +346,10 @@ async def test_a_chunked_file_has_no_total(tmp_path: Path) -> None:
         await response.write(CONTENT)
         return response
 
-    told: list[Any] = []
-    path = await downloaded(Storage(instead=chunks), tmp_path / "b", lambda *now: told.append(now))
+    reported: list[Any] = []
+    path = await downloaded(Storage(instead=chunks), tmp_path / "b", lambda *now: reported.append(now))
     assert path.read_bytes() == CONTENT
-    assert {total for _, total in told} == {None}
+    assert {total for _, total in reported} == {None}
 
 
 async def test_a_file_without_a_recognizable_end_is_refused(tmp_path: Path) -> None:
@@ -392,12 +392,15 @@ async def test_a_failing_progress_callback_ends_the_download(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_full_disk_ends_the_download_and_leaves_no_file(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+async def test_a_full_disk_ends_the_download_and_leaves_no_file(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("northflank_async.download._CHUNK", 2**16)  # a report shows a chunk, which is slow to print
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before))
     storage = Storage()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MIB + 1, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 2**16 + 1, before[1]))
     with pytest.raises(OSError, match="File too large") as caught:
         await downloaded(storage, tmp_path / "b")
     assert list(tmp_path.iterdir()) == []

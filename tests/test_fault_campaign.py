@@ -1,4 +1,4 @@
-"""Exports through every mix of faults, started again as long as something fails: each ends with the whole inventory."""
+"""Exports through every mix of faults: resumed after each failure, each ends with the whole inventory."""
 
 import asyncio
 import json
@@ -19,12 +19,12 @@ from tests.support.clocks import FastClock
 RUNS = 300
 CHUNK = 20
 KINDS = ("errors", "html", "drops", "truncations", "bursts", "slow")
-RIGHT_ERRORS = ServerError, TransportError, RateLimited, DecodeError
-MOST_STARTS = 20
+EXPECTED_ERRORS = ServerError, TransportError, RateLimited, DecodeError
+MAX_STARTS = 20
 
 
 def faults(seed: int) -> Faults:
-    """Some kinds of faults, from rare to one request in two."""
+    """Pick some kinds of faults, from rare to one request in two."""
     random = Random(seed)
     kinds = random.sample(KINDS, random.randint(1, len(KINDS)))
     most = random.choice([0.05, 0.2, 0.5]) / len(kinds)
@@ -33,10 +33,10 @@ def faults(seed: int) -> Faults:
 
 
 async def run(seed: int, out: Path) -> int:
-    """An export in a window of a few requests at a thousand times the speed; how often it was started until done."""
+    """Export in a window of a few requests, a thousand times as fast as real time. Returns how many starts it took."""
     random = Random(-seed)
     clock = FastClock()
-    inventory = {"seed": seed, "projects": 2, "addons": 2, "backups": random.choice([5, 90])}
+    inventory: dict[str, Any] = {"seed": seed, "projects": 2, "addons": 2, "backups": random.choice([5, 90])}
     concurrency = random.choice([1, 3, 16])
     async with (
         Simulator(**inventory, rate_limit=random.choice([4, 9, 1000]), window=20, clock=clock.time,
@@ -46,8 +46,8 @@ async def run(seed: int, out: Path) -> int:
         starts = 0
         while not out.exists():
             starts += 1
-            assert starts <= MOST_STARTS
-            with suppress(*RIGHT_ERRORS):
+            assert starts <= MAX_STARTS
+            with suppress(*EXPECTED_ERRORS):
                 await export(str(out), Scope(views=[nf], concurrency=concurrency), strict=True)
     async with Simulator(**inventory) as sim, Northflank(sim.token, base_url=sim.url) as nf:
         expected = [
@@ -62,7 +62,7 @@ async def run(seed: int, out: Path) -> int:
 
 
 @pytest.mark.parametrize("first", range(0, RUNS, CHUNK))
-async def test_an_export_through_faults_is_whole_in_the_end(first: int, tmp_path: Path) -> None:
+async def test_an_export_through_faults_ends_with_the_whole_inventory(first: int, tmp_path: Path) -> None:
     starts = Counter[int]()
     for seed in range(first, first + CHUNK):
         async with asyncio.timeout(60):  # none hangs

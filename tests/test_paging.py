@@ -1,6 +1,7 @@
 """Listings, page by page, over a real socket."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,14 +20,14 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.simulator import Simulator
-from tests.support.scripted_server import Responder, backup, envelope, serve
+from tests.support.scripted_server import backup, envelope, serve
 
 
 def addon(nf: Northflank) -> Any:
     return nf.project("default-project").addon("example-addon")
 
 
-def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Responder:
+def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Callable[[web.Request], web.Response]:
     """Serve a listing in these pages; each cursor is the number of its page."""
 
     def answer(request: web.Request) -> web.Response:
@@ -161,16 +162,16 @@ async def test_the_raw_listing_yields_the_json_of_the_api(nf: Northflank) -> Non
 async def test_a_bad_page_size_is_an_error_at_the_call(bad: Any, listing: str) -> None:
     nf = Northflank("token")
     project = nf.project("p")
-    call = {
+    calls: dict[str, Callable[..., Any]] = {
         "projects": nf.projects,
         "paginate": lambda **options: nf.paginate("/v1/projects", "projects", **options),
         "addons": project.addons,
         "backups": project.addon("a").backups,
         "restores": project.addon("a").restores,
         "backup_restores": project.addon("a").backup("b").restores,
-    }[listing]
+    }
     with pytest.raises(ConfigurationError, match="page must be an integer"):
-        call(**bad)
+        calls[listing](**bad)
 
 
 @pytest.mark.parametrize("failing", [0, 1, 3])
@@ -249,7 +250,7 @@ async def test_a_page_whose_cursor_is_its_own_is_an_error() -> None:
         assert len(server.requests) == 1
 
 
-def pages_by_number(pages: list[list[int]]) -> Responder:
+def pages_by_number(pages: list[list[int]]) -> Callable[[web.Request], web.Response]:
     def answer(request: web.Request) -> web.Response:
         number = int(request.query.get("page", "1"))
         items = [backup(item) for item in pages[number - 1]]
@@ -307,7 +308,8 @@ async def test_items_without_ids_may_repeat() -> None:
         return envelope({"branches": ["main"]}, hasNextPage=number < 3, count=1)
 
     async with serve(answer) as server, server.client() as nf:
-        assert await nf.paginate("/v1/x", items="branches").all() == ["main"] * 3
+        names: list[Any] = await nf.paginate("/v1/x", items="branches").all()
+        assert names == ["main"] * 3
 
 
 async def test_paging_arguments_are_refused_in_params() -> None:

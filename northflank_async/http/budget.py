@@ -69,7 +69,7 @@ class Budget:
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """The rate limit as far as it is known; `None` before the first answer and after the window's reset."""
+        """The rate limit; `None` before the first answer and after the window's reset."""
         return self._limiter.rate_limit(self.time())
 
     @property

@@ -70,7 +70,7 @@ class RateLimiter:
         self._backoffs = 0  # in a row, after 429s without a time
 
     def rate_limit(self, now: float) -> RateLimit | None:
-        """The window as far as it is known. Changes nothing, so that another thread may call it."""
+        """The rate limit, if the window is known. Changes nothing, so that another thread may call it."""
         window = self._window
         if window is None or now >= window.reset_at:
             return None
@@ -135,9 +135,9 @@ class RateLimiter:
         charge.is_answered = True
         if charge.window is not self.window(now):
             return  # the window has been reset since: unclear which one counted the request
-        told = read_rate_limit(status, headers)
-        if told:
-            self._update(told, charge.sent_at, now)
+        rate_limit = read_rate_limit(status, headers)
+        if rate_limit:
+            self._update(rate_limit, charge.sent_at, now)
             self.refund(charge)
         elif status == 429:
             self._back_off(now)
@@ -160,17 +160,19 @@ class RateLimiter:
     def _left(self, window: Window) -> int:
         return window.remaining - self.in_flight - len(self._uncounted)
 
-    def _update(self, told: RateLimit, sent_at: float, now: float) -> None:
+    def _update(self, rate_limit: RateLimit, sent_at: float, now: float) -> None:
         self._is_metered = True
         self._backoffs = 0
         if self._uncounted:
             self._uncounted = [counted_by for counted_by in self._uncounted if counted_by > sent_at]
-        reset_at = now + told.reset_after
+        reset_at = now + rate_limit.reset_after
         if self._window is None:
-            self._window = Window(limit=told.limit, remaining=told.remaining, reset_at=reset_at)
-        elif told.remaining <= self._window.remaining:  # answers overtake each other: a higher number is an older one
-            self._window.limit = told.limit if told.limit is not None else self._window.limit
-            self._window.remaining, self._window.reset_at = told.remaining, reset_at
+            self._window = Window(limit=rate_limit.limit, remaining=rate_limit.remaining, reset_at=reset_at)
+        elif (
+            rate_limit.remaining <= self._window.remaining
+        ):  # answers overtake each other: a higher number is an older one
+            self._window.limit = rate_limit.limit if rate_limit.limit is not None else self._window.limit
+            self._window.remaining, self._window.reset_at = rate_limit.remaining, reset_at
 
     def _back_off(self, now: float) -> None:
         """After a 429 without a time, everybody waits, twice as long each time; then one request probes."""

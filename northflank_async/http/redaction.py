@@ -60,7 +60,8 @@ class Redactor:
     def clean(self, error: BaseException, handled: BaseException | None) -> None:
         """Redact an error's texts and drop its frames, whose locals some reports show.
 
-        A cause whose text contains a secret goes, too. `handled` is what the caller was handling: it stays as it is.
+        A cause whose text contains a secret is dropped, too. `handled`, the exception that the caller was handling, is
+        left alone.
         """
         if isinstance(error, NorthflankError):
             self.clean_texts(error)

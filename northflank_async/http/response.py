@@ -143,8 +143,8 @@ def read_pagination(raw: Any, items: int) -> Pagination:
         return Pagination(has_next_page=False, count=items)
     if not isinstance(raw, dict):
         raise DecodeError(f"expected an object, got {type(raw).__name__}", place="pagination")
-    told = {name: value for name, value in raw.items() if value not in (None, "")}
-    pagination = structure({"hasNextPage": "cursor" in told, "count": items, **told}, Pagination, "pagination")
+    sent = {name: value for name, value in raw.items() if value not in (None, "")}
+    pagination = structure({"hasNextPage": "cursor" in sent, "count": items, **sent}, Pagination, "pagination")
     cursor = pagination.cursor or ""
     if "\0" in cursor or not (cursor.isascii() or is_unicode(cursor)):
         raise DecodeError(f"expected text that can be sent back, got {cursor!r}", place="pagination.cursor")

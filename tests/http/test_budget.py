@@ -16,7 +16,7 @@ from tests.support.clocks import ManualClock, wait_until
 from tests.support.scripted_server import envelope, serve
 
 
-def told(remaining: int, reset: float = 60, limit: int = 10) -> dict[str, str]:
+def limits(remaining: int, reset: float = 60, limit: int = 10) -> dict[str, str]:
     return {
         "x-ratelimit-limit": str(limit),
         "x-ratelimit-remaining": str(remaining),
@@ -48,10 +48,11 @@ async def test_64_tasks_never_exceed_a_window_of_20_and_each_ends_in_its_own_win
             group.create_task(get())
         began = clock.time()
         for window in range(1, 4):
-            await wait_until(lambda sent=20 * window: clock.timers and len(ended) == sent)
+            sent = 20 * window
+            await wait_until(lambda: clock.timers and len(ended) == sent)  # noqa: B023
             clock.advance(3599.9)
             await asyncio.sleep(0.01)
-            assert len(sim.requests) == 20 * window
+            assert len(sim.requests) == sent
             clock.advance(0.1)
     assert len(sim.requests) == len(ended) == 64
     assert {request.status for request in sim.requests} == {200}
@@ -69,7 +70,7 @@ async def test_tasks_are_served_in_their_order(clock: ManualClock) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(nf.project(id_).get()) for id_ in ids[:12]]
             for done in (4, 9):
-                await wait_until(lambda done=done: clock.timers and sum(task.done() for task in tasks) == done)
+                await wait_until(lambda: clock.timers and sum(task.done() for task in tasks) == done)  # noqa: B023
                 clock.advance(3600)
         assert [request.path.rsplit("/", 1)[1] for request in sim.requests[1:]] == ids[:12]
 
@@ -99,7 +100,7 @@ async def test_the_first_request_is_sent_alone() -> None:
 async def test_a_connection_that_was_never_made_is_refunded(clock: ManualClock) -> None:
     budget = Budget(clock=clock)
     async with budget.admit() as charge:
-        budget.learn(charge, 200, told(2))
+        budget.learn(charge, 200, limits(2))
     async with budget.admit() as charge:
         budget.refund(charge)
     assert budget.rate_limit
@@ -125,7 +126,7 @@ async def test_a_server_that_rounds_down_costs_at_most_one_429_per_window() -> N
         if clock.now >= window_end:
             spent, window_end = 0, clock.now + 2.5
         spent += 1
-        headers = told(max(0, 5 - spent), int(window_end - clock.now), 5)
+        headers = limits(max(0, 5 - spent), int(window_end - clock.now), 5)
         status = 200 if spent <= 5 else 429
         return web.json_response({"data": {"projects": []}}, status=status, headers=headers)
 
@@ -160,7 +161,7 @@ def test_no_window_is_overspent_whatever_the_order_of_answers_and_losses(
         if fate < lost / 2:
             return None  # it never arrived
         spent[window_end] = spent.get(window_end, 0) + 1
-        headers = told(limit - spent[window_end], window_end - clock.now, limit)
+        headers = limits(limit - spent[window_end], window_end - clock.now, limit)
         return None if fate < lost else headers
 
     async def request(budget: Budget) -> None:

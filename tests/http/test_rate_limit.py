@@ -57,7 +57,7 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert read_retry_after({"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999999"}) is None
 
 
-def told(remaining: int, reset: float = 60, limit: int = 10) -> dict[str, str]:
+def headers(remaining: int, reset: float = 60, limit: int = 10) -> dict[str, str]:
     return limits(str(limit), str(remaining), str(reset))
 
 
@@ -86,7 +86,7 @@ class Line:
             self.limiter.close(charge, self.now)
 
     def learn(self, remaining: int, reset: float = 60) -> None:
-        self.answer(self.send(), 200, told(remaining, reset))
+        self.answer(self.send(), 200, headers(remaining, reset))
 
     def remaining(self) -> int:
         rate_limit = self.limiter.rate_limit(self.now)
@@ -104,7 +104,7 @@ def test_after_a_reset_one_request_is_sent_alone(line: Line) -> None:
     line.now += 60
     probe = line.send()
     assert line.admit() is None
-    line.answer(probe, 200, told(9))
+    line.answer(probe, 200, headers(9))
     assert line.admit()
 
 
@@ -113,10 +113,10 @@ def test_an_answer_to_a_request_from_before_a_reset_is_ignored(line: Line) -> No
     late, lost = line.send(), line.send()
     line.now += 60
     probe = line.send()
-    line.answer(late, 200, told(0))
+    line.answer(late, 200, headers(0))
     line.end(lost)
     assert line.admit() is None, "the probe is still in flight"
-    line.answer(probe, 200, told(9))
+    line.answer(probe, 200, headers(9))
     assert line.admit()
 
 
@@ -129,8 +129,8 @@ def test_no_more_requests_are_in_flight_than_remain(line: Line) -> None:
 def test_answers_that_overtake_each_other_cost_nothing(line: Line) -> None:
     line.learn(4)
     first, second = line.send(), line.send()
-    line.answer(second, 200, told(2))
-    line.answer(first, 200, told(3))
+    line.answer(second, 200, headers(2))
+    line.answer(first, 200, headers(3))
     assert [bool(line.admit()) for _ in range(3)] == [True, True, False]
 
 
@@ -144,10 +144,10 @@ def test_a_lost_request_may_be_counted_for_a_while(line: Line) -> None:
     line.learn(9, reset=600)
     line.end(line.send())  # no answer
     for remaining in (7, 6):
-        line.answer(line.send(), 200, told(remaining + 1, reset=600))
+        line.answer(line.send(), 200, headers(remaining + 1, reset=600))
         assert line.remaining() == remaining
     line.now += 30
-    line.answer(line.send(), 200, told(6, reset=570))  # the lost request has been counted by now, or never will be
+    line.answer(line.send(), 200, headers(6, reset=570))  # a lost request is counted by now, or never will be
     assert line.remaining() == 6
 
 
@@ -156,7 +156,7 @@ def test_an_answer_without_numbers_is_counted_by_the_next(line: Line) -> None:
     line.answer(charge, 502, {})
     line.end(charge)
     line.now += 0.01
-    line.answer(line.send(), 200, told(9))
+    line.answer(line.send(), 200, headers(9))
     assert line.remaining() == 9
 
 
@@ -212,7 +212,7 @@ def test_429s_without_a_time_double_the_backoff_and_then_one_request_probes(line
 
 def test_a_429_of_another_limit_blocks_for_its_own_time(line: Line) -> None:
     line.learn(9, reset=3000)
-    line.answer(line.send(), 429, {**told(8, reset=3000), "Retry-After": "2"})
+    line.answer(line.send(), 429, {**headers(8, reset=3000), "Retry-After": "2"})
     line.now += 1.9
     assert line.admit() is None
     line.now += 0.1

@@ -33,7 +33,7 @@ def everything_a_report_shows(error: BaseException) -> str:
     shown = io.StringIO()
     plain = traceback.TracebackException.from_exception(error, capture_locals=True)
     shown.write("".join(plain.format()))
-    rich = Traceback.from_exception(type(error), error, error.__traceback__, show_locals=True, locals_max_string=None)
+    rich = Traceback.from_exception(type(error), error, error.__traceback__, show_locals=True, locals_max_string=10_000)
     Console(file=shown, width=300).print(rich)
     seen: BaseException | None = error
     while seen is not None:
@@ -179,15 +179,15 @@ def test_a_secret_hides_only_its_repr() -> None:
 
 
 SECRET = "mongodb://root:hunter22@db.example.com"
+CREDENTIALS = DestinationCredentials(
+    access_key=f"key {SECRET}", secret_key=SECRET, bucket_name="b", region="r", endpoint="e"
+)
 CHANGES: dict[str, Callable[[Northflank], Coroutine[Any, Any, Any]]] = {
     "a connection string": lambda nf: nf.project("p").addon("a").import_backup(connection_string=SECRET),
     "an import URL": lambda nf: nf.project("p").addon("a").import_backup(url=f"https://{SECRET}"),
     "credentials": lambda nf: nf.create_backup_destination(name="abc", prefix="p/", credentials=CREDENTIALS),
     "new credentials": lambda nf: nf.backup_destination("d").update(credentials=CREDENTIALS),
 }
-CREDENTIALS = DestinationCredentials(
-    access_key=f"key {SECRET}", secret_key=SECRET, bucket_name="b", region="r", endpoint="e"
-)
 
 
 @pytest.mark.parametrize("status", [200, 400, 503])
@@ -199,9 +199,9 @@ async def test_no_failure_shows_the_secrets_of_a_body(
 
     async def echo_body(request: web.Request) -> web.Response:
         sent = (await request.json())["credentials"] if "destination" in request.path else await request.json()
-        told = [value for value in sent.values() if SECRET in value]
-        error = {"status": status, "message": f"Bad {told}", "id": told[0], "details": {told[0]: told}}
-        return web.json_response({"error": error, "datum": told}, status=status)
+        secrets = [value for value in sent.values() if SECRET in value]
+        error = {"status": status, "message": f"Bad {secrets}", "id": secrets[0], "details": {secrets[0]: secrets}}
+        return web.json_response({"error": error, "datum": secrets}, status=status)
 
     async with answering(echo_body) as url, Northflank(TOKEN, base_url=url, attempts=2) as nf:
         with pytest.raises(NorthflankError) as caught:
