@@ -383,9 +383,9 @@ async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is
 @pytest.mark.parametrize(
     ("page", "record", "where", "item_id", "error", "text"),
     [
-        ("#0", {"id": "a/b"}, "the account", "a/b", ConfigurationError, "data.projects[2].id must be one part"),
+        ("#0", {"id": "a/b"}, "the account", "a/b", ConfigurationError, "data.projects[2].id must be one segment"),
         ("#0", {"name": "x"}, "the account", "no id", DecodeError, "data.projects[2].id: missing"),
-        ("p1#0", {"id": ".."}, "p1", "..", ConfigurationError, "data.addons[2].id must be one part"),
+        ("p1#0", {"id": ".."}, "p1", "..", ConfigurationError, "data.addons[2].id must be one segment"),
         ("p1#0", {"id": "a9", "spec": 7}, "p1", "a9", DecodeError, "data.addons[2].spec: expected an object, got 7"),
         ("p1/a1#0", {"id": "b9"}, "p1/a1", "b9", DecodeError, "data.backups[1].status: missing"),
         ("p1/a1#1", 7, "p1/a1", "no id", DecodeError, "data.backups[1]: expected an object, got 7"),
