@@ -147,7 +147,7 @@ async def test_a_request_past_the_limit_is_refused_rather_than_failed() -> None:
 
 @pytest.mark.parametrize("name", RATES)
 async def test_a_wrong_token_gets_its_401_and_no_fault(name: str) -> None:
-    async with Simulator(faults=Faults(**{name: 1.0})) as sim, session(sim, token="wrong") as http:
+    async with Simulator(faults=Faults.parse(f"{name}=1")) as sim, session(sim, token="wrong") as http:
         for path in PATHS[:5]:
             status, body = await outcome(http, path)
             assert status == 401

@@ -37,7 +37,8 @@ def backups(inventory: Inventory = DEFAULT) -> Iterator[Backup]:
 
 
 def everything(listing: Any) -> list[dict[str, Any]]:
-    return listing.slice(0, listing.length)
+    items: list[dict[str, Any]] = listing.slice(0, listing.length)
+    return items
 
 
 def listed_backups() -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """A computed listing with what was added to it and removed from it."""
 
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,24 +10,36 @@ from northflank_async.simulator.overlay import Overlay
 Change = tuple[bool, int]
 
 
+@define
+class Item:
+    """An item that was ever listed: where it comes, and whether it was removed."""
+
+    order: tuple[int, int, int]
+    name: str
+    is_removed: bool = False
+
+
 class Model:
-    """The same as a list of everything that there ever was, each with its order and whether it is gone."""
+    """The same as a plain list of every item that was ever listed."""
 
     def __init__(self, length: int) -> None:
-        self.items = [[(index, 1, 0), f"computed {index}", False] for index in range(length)]
+        self.items = [Item((index, 1, 0), f"computed {index}") for index in range(length)]
 
     def add(self, name: str, position: int, serial: int) -> None:
-        self.items.append([(position, 0, -serial), name, False])
-        self.items.sort(key=lambda item: item[0])
+        self.items.append(Item((position, 0, -serial), name))
+        self.items.sort(key=lambda item: item.order)
+
+    def remove(self, name: str) -> None:
+        next(item for item in self.items if item.name == name).is_removed = True
 
     @property
     def names(self) -> list[str]:
-        return [item[1] for item in self.items if not item[2]]
+        return [item.name for item in self.items if not item.is_removed]
 
     def offset(self, name: str) -> int:
-        """How many that are still there come before it."""
-        place = [item[1] for item in self.items].index(name)
-        return sum(not item[2] for item in self.items[:place])
+        """How many items come before it that were not removed."""
+        place = [item.name for item in self.items].index(name)
+        return sum(not item.is_removed for item in self.items[:place])
 
 
 def change(overlay: Overlay[str], model: Model, length: int, changes: list[Change]) -> None:
@@ -37,7 +50,7 @@ def change(overlay: Overlay[str], model: Model, length: int, changes: list[Chang
             model.add(entry.item, position, entry.serial)
         elif model.names:
             name = model.names[number % len(model.names)]
-            next(item for item in model.items if item[1] == name)[2] = True
+            model.remove(name)
             kind, _, index = name.partition(" ")
             if kind == "computed":
                 overlay.remove([int(index)])

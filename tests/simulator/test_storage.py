@@ -1,6 +1,7 @@
 """The storage service that download links lead to."""
 
 import tracemalloc
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -20,7 +21,7 @@ async def link_to(api: Api) -> tuple[str, str]:
     return path, (await api.get(f"{path}/download-link"))["downloadLink"]
 
 
-async def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, aiohttp.typedefs.CIMultiDictProxy, bytes]:
+async def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, Mapping[str, str], bytes]:
     async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers) as response:
         return response.status, response.headers, await response.read()
 
