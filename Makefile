@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test quick check bench clean
 
 demo: .venv/cli.done
 	@mkdir -p build
@@ -10,6 +10,9 @@ demo: .venv/cli.done
 
 test: .venv/development.done
 	$(BIN)/pytest
+
+quick: .venv/development.done
+	$(BIN)/pytest -m 'not slow'
 
 check: .venv/development.done
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""The benchmarks work. What they measure is looked at by people, never here."""
+"""The benchmarks run. Nothing here judges what they measure."""
 
 import json
 import os
@@ -19,8 +19,9 @@ from benchmarks.targets import TARGETS
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["paginator", "structuring", "scanning", "inventory", "memory", "startup"])
-def test_a_group_measures_every_contestant_and_comes_to_its_targets(group: str, tmp_path: Path) -> None:
+def test_a_group_measures_every_contestant_and_compares_its_targets(group: str, tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", group, "--quick", "--json", results],
@@ -43,7 +44,7 @@ def targets_of(rows: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
     }
 
 
-def test_an_unknown_group_is_named_before_anything_is_measured() -> None:
+def test_an_unknown_group_is_an_error_before_anything_is_measured() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "pagination"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -54,7 +55,7 @@ def test_an_unknown_group_is_named_before_anything_is_measured() -> None:
     )
 
 
-def test_a_ready_made_backup_has_every_field_that_the_listing_documents() -> None:
+def test_a_prepared_backup_has_every_documented_field() -> None:
     facts = json.loads((ROOT / "tests/facts/list-addon-backups.json").read_text(encoding="utf-8"))
     schema = facts["response_body"]["properties"]["data"]["properties"]["backups"]["items"]
     for age in range(40):
@@ -80,7 +81,7 @@ def documented_fields(schema: dict[str, Any], place: str = "") -> set[str]:
     )
 
 
-def test_there_is_an_answer_for_each_page_and_one_for_an_addon_without_backups() -> None:
+def test_every_page_has_a_response_and_so_has_an_addon_without_backups() -> None:
     found = [(target.path.rpartition("/v1/")[2], target.cursor.lstrip("0")) for target, _ in answers(1, 2, [0, 150])]
     assert found == [
         ("projects", ""),
@@ -91,7 +92,7 @@ def test_there_is_an_answer_for_each_page_and_one_for_an_addon_without_backups()
     ]
 
 
-def test_the_contestants_take_turns_and_each_is_first_once() -> None:
+def test_contestants_take_turns_and_each_goes_first_once() -> None:
     order: list[str] = []
     results = interleave("any", {name: partial(order.append, name) for name in "abc"}, 3)
     assert "".join(order) == "abcbcacab"
@@ -101,10 +102,10 @@ def test_the_contestants_take_turns_and_each_is_first_once() -> None:
 def compared(*, typed: list[float], sdk: list[float]) -> Row:
     name, other = "this client, typed records", "Python SDK, one httpx client"
     samples = {name: [Sample(value) for value in typed], other: [Sample(value) for value in sdk]}
-    return row("paginator", name, "records/s", samples, [other, "one that has not taken part"])
+    return row("paginator", name, "records/s", samples, [other, "a contestant that did not run"])
 
 
-def test_a_comparison_is_made_within_each_round() -> None:
+def test_comparisons_are_made_within_each_round() -> None:
     table = to_markdown([compared(typed=[200, 3000, 160], sdk=[100, 1000, 100])])
     assert table.splitlines()[2:4] == [
         "| **paginator** |  |  |  |  |",
@@ -113,19 +114,19 @@ def test_a_comparison_is_made_within_each_round() -> None:
     ]
 
 
-def test_a_missed_target_is_said() -> None:
+def test_a_missed_target_is_reported() -> None:
     missed = compared(typed=[149], sdk=[100])
     assert "| 1.49 × Python SDK, one httpx client | at least 1.5: missed |" in to_markdown([missed])
     assert json.loads(to_json([missed]))["rows"][0]["comparisons"][0]["target"]["met"] is False
 
 
-def test_memory_is_compared_by_how_much_more_it_is() -> None:
+def test_memory_is_compared_by_its_difference() -> None:
     samples = {"scan, small": [Sample(40)], "scan, large": [Sample(61)]}
     table = to_markdown([row("memory", "scan, large", "MB", samples, ["scan, small"], kind=DIFFERENCE)])
     assert "| +21.0 MB to scan, small | at most 20: missed |" in table
 
 
-def test_who_is_missing_is_said_with_the_reason() -> None:
+def test_a_missing_contestant_is_reported_with_the_reason() -> None:
     assert "| node client | missing: there is no node |" in to_markdown(
         [Row("any", "node client", "s", missing="there is no node")]
     )

@@ -16,6 +16,8 @@ from northflank_async.inventory.scope import Scope
 from northflank_async.simulator import Faults, Simulator
 from tests.support.clocks import FastClock
 
+pytestmark = pytest.mark.slow
+
 RUNS = 300
 CHUNK = 20
 KINDS = ("errors", "html", "drops", "truncations", "bursts", "slow")

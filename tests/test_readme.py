@@ -23,6 +23,8 @@ from northflank_async.simulator import Downloads, Simulator
 from tests.support.clocks import ManualClock, ManualTimer
 from tests.support.postgresql import PostgreSQL
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
 

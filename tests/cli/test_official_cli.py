@@ -13,6 +13,8 @@ from filelock import FileLock, Timeout
 from northflank_async.cli.app import program
 from northflank_async.simulator import Simulator
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = "@northflank/cli@0.9.24"
 FOLDER = Path(__file__).parents[2] / ".venv" / "official-cli"
 ADDON = ["--projectId", "billing", "--addonId", "billing-cache"]

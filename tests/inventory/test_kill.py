@@ -13,6 +13,8 @@ from northflank_async.simulator import Simulator
 from tests.support.command import reaching, start
 from tests.support.postgresql import PostgreSQL
 
+pytestmark = pytest.mark.slow
+
 KILLS = 6
 """That each test has to survive; there are three for each kind of target."""
 CONCURRENCY = 8
