@@ -1,7 +1,7 @@
-"""Northflank in a process: an application with a generated inventory, for demos and for tests."""
+"""A simulated Northflank API with a generated inventory, for demos and tests."""
 
 from northflank_async.simulator.faults import Faults
-from northflank_async.simulator.gate import RequestRecord
+from northflank_async.simulator.middleware import RequestRecord
 from northflank_async.simulator.server import Simulator
 from northflank_async.simulator.storage import Downloads
 

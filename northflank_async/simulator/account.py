@@ -1,22 +1,22 @@
-"""What the simulator holds: the computed inventory, and what was done to it since the start."""
+"""The simulated account: the computed inventory, and the changes since the start."""
 
 import attrs
 
 from northflank_async.simulator.backups import Backups
 from northflank_async.simulator.destinations import Destinations
 from northflank_async.simulator.inventory import Inventory
-from northflank_async.simulator.runs import RunDraw, SimulatedTime
+from northflank_async.simulator.runs import RunGenerator, SimulatedTime
 from northflank_async.simulator.schedules import Schedules
 from northflank_async.simulator.volumes import Volumes
 
 
 @attrs.frozen
 class Account:
-    """All of it, by what it is about."""
+    """Everything that the simulator stores, by kind."""
 
     inventory: Inventory
     time: SimulatedTime
-    draw: RunDraw
+    run_generator: RunGenerator
     backups: Backups = attrs.field(init=False)
     schedules: Schedules = attrs.field(init=False)
     volumes: Volumes = attrs.field(init=False)
@@ -24,7 +24,7 @@ class Account:
 
     @backups.default
     def _backups(self) -> Backups:
-        return Backups(seed=self.inventory.seed, time=self.time, draw=self.draw)
+        return Backups(seed=self.inventory.seed, time=self.time, run_generator=self.run_generator)
 
     @schedules.default
     def _schedules(self) -> Schedules:
@@ -32,7 +32,7 @@ class Account:
 
     @volumes.default
     def _volumes(self) -> Volumes:
-        return Volumes(time=self.time, draw=self.draw)
+        return Volumes(time=self.time, run_generator=self.run_generator)
 
     @destinations.default
     def _destinations(self) -> Destinations:

@@ -1,9 +1,9 @@
-"""The application: its routes, and the gate before them."""
+"""The web application: its routes behind the middleware."""
 
 from aiohttp import web
 
 from northflank_async.simulator.account import Account
-from northflank_async.simulator.gate import Gate
+from northflank_async.simulator.middleware import Middleware
 from northflank_async.simulator.routes.backups import BackupRoutes
 from northflank_async.simulator.routes.destinations import DestinationRoutes
 from northflank_async.simulator.routes.lookup import Lookup
@@ -16,9 +16,9 @@ from northflank_async.simulator.storage import Downloads, Storage
 SLUG = "[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*"
 
 
-def application(account: Account, gate: Gate, downloads: Downloads) -> web.Application:
-    """The application, with every route also below a team's."""
-    app = web.Application(middlewares=[gate.answer])
+def application(account: Account, middleware: Middleware, downloads: Downloads) -> web.Application:
+    """Create the application, with every route also under `/teams/{team}`."""
+    app = web.Application(middlewares=[middleware.handle])
     lookup = Lookup(account)
     storage = Storage(lookup, downloads)
     routes = [

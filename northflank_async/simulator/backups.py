@@ -1,4 +1,4 @@
-"""The backups and restores of every addon as they are now: the computed ones, and what was done since."""
+"""The backups and restores of every addon: the computed ones, and the changes since the start."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -10,29 +10,29 @@ from uuid import UUID
 
 import attrs
 
-from northflank_async.simulator.answers import Refusal
-from northflank_async.simulator.identifiers import free_id
+from northflank_async.simulator.changes import Added, ChangedListing, ListingChanges
+from northflank_async.simulator.identifiers import unused_id
 from northflank_async.simulator.inventory import (
     EPOCH,
     Addon,
     Backup,
     Json,
     Listing,
-    dice_of,
     iso,
     milliseconds,
+    random_bytes,
     without,
 )
-from northflank_async.simulator.overlay import Added, Overlaid, Overlay
-from northflank_async.simulator.runs import NEVER, Run, RunDraw, SimulatedTime, computed_run
+from northflank_async.simulator.responses import Rejection
+from northflank_async.simulator.runs import NEVER, Run, RunGenerator, SimulatedTime, computed_run
 
-STORAGE = ("compressionType", "additionalDestinations")  # what the listing says of the config, and the single GET not
-ELSEWHERE = ("customDestinationId",)  # the same beside the config
+STORAGE = ("compressionType", "additionalDestinations")  # fields of `config` in listings only
+DESTINATION = "customDestinationId"  # a field in listings only
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class StoredBackup:
-    """A backup; `age` is that of a computed one, and `serial` counts those that were created, of all addons."""
+    """A backup: a computed one with an `age`, or a created one with a `serial` number across all addons."""
 
     addon: Addon
     id: str
@@ -46,7 +46,7 @@ class StoredBackup:
 
     @classmethod
     def computed(cls, backup: Backup) -> "StoredBackup":
-        """What the inventory computes."""
+        """A backup of the computed inventory."""
         return cls(
             addon=backup.addon,
             id=backup.id,
@@ -65,13 +65,13 @@ class StoredBackup:
 
     @property
     def computed_restores(self) -> Listing:
-        """The restores that the inventory computes."""
+        """The restores in the computed inventory."""
         return Listing(0, lambda _: {}) if self.age is None else Backup(self.addon, self.age).restores
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class StoredRestore:
-    """A restore of a backup into `addon`, which may be another than the one that made the backup."""
+    """A restore of a backup into `addon`, which may differ from the backup's own addon."""
 
     addon: Addon
     backup: StoredBackup
@@ -83,56 +83,58 @@ class StoredRestore:
 
 @attrs.define
 class AddonChanges:
-    """What was done to one addon since the start."""
+    """The changes to one addon since the start."""
 
-    backups: Overlay[StoredBackup] = attrs.field(factory=Overlay)
-    restores: Overlay[StoredRestore] = attrs.field(factory=Overlay)  # into this addon
-    restores_of: dict[str, Overlay[StoredRestore]] = attrs.field(factory=dict)  # of this addon's backups, by their ids
-    aborted: dict[str, Run] = attrs.field(factory=dict)  # runs that were cut short, by the id of backup or restore
+    backups: ListingChanges[StoredBackup] = attrs.field(factory=ListingChanges)
+    restores: ListingChanges[StoredRestore] = attrs.field(factory=ListingChanges)  # into this addon
+    restores_of: dict[str, ListingChanges[StoredRestore]] = attrs.field(factory=dict)  # by backup id, of this addon
+    aborted: dict[str, Run] = attrs.field(factory=dict)  # runs, by the id of the backup or restore
 
 
 @attrs.frozen(kw_only=True)
 class Backups:
-    """All backups and restores; what nobody has touched is computed and takes no memory."""
+    """All backups and restores. Those of an unchanged addon are computed and take no memory."""
 
     seed: int
     time: SimulatedTime
-    draw: RunDraw
+    run_generator: RunGenerator
     _changes: dict[int, AddonChanges] = attrs.field(factory=dict)
     _serials: Iterator[int] = attrs.field(factory=count)
 
-    def listing(self, addon: Addon) -> Listing | Overlaid[StoredBackup]:
+    def listing(self, addon: Addon) -> Listing | ChangedListing[StoredBackup]:
         """All backups of the addon, newest first."""
         if addon.number not in self._changes:
             return addon.backups
         changes = self._of(addon)
         base = Listing(addon.backup_count, lambda age: self._computed(Backup(addon, age), changes))
-        return changes.backups.over(base, self.listed)
+        return changes.backups.apply(base, self.listed)
 
     def created(self) -> Iterator[Added[StoredBackup]]:
-        """What was created since the start, with what was deleted again, addon by addon."""
+        """The backups created since the start, including deleted ones, addon by addon."""
         for changes in self._changes.values():
             yield from changes.backups.entries
 
     def find(self, addon: Addon, backup_id: str) -> StoredBackup | None:
-        """The backup of that id."""
+        """The backup with this id."""
         changes = self._of(addon)
-        added = changes.backups.find(lambda backup: backup.id == backup_id)
+        added = changes.backups.find_added(lambda backup: backup.id == backup_id)
         if added is not None:
             return added.item
         backup = addon.backup(backup_id)
-        return StoredBackup.computed(backup) if backup is not None and changes.backups.has(backup.age) else None
+        if backup is None or not changes.backups.has_computed(backup.age):
+            return None
+        return StoredBackup.computed(backup)
 
     def run(self, backup: StoredBackup) -> Run:
-        """How it goes."""
+        """The backup's run."""
         return self._of(backup.addon).aborted.get(backup.id, backup.run)
 
     def status(self, backup: StoredBackup) -> str:
-        """Its status now."""
+        """The backup's status."""
         return self.run(backup).status(self.time.now())
 
     def listed(self, backup: StoredBackup) -> Json:
-        """What the listing says of it now."""
+        """The JSON of the backup in a listing."""
         run = self.run(backup).describe(self.time.now())
         listed = {**backup.payload, **run}
         if run["status"] == "completed" and "config" in listed:
@@ -140,8 +142,8 @@ class Backups:
         return listed
 
     def details(self, backup: StoredBackup) -> Json:
-        """What the single GET says of it now."""
-        details = without(self.listed(backup), *ELSEWHERE)
+        """The JSON of the backup alone."""
+        details = without(self.listed(backup), DESTINATION)
         if "config" in details:
             details["config"] = without(details["config"], *STORAGE)
         if newest := self.restores_of(backup).slice(0, 1):
@@ -149,88 +151,86 @@ class Backups:
         return details
 
     def create(self, addon: Addon, source: str, settings: Json) -> StoredBackup:
-        """Start a backup, with the name, the compression and the destinations of the request's body."""
+        """Start a backup with the settings in the request's body."""
         now = self.time.now()
         changes = self._change(addon)
         serial = len(changes.backups.entries)
-        dice = dice_of(self.seed, "created backup", addon.number, serial)
+        random = random_bytes(self.seed, "created backup", addon.number, serial)
         name = settings.get("name", f"Backup {EPOCH + timedelta(milliseconds=now):%Y-%m-%d %H:%M:%S}")
         config = {name: settings[name] for name in STORAGE if name in settings}
         if source != "snapshot":
             config.setdefault("compressionType", "gz")
-        elsewhere = (
-            {"customDestinationId": settings["customDestinationId"]} if "customDestinationId" in settings else {}
-        )
+        destination = {DESTINATION: settings[DESTINATION]} if DESTINATION in settings else {}
         taken = {entry.item.id for entry in changes.backups.entries}
-        backup_id = free_id(name, lambda free: free in taken or addon.backup(free) is not None)
+        backup_id = unused_id(name, lambda candidate: candidate in taken or addon.backup(candidate) is not None)
         backup = StoredBackup(
             addon=addon,
             id=backup_id,
             created=now,
             source=source,
-            size=addon.size + addon.size * (dice[16] - 128) // 12800,
+            size=addon.size + addon.size * (random[16] - 128) // 12800,
             payload={
                 "id": backup_id,
                 "name": name,
-                "uid": str(UUID(bytes=dice[:16], version=4)),
+                "uid": str(UUID(bytes=random[:16], version=4)),
                 "createdAt": iso(now),
                 "config": {"source": {"type": source}, "size": "0", "addonVersion": addon.versions[0], **config},
-                **elsewhere,
+                **destination,
             },
-            run=self.draw.run(now, "backup", addon.number, serial),
+            run=self.run_generator.start(now, "backup", addon.number, serial),
             serial=next(self._serials),
         )
         changes.backups.add(backup)
         return backup
 
     def delete(self, backup: StoredBackup) -> None:
-        """Delete it and its restores."""
+        """Delete the backup and its restores."""
         changes = self._change(backup.addon)
-        for entry in changes.restores_of.pop(backup.id, Overlay()).entries:
-            self._change(entry.item.addon).restores.discard(partial(is_, entry.item))
+        for entry in changes.restores_of.pop(backup.id, ListingChanges()).entries:
+            self._change(entry.item.addon).restores.remove_added(partial(is_, entry.item))
         if backup.age is None:
-            changes.backups.discard(partial(is_, backup))
+            changes.backups.remove_added(partial(is_, backup))
             return
         addon = backup.addon
         first = bisect_left(range(addon.restores.length), backup.age, key=lambda index: addon.restored(index)[0].age)
-        changes.restores.remove(range(first, first + backup.computed_restores.length))
-        changes.backups.remove([backup.age])
+        changes.restores.remove_computed(range(first, first + backup.computed_restores.length))
+        changes.backups.remove_computed([backup.age])
 
     def abort(self, backup: StoredBackup) -> None:
-        """Abort it, provided that it runs."""
+        """Abort the backup; raise a 409 unless it is running."""
         self._abort(backup.addon, "backup", backup.id, self.run(backup))
 
-    def restores(self, addon: Addon) -> Listing | Overlaid[StoredRestore]:
+    def restores(self, addon: Addon) -> Listing | ChangedListing[StoredRestore]:
         """All restores into the addon, those of the newest backup first."""
         if addon.number not in self._changes:
             return addon.restores
         changes = self._of(addon)
         base = Listing(addon.restores.length, lambda index: self._computed_restore(addon.restores.item(index), changes))
-        return changes.restores.over(base, lambda restore: {**self._restore(restore), "backupId": restore.backup.id})
+        return changes.restores.apply(base, lambda restore: {**self._restore(restore), "backupId": restore.backup.id})
 
-    def restores_of(self, backup: StoredBackup) -> Listing | Overlaid[StoredRestore]:
-        """All restores of the backup into whatever addon, newest first."""
+    def restores_of(self, backup: StoredBackup) -> Listing | ChangedListing[StoredRestore]:
+        """All restores of the backup, into any addon, newest first."""
         computed = backup.computed_restores
         if backup.addon.number not in self._changes:
             return computed
         changes = self._of(backup.addon)
         base = Listing(computed.length, lambda index: self._computed_restore(computed.item(index), changes))
-        return changes.restores_of.get(backup.id, Overlay[StoredRestore]()).over(base, self._restore)
+        return changes.restores_of.get(backup.id, ListingChanges[StoredRestore]()).apply(base, self._restore)
 
     def restore(self, addon: Addon, backup: StoredBackup) -> StoredRestore:
-        """Start to restore the backup into the addon."""
+        """Start a restore of the backup into the addon."""
         now = self.time.now()
-        of_backup = self._change(backup.addon).restores_of.setdefault(backup.id, Overlay())
+        of_backup = self._change(backup.addon).restores_of.setdefault(backup.id, ListingChanges())
         serial = len(of_backup.entries)
         key = (backup.addon.number, backup.id, serial)
-        restore_id = dice_of(self.seed, "created restore", *key)[:12].hex()
+        restore_id = random_bytes(self.seed, "created restore", *key)[:12].hex()
         restore = StoredRestore(
             addon=addon,
             backup=backup,
             id=restore_id,
             created=now,
             payload={"id": restore_id, "restoreTimestamp": iso(now)},
-            run=self.draw.run(now, "restore", *key),
+            run=self.run_generator.start(now, "restore", *key),
         )
         of_backup.add(restore)
         position = bisect_left(
@@ -240,23 +240,25 @@ class Backups:
         return restore
 
     def find_restore(self, backup: StoredBackup, restore_id: str) -> Run | None:
-        """The run of the backup's restore of that id."""
+        """The run of the backup's restore with this id."""
         changes = self._of(backup.addon)
-        added = changes.restores_of.get(backup.id, Overlay()).find(lambda restore: restore.id == restore_id)
+        added = changes.restores_of.get(backup.id, ListingChanges()).find_added(
+            lambda restore: restore.id == restore_id
+        )
         computed = backup.computed_restores
         runs = (_run_of(item) for item in computed.slice(0, computed.length) if item["id"] == restore_id)
         run = added.item.run if added else next(runs, None)
         return run and changes.aborted.get(restore_id, run)
 
     def abort_restore(self, backup: StoredBackup, restore_id: str, run: Run) -> None:
-        """Abort a restore of the backup, provided that it runs."""
+        """Abort a restore of the backup; raise a 409 unless it is running."""
         self._abort(backup.addon, "restore", restore_id, run)
 
     def _abort(self, addon: Addon, kind: str, run_id: str, run: Run) -> None:
         now = self.time.now()
         aborted = run.abort(now)
         if aborted is None:
-            raise Refusal(409, f"The {kind} {run_id} does not run: it is {run.status(now)}.")
+            raise Rejection(409, f"The {kind} {run_id} is not running: it is {run.status(now)}.")
         self._change(addon).aborted[run_id] = aborted
 
     def _computed(self, backup: Backup, changes: AddonChanges) -> Json:

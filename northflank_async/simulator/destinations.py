@@ -1,9 +1,10 @@
-"""The account's backup destinations as they are now, and the backups that are in them."""
+"""The backup destinations, and the backups stored in them."""
 
 import attrs
 
 from northflank_async.simulator.backups import Backups, StoredBackup
-from northflank_async.simulator.identifiers import free_id
+from northflank_async.simulator.changes import Added, ChangedListing, ListingChanges
+from northflank_async.simulator.identifiers import unused_id
 from northflank_async.simulator.inventory import (
     DAY,
     NOW,
@@ -16,49 +17,48 @@ from northflank_async.simulator.inventory import (
     iso,
     without,
 )
-from northflank_async.simulator.overlay import Added, Overlaid, Overlay
 from northflank_async.simulator.runs import SimulatedTime
 
-# The ones that computed backups name: id, name, description.
+# The destinations of computed backups: id, name, description.
 COMPUTED = (
     ("example-backup-destination", "Example Backup Destination", "A week of the most important ones"),
     ("offsite-bucket", "Offsite Bucket", "A month in another region"),
     ("archive-bucket", "Archive Bucket", "A year, for the auditors"),
 )
-YEAR = 365  # days that a backup is kept where nothing else is said
-NEWEST = 8  # computed backups of each addon that a destination can have
+YEAR = 365  # default retention in days
+NEWEST = 8  # the number of computed backups of each addon that a destination can contain
 
 
 @attrs.frozen(kw_only=True)
 class Destinations:
-    """All destinations. Credentials are checked and forgotten: no answer shows them."""
+    """All destinations. Credentials are validated and not stored, so that no response can contain them."""
 
     time: SimulatedTime
     inventory: Inventory
     backups: Backups
-    _changes: Overlay[Json] = attrs.field(factory=Overlay)
+    _changes: ListingChanges[Json] = attrs.field(factory=ListingChanges)
     _patches: dict[str, Json] = attrs.field(factory=dict)
 
     @property
-    def listing(self) -> Overlaid[Json]:
-        """All of them, newest first."""
-        return self._changes.over(Listing(len(COMPUTED), lambda index: self._shown(_computed(index))), self._shown)
+    def listing(self) -> ChangedListing[Json]:
+        """All destinations, newest first."""
+        return self._changes.apply(Listing(len(COMPUTED), lambda index: self._shown(_computed(index))), self._shown)
 
     def find(self, destination_id: str) -> Json | None:
-        """The destination of that id."""
+        """The destination with this id."""
         listing = self.listing
         return next((item for item in listing.slice(0, listing.length) if item["id"] == destination_id), None)
 
     def exists(self, destination_id: str) -> bool:
-        """Whether there is one of that id."""
+        """Whether there is a destination with this id."""
         return self.find(destination_id) is not None
 
     def create(self, settings: Json) -> Json:
-        """Add the destination of the request's body."""
+        """Create a destination from the request's body."""
         taken = {entry.item["id"] for entry in self._changes.entries} | {name for name, _, _ in COMPUTED}
         now = iso(self.time.now())
         destination = {
-            "id": free_id(settings["name"], taken.__contains__),
+            "id": unused_id(settings["name"], taken.__contains__),
             **without(settings, "credentials"),
             "createdAt": now,
             "updatedAt": now,
@@ -67,30 +67,30 @@ class Destinations:
         return destination
 
     def patch(self, destination: Json, settings: Json) -> None:
-        """Change what the request's body names."""
+        """Change the fields in the request's body."""
         patch = {**without(settings, "credentials"), "updatedAt": iso(self.time.now())}
         self._patches[destination["id"]] = {**self._patches.get(destination["id"], {}), **patch}
 
     def delete(self, destination: Json) -> None:
-        """Delete it; the backups in it stay listed with their addons."""
-        if not self._changes.discard(lambda item: item["id"] == destination["id"]):
-            self._changes.remove([[name for name, _, _ in COMPUTED].index(destination["id"])])
+        """Delete the destination; its backups stay in the listings of their addons."""
+        if not self._changes.remove_added(lambda item: item["id"] == destination["id"]):
+            self._changes.remove_computed([[name for name, _, _ in COMPUTED].index(destination["id"])])
 
-    def backups_in(self, destination_id: str) -> Overlaid[StoredBackup]:
-        """All complete backups in the destination, newest first.
+    def backups_in(self, destination_id: str) -> ChangedListing[StoredBackup]:
+        """All completed backups in the destination, newest first.
 
-        Of what is computed, those of each addon's newest that were not to be deleted before the start.
+        These include the newest computed backups of each addon whose retention ends after the start.
         """
         computed = sorted(self._computed_in(destination_id), key=lambda backup: -backup.created)
         removed = [index for index, backup in enumerate(computed) if not self._is_stored(backup)]
         added = [
-            Added(entry.item, 0, (), entry.item.serial, entry.gone or not self._is_stored(entry.item))
+            Added(entry.item, 0, (), entry.item.serial, entry.is_removed or not self._is_stored(entry.item))
             for entry in self.backups.created()
             if _retention(entry.item, destination_id) is not None
         ]
         added.sort(key=lambda entry: entry.order)
         base = Listing(len(computed), lambda index: self._stored(computed[index], destination_id))
-        return Overlaid(base, lambda backup: self._stored(backup, destination_id), added, removed)
+        return ChangedListing(base, lambda backup: self._stored(backup, destination_id), added, removed)
 
     def _computed_in(self, destination_id: str) -> list[StoredBackup]:
         found = []
@@ -146,11 +146,11 @@ def _computed(index: int) -> Json:
 
 
 def _retention(backup: StoredBackup, destination_id: str) -> int | None:
-    """For how many days the destination keeps the backup; None where it does not have it."""
+    """How many days the destination keeps the backup; None if it does not store it."""
     if backup.payload.get("customDestinationId") == destination_id:
         return YEAR
-    for place in backup.payload.get("config", {}).get("additionalDestinations", ()):
-        if place["destinationId"] == destination_id:
-            days: int = place.get("retentionTime", YEAR)
+    for copy in backup.payload.get("config", {}).get("additionalDestinations", ()):
+        if copy["destinationId"] == destination_id:
+            days: int = copy.get("retentionTime", YEAR)
             return days
     return None

@@ -1,14 +1,14 @@
-"""Ids of what is created."""
+"""Ids of created items."""
 
 import re
 from collections.abc import Callable
 
 
-def free_id(name: str, is_taken: Callable[[str], bool]) -> str:
-    """The name as an id, with a number behind it where that is taken."""
+def unused_id(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Make an id from the name, with a number appended if it is taken."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
-    number, free = 1, slug
-    while is_taken(free):
+    number, candidate = 1, slug
+    while is_taken(candidate):
         number += 1
-        free = f"{slug}-{number}"
-    return free
+        candidate = f"{slug}-{number}"
+    return candidate

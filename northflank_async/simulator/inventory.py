@@ -1,7 +1,7 @@
-"""The generated inventory: projects, their addons, and the backups and restores of these.
+"""The computed inventory: projects, their addons, and their backups and restores.
 
-Everything is computed from the seed and its own number. Nothing is stored, so that a million backups take no memory,
-and every id gives away the number it was made from, so that looking one up takes no search.
+Every item is computed from the seed and its own number. Nothing is stored, so a million backups take no memory. Every
+id contains the number of its item, so that finding an item needs no search.
 """
 
 import re
@@ -26,7 +26,7 @@ PROJECTS = (
     *("billing", "checkout", "search", "identity", "notifications", "analytics", "warehouse", "media", "support"),
     *("shipping", "pricing", "reporting", "mobile-api", "storefront", "data-platform", "internal-tools"),
 )
-# What an addon is for, its type, and the type's versions, newest first.
+# The purpose of an addon, its type, and the type's versions, newest first.
 KINDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("documents", "mongodb", ("7.0.14", "6.0.18", "4.4.8")),
     ("database", "postgresql", ("16.4.0", "15.8.0", "14.13.0")),
@@ -37,7 +37,7 @@ KINDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 REGIONS = ("europe-west", "us-central", "us-east", "asia-northeast", "europe-west-netherlands")
 TAG_SETS: tuple[tuple[str, ...], ...] = ((), ("production",), (), ("production", "customer-data"), ("staging",))
-# The state of an addon and that of its newest backup, which belong together.
+# The status of an addon with that of its newest backup.
 STATES = (
     ("running", "completed"),
     ("backup", "in-progress"),
@@ -52,13 +52,13 @@ STATES = (
 PERIODS = (("Hourly", HOUR), ("Daily", DAY), ("Six-hourly", 6 * HOUR), ("Weekly", 7 * DAY))
 LONGEST_HISTORY = 10 * 365 * DAY
 
-# How many backups addons have, in halves of the average: 0, 3, 4, 8, 8, 10 are the sums up to each of a cycle of five.
+# The numbers of backups of five addons are 3, 1, 4, 0 and 2 halves of the average; these are the running sums.
 HALVES = (0, 3, 4, 8, 8, 10)
 SOURCES = (*["snapshot"] * 11, *["liveInstance"] * 6, "sameAddon", "externalDump", "fileUpload")
 OUTCOMES = (*["completed"] * 36, "failed", "failed", "aborted", "not-supported")
 OPEN = frozenset({"scheduled", "in-progress", "aborting"})
 
-# Every tenth backup was restored, once to four times in turn: ten restores for four such backups.
+# Every tenth backup was restored, one to four times in turn, which makes ten restores of four backups.
 RESTORED_EVERY = 10
 RESTORE_OF = ((0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 2), (3, 3))
 NEWEST_RESTORE = ("completed", "in-progress", "completed", "scheduled", "completed", "aborting")
@@ -67,27 +67,27 @@ RESTORE_OUTCOMES = (*["completed"] * 12, "failed", "failed", "aborted", "not-sup
 
 @attrs.frozen
 class Listing:
-    """Items that are made when they are asked for."""
+    """Items that are computed on demand."""
 
     length: int
     item: Callable[[int], Json]
 
     def slice(self, offset: int, size: int) -> list[Json]:
-        """Up to `size` items from `offset` on; none past the end."""
+        """Up to `size` items, starting at `offset`; none past the end."""
         return [self.item(index) for index in range(offset, min(offset + size, self.length))]
 
-    def place(self, offset: int) -> int:
-        """The offset itself: what is computed stays where it is."""
+    def anchor(self, offset: int) -> int:
+        """The offset itself, because computed items do not move."""
         return offset
 
-    def offset(self, place: int) -> int:
-        """The place itself."""
-        return place
+    def offset(self, anchor: int) -> int:
+        """The anchor itself."""
+        return anchor
 
 
 @attrs.frozen(kw_only=True)
 class Inventory:
-    """The root; `addons` are for each project, `backups` for each addon on average."""
+    """The root: `addon_count` is for each project, `backup_average` for each addon."""
 
     seed: int = 0
     project_count: int = 5
@@ -96,47 +96,47 @@ class Inventory:
 
     @property
     def projects(self) -> Listing:
-        """All projects, as they are listed."""
+        """All projects."""
         return Listing(self.project_count, lambda index: Project(self, index).listed())
 
     def project(self, project_id: str) -> "Project | None":
-        """The project of that id."""
-        # What is none of the words comes to 0, the default project, and is that only if it is called so.
+        """The project with this id."""
+        # An unknown name has the index 0, and `_if_named` compares it with the default project's id.
         return _if_named(project_id, Project, self, _index_of(PROJECTS, project_id) + 1, self.project_count)
 
 
 class Project:
-    """The project of that index."""
+    """The project with this index."""
 
     def __init__(self, inventory: Inventory, index: int) -> None:
         self.inventory = inventory
         self.index = index
         self.id = _name_of(PROJECTS, index - 1) if index else "default-project"
         self.region = REGIONS[index % len(REGIONS)]
-        # The roles begin elsewhere in each project, so that projects differ in what they have.
+        # Each project starts with another role, so that projects have different addons.
         start = index % len(KINDS)
         self.roles = [role for role, _, _ in KINDS[start:] + KINDS[:start]]
 
     @property
     def addons(self) -> Listing:
-        """All addons of the project, as they are listed."""
+        """All addons of the project."""
         return Listing(self.inventory.addon_count, lambda index: Addon(self, index).listed())
 
     def addon(self, addon_id: str) -> "Addon | None":
-        """The addon of that id."""
+        """The addon with this id."""
         role = addon_id.removeprefix(f"{self.id}-")
         index = 0 if addon_id == "example-addon" else _index_of(self.roles, role)
         return _if_named(addon_id, Addon, self, index, self.inventory.addon_count)
 
     def listed(self) -> Json:
-        """What the listing says of it."""
+        """The JSON in a listing."""
         project: Json = {"id": self.id, "name": _title(self.id)}
         if self.index % 3 != 2:
             project["description"] = f"All that runs for {project['name']}"
         return project
 
     def details(self) -> Json:
-        """What the single GET says of it."""
+        """The JSON of the item alone."""
         addons = [Addon(self, index) for index in range(self.inventory.addon_count)]
         began = min((addon.created for addon in addons), default=NOW - 365 * DAY) - 2 * DAY
         return {
@@ -153,12 +153,12 @@ class Project:
     def cluster(self) -> Json:
         """The cluster that the project runs in."""
         name = f"nf-{self.region}"
-        dice = dice_of(self.inventory.seed, "cluster", self.index).hex()
-        balancer = f"lb.{dice[:24]}.northflank.com"
-        return {"id": name, "name": name, "namespace": f"ns-{dice[24:36]}", "loadBalancers": [balancer]}
+        random = random_bytes(self.inventory.seed, "cluster", self.index).hex()
+        balancer = f"lb.{random[:24]}.northflank.com"
+        return {"id": name, "name": name, "namespace": f"ns-{random[24:36]}", "loadBalancers": [balancer]}
 
     def app_id(self, name: str) -> str:
-        """The path-like id that Northflank gives whatever runs in a project."""
+        """The path-like id of an addon, service or job in a project."""
         return f"/example-user/{self.id}/{name}"
 
     def _app(self, name: str, kind: str, value: str) -> Json:
@@ -166,7 +166,7 @@ class Project:
 
 
 class Addon:
-    """The addon of that index in its project; `number` counts through all projects."""
+    """The addon with this index in its project; `number` counts across all projects."""
 
     def __init__(self, project: Project, index: int) -> None:
         inventory = project.inventory
@@ -179,25 +179,25 @@ class Addon:
         self.status, self.newest_status = STATES[self.number % len(STATES)]
         self.backup_count = _backup_count(inventory.backup_average, self.number)
         self.first_restored = 5 if self.number else 0
-        dice = dice_of(self.seed, "addon", self.number)
-        # Megabytes to some hundred gigabytes, but file stores have terabytes.
-        magnitude = 10**12 if self.type == "minio" else 10 ** (6 + dice[0] % 6)
-        self.size = magnitude * (10 + dice[1] % 40) // 10
+        random = random_bytes(self.seed, "addon", self.number)
+        # From megabytes to hundreds of gigabytes, but terabytes for file stores.
+        magnitude = 10**12 if self.type == "minio" else 10 ** (6 + random[0] % 6)
+        self.size = magnitude * (10 + random[1] % 40) // 10
         self.rhythm, self.period = PERIODS[self.number % len(PERIODS)]
         if self.period * self.backup_count > LONGEST_HISTORY:
             self.rhythm, self.period = PERIODS[0]
-        # The schedule's place within its period, in steps of five minutes, and its last time before NOW.
-        place = int.from_bytes(dice[2:4], "big") * 5 * MINUTE % self.period
-        self.newest = NOW - 1 - (NOW - 1 - place) % self.period
+        # The schedule's offset within its period, in steps of five minutes, and its last time before NOW.
+        offset = int.from_bytes(random[2:4], "big") * 5 * MINUTE % self.period
+        self.newest = NOW - 1 - (NOW - 1 - offset) % self.period
 
     @property
     def created(self) -> int:
-        """When it was made: a day before its first backup."""
+        """The creation time: a day before the first backup."""
         return self.newest - self.backup_count * self.period - DAY
 
     @property
     def backups(self) -> Listing:
-        """All backups, newest first, as they are listed."""
+        """All backups, newest first."""
         return Listing(self.backup_count, lambda age: Backup(self, age).listed())
 
     @property
@@ -207,13 +207,13 @@ class Addon:
         return Listing(restored // 4 * 10 + (0, 1, 3, 6)[restored % 4], self._restore)
 
     def backup(self, backup_id: str) -> "Backup | None":
-        """The backup of that id."""
+        """The backup with this id."""
         number = _trailing_number(backup_id)[1]
         age = 0 if backup_id == "example-backup" else self.backup_count - number
         return _if_named(backup_id, Backup, self, age, self.backup_count)
 
     def listed(self) -> Json:
-        """What the listing says of it."""
+        """The JSON in a listing."""
         addon: Json = {"id": self.id, "name": _title(self.id), "appId": self.project.app_id(self.id)}
         if tags := TAG_SETS[self.number % len(TAG_SETS)]:
             addon["tags"] = list(tags)
@@ -222,7 +222,7 @@ class Addon:
         return {**addon, "spec": {"type": self.type}, "status": self.status}
 
     def details(self) -> Json:
-        """What the single GET says of it."""
+        """The JSON of the item alone."""
         pending = [{"type": "backup", "createdAt": iso(self.newest)}] if self.status == "backup" else []
         return {
             **self.listed(),
@@ -240,7 +240,7 @@ class Addon:
             "deployment": {
                 "replicas": replicas,
                 "storageClass": "nvme" if self.number % 2 == 0 else "ssd",
-                # Megabytes: at least 4 GiB, and at least half as much again as the data.
+                # Megabytes: at least 4 GiB, and at least 1.5 times the size of the data.
                 "storageSize": max(4096, 1024 * (self.size * 3 // 2**31 + 1)),
                 "planId": f"nf-compute-{(10, 20, 50, 100)[self.number % 4]}",
                 "region": self.project.region,
@@ -256,7 +256,7 @@ class Addon:
         }
 
     def restored(self, index: int) -> "tuple[Backup, int]":
-        """The backup of the restore at that index, and the restore's number among the backup's."""
+        """The backup of the restore with this index, and the number of the restore among the backup's."""
         four_backups, rest = divmod(index, len(RESTORE_OF))
         nth, restore = RESTORE_OF[rest]
         return Backup(self, self.first_restored + RESTORED_EVERY * (4 * four_backups + nth)), restore
@@ -267,104 +267,104 @@ class Addon:
 
 
 class Backup:
-    """The backup of that age in its addon: 0 is the newest."""
+    """The backup of this age in its addon: 0 is the newest."""
 
     def __init__(self, addon: Addon, age: int) -> None:
         self.addon = addon
         self.age = age
         self.number = addon.backup_count - age
-        self.dice = dice = dice_of(addon.seed, "backup", addon.number, age)
+        self.random = random = random_bytes(addon.seed, "backup", addon.number, age)
         self.is_example = addon.number == 0 and age == 0
-        self.created = addon.newest - age * addon.period + SECOND + int.from_bytes(dice[16:18], "big") % (8 * SECOND)
+        self.created = addon.newest - age * addon.period + SECOND + int.from_bytes(random[16:18], "big") % (8 * SECOND)
         date = EPOCH + timedelta(milliseconds=self.created)
         self.id = "example-backup" if self.is_example else f"{addon.id}-{date:%Y%m%d}-{self.number}"
-        self.source = "snapshot" if self.is_example else SOURCES[dice[18] % len(SOURCES)]
+        self.source = "snapshot" if self.is_example else SOURCES[random[18] % len(SOURCES)]
         nth, rest = divmod(age - addon.first_restored, RESTORED_EVERY)
         self.restore_count = nth % 4 + 1 if nth >= 0 and rest == 0 else 0
-        # What was restored is complete, and only the newest can be under way.
-        outcome = OUTCOMES[dice[19] % len(OUTCOMES)] if age else addon.newest_status
+        # A restored backup is completed, and only the newest can be scheduled, in progress or aborting.
+        outcome = OUTCOMES[random[19] % len(OUTCOMES)] if age else addon.newest_status
         self.status = "completed" if self.restore_count else outcome
 
     @property
     def size(self) -> int:
-        """Bytes: the oldest is about a fifth of the newest, with one per cent of noise."""
+        """The size in bytes: the oldest is about a fifth of the newest, with one percent of noise."""
         if self.status != "completed":
             return 0
         count = self.addon.backup_count
         trend = self.addon.size * (5 * count - 4 * self.age) // (5 * count)
-        return trend + trend * (int.from_bytes(self.dice[20:22], "big") - 2**15) // 2**15 // 100
+        return trend + trend * (int.from_bytes(self.random[20:22], "big") - 2**15) // 2**15 // 100
 
     @property
     def completed(self) -> int:
-        """When it ended: after twenty seconds and one more for each 200 MB, but before the next one and NOW."""
-        took = 20 * SECOND + self.size // 200_000 + self.dice[22] * 17
+        """The end: 20 seconds and another one for each 200 MB after the start, but before the next backup and NOW."""
+        took = 20 * SECOND + self.size // 200_000 + self.random[22] * 17
         return min(self.created + min(took, self.addon.period // 2), NOW - SECOND)
 
     @property
     def restores(self) -> Listing:
-        """All restores of it, newest first."""
+        """All restores of the backup, newest first."""
         return Listing(self.restore_count, self.restore)
 
     def listed(self) -> Json:
-        """What the listing says of it."""
+        """The JSON in a listing."""
         backup = self._common()
         if "config" in backup:
             backup["config"] |= self._storage()
-        if self.source != "snapshot" and self.dice[24] % 4 == 0:
+        if self.source != "snapshot" and self.random[24] % 4 == 0:
             backup["customDestinationId"] = "offsite-bucket"
         return backup
 
     def details(self) -> Json:
-        """What the single GET says of it."""
+        """The JSON of the item alone."""
         backup = self._common()
         if self.restore_count:
             backup["lastRestore"] = without(self.restore(0), "id")
         return backup
 
     def restore(self, index: int) -> Json:
-        """One restore of it; 0 is the newest."""
+        """A restore of the backup; 0 is the newest."""
         addon = self.addon
-        dice = dice_of(addon.seed, "restore", addon.number, self.age, index)
-        # Spread over the three days after the backup, or as many as have passed since.
+        random = random_bytes(addon.seed, "restore", addon.number, self.age, index)
+        # The restores are spread over three days after the backup, or the time since then.
         gap = min(NOW - self.completed, 3 * DAY) // (self.restore_count + 1)
         began = self.completed + gap * (self.restore_count - index)
         if index == 0 and self.age == addon.first_restored:
             status = NEWEST_RESTORE[addon.number % len(NEWEST_RESTORE)]
         else:
-            status = RESTORE_OUTCOMES[dice[12] % len(RESTORE_OUTCOMES)]
-        restore = {"id": dice[:12].hex(), "status": status, "restoreTimestamp": iso(began)}
+            status = RESTORE_OUTCOMES[random[12] % len(RESTORE_OUTCOMES)]
+        restore = {"id": random[:12].hex(), "status": status, "restoreTimestamp": iso(began)}
         if status not in OPEN:
-            restore["completedAt"] = iso(began + min(30 * SECOND + dice[13] * SECOND, gap - 1))
+            restore["completedAt"] = iso(began + min(30 * SECOND + random[13] * SECOND, gap - 1))
         return restore
 
     def _common(self) -> Json:
         name = "Example Backup" if self.is_example else f"{self.addon.rhythm} backup {self.number}"
-        uid = str(UUID(bytes=self.dice[:16], version=4))
+        uid = str(UUID(bytes=self.random[:16], version=4))
         backup: Json = {"id": self.id, "name": name, "uid": uid, "status": self.status, "createdAt": iso(self.created)}
         if self.status not in OPEN:
             backup["completedAt"] = iso(self.completed)
-        # A few failed ones have none; the example addon's all have, so that examples can do without a check.
-        if self.addon.number == 0 or self.status != "failed" or self.dice[23] % 4:
+        # A few failed backups have no config, but all of the example addon do, so that examples need no check.
+        if self.addon.number == 0 or self.status != "failed" or self.random[23] % 4:
             versions = self.addon.versions
             version = versions[self.age * len(versions) // self.addon.backup_count]
             backup["config"] = {"source": {"type": self.source}, "size": str(self.size), "addonVersion": version}
         return backup
 
     def _storage(self) -> Json:
-        # Only dumps are compressed, and only snapshots are copied to more places.
+        # Only dumps are compressed, and only snapshots have additional destinations.
         if self.source != "snapshot":
-            return {"compressionType": ("gz", "zstd")[self.dice[25] % 2]}
+            return {"compressionType": ("gz", "zstd")[self.random[25] % 2]}
         if self.is_example:
             return {"additionalDestinations": [_destination("example-backup-destination", 7)]}
-        if self.dice[25] % 8 == 0:
+        if self.random[25] % 8 == 0:
             return {"additionalDestinations": [_destination("offsite-bucket", 30), _destination("archive-bucket")]}
-        if self.dice[25] % 8 == 1:
+        if self.random[25] % 8 == 1:
             return {"additionalDestinations": [_destination("offsite-bucket", 30)]}
         return {}
 
 
 def _backup_count(average: int, number: int) -> int:
-    # The difference of rounded sums, so that five addons have five times the average however it is rounded.
+    # The difference of rounded sums, so that five addons always have exactly five times the average.
     place = number % (len(HALVES) - 1)
     return average * HALVES[place + 1] // 2 - average * HALVES[place] // 2
 
@@ -374,18 +374,18 @@ def _destination(destination_id: str, days: int | None = None) -> Json:
     return {"destinationId": destination_id, **retention, "type": "custom"}
 
 
-def dice_of(*key: object) -> bytes:
-    """32 bytes that are random, and the same for each key."""
+def random_bytes(*key: object) -> bytes:
+    """32 pseudorandom bytes, always the same for the same key."""
     return blake2b("/".join(map(str, key)).encode(), digest_size=32).digest()
 
 
 def iso(time: int) -> str:
-    """That time as the API writes it."""
+    """Format a time as the API does."""
     return (EPOCH + timedelta(milliseconds=time)).isoformat(timespec="milliseconds") + "Z"
 
 
 def milliseconds(text: str) -> int:
-    """The time that the API writes like this."""
+    """Parse a time in the API's format."""
     return (datetime.fromisoformat(text).replace(tzinfo=None) - EPOCH) // timedelta(milliseconds=1)
 
 
@@ -394,18 +394,18 @@ def _title(slug: str) -> str:
 
 
 def without(item: Json, *keys: str) -> Json:
-    """The item without these fields."""
+    """A copy of the item without these fields."""
     return {key: value for key, value in item.items() if key not in keys}
 
 
 def _name_of(words: Sequence[str], index: int) -> str:
-    """The words one after the other, then again with -2, -3 and so on."""
+    """One of the words, in turn; from the second turn on with -2, -3 and so on appended."""
     turn, place = divmod(index, len(words))
     return f"{words[place]}-{turn + 1}" if turn else words[place]
 
 
 def _index_of(words: Sequence[str], name: str) -> int:
-    """The index that `name` would have, or -1; whether `_name_of` would spell it so is for the caller to see."""
+    """The index of `name`, or -1. The caller must check that `_name_of` returns this spelling."""
     word, number = (name, 1) if name in words else _trailing_number(name)
     return (number - 1) * len(words) + words.index(word) if word in words else -1
 
@@ -416,7 +416,7 @@ def _trailing_number(slug: str) -> tuple[str, int]:
 
 
 def _if_named(name: str, kind: Callable[[Parent, int], Item], parent: Parent, index: int, count: int) -> Item | None:
-    """The item of that index, provided that there is one and that `name` is exactly its id."""
+    """The item with this index, if there is one and `name` is exactly its id."""
     if not 0 <= index < count:
         return None
     item = kind(parent, index)

@@ -1,4 +1,4 @@
-"""The log lines of native dumps and their restores, and the questions that can be asked of them."""
+"""The log lines of native dumps and their restores, and queries of them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,54 +6,53 @@ from datetime import UTC, datetime
 
 import attrs
 
-from northflank_async.simulator.fields import Problems, refuse
-from northflank_async.simulator.inventory import EPOCH, SECOND, Json, dice_of, iso, milliseconds
+from northflank_async.simulator.inventory import EPOCH, SECOND, Json, iso, milliseconds, random_bytes
 from northflank_async.simulator.runs import Run
+from northflank_async.simulator.validation import Problems, reject
 
-STEPS = 20  # lines that tell how far it is
-LONGEST = 10**6  # lines that can be asked for
+STEPS = 20  # a run logs its progress at each
 
 
-def lines(run: Run, doing: str, container: str, now: int) -> list[Json]:
-    """What the run has written until now, oldest first; it says more the longer it runs."""
+def log_lines(run: Run, name: str, container: str, now: int) -> list[Json]:
+    """The lines that the run has written so far, oldest first."""
     if now < run.begins:
         return []
-    # The inventory has runs without an end.
+    # Some computed runs never end.
     took = min((run.would_end or run.ends) - run.begins, 40 * SECOND * STEPS)
-    texts = [(run.begins, f"Starting {doing}")]
+    texts = [(run.begins, f"Starting {name}")]
     for step in range(1, STEPS):
         time = run.begins + took * step // STEPS
-        texts.append((time, f"{doing}: {100 * step // STEPS} %"))
+        texts.append((time, f"{name}: {100 * step // STEPS} %"))
     if run.outcome == "failed":
-        texts.append((run.ends, f"ERROR {doing} failed: connection to the server was lost"))
+        texts.append((run.ends, f"ERROR {name} failed: connection to the server was lost"))
     else:
-        texts.append((run.ends, f"Finished {doing}: {run.outcome}"))
+        texts.append((run.ends, f"Finished {name}: {run.outcome}"))
     until = min(now, run.ends)
     return [{"containerId": container, "log": text, "ts": iso(time)} for time, text in texts if time <= until]
 
 
-def container_of(addon_id: str, *run: object) -> str:
-    """The id of the container that does it."""
-    return f"{addon_id}-{dice_of('container', addon_id, *run)[:5].hex()}"
+def container_id(addon_id: str, *run: object) -> str:
+    """The id of the container of a run."""
+    return f"{addon_id}-{random_bytes('container', addon_id, *run)[:5].hex()}"
 
 
 @attrs.frozen(kw_only=True)
 class LogQuery:
-    """Which lines are asked for: those from `start` to `end` whose text `wanted` takes, newest first or not."""
+    """A query: the lines from `start` to `end` that pass all filters, newest first if `backward`."""
 
     start: int | None
     end: int | None
     limit: int | None
     backward: bool
     container: str | None
-    wanted: list[Callable[[str], bool]]
+    filters: list[Callable[[str], bool]]
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "LogQuery":
-        """Read the documented parameters.
+        """Parse the documented parameters.
 
         Raises:
-            Refusal: with each parameter that is wrong under `details`.
+            Rejection: A parameter is not valid; `details` names each one.
         """
         problems: Problems = {}
         if query.get("queryType", "range") != "range":
@@ -63,30 +62,30 @@ class LogQuery:
         start, end = (_time(query, name, problems) for name in ("startTime", "endTime"))
         duration, limit = (_count(query, name, problems) for name in ("duration", "lineLimit"))
         if duration is not None and "startTime" in query and "endTime" in query:
-            problems["duration"] = "goes with startTime or endTime, not with both"
-        wanted = _texts(query, problems)
-        refuse(problems)
+            problems["duration"] = "is not allowed with both startTime and endTime"
+        filters = _text_filters(query, problems)
+        reject(problems)
         if duration is not None and start is not None:
             end = start + duration * SECOND
         elif duration is not None and end is not None:
             start = end - duration * SECOND
         backward = query.get("direction", "backward") == "backward"
         return cls(
-            start=start, end=end, limit=limit, backward=backward, container=query.get("containerName"), wanted=wanted
+            start=start, end=end, limit=limit, backward=backward, container=query.get("containerName"), filters=filters
         )
 
     def select(self, written: list[Json]) -> list[Json]:
-        """Those of the lines, which come oldest first."""
-        chosen = [line for line in (reversed(written) if self.backward else written) if self._takes(line)]
+        """The lines that match; `written` is oldest first."""
+        chosen = [line for line in (reversed(written) if self.backward else written) if self._matches(line)]
         return chosen[: self.limit]
 
-    def _takes(self, line: Json) -> bool:
+    def _matches(self, line: Json) -> bool:
         time = milliseconds(line["ts"])
         return (
             (self.start is None or time >= self.start)
             and (self.end is None or time <= self.end)
             and (self.container is None or line["containerId"] == self.container)
-            and all(wants(line["log"]) for wants in self.wanted)
+            and all(accepts(line["log"]) for accepts in self.filters)
         )
 
 
@@ -108,23 +107,23 @@ def _count(query: Mapping[str, str], name: str, problems: Problems) -> int | Non
         return None
     if re.fullmatch("[0-9]{1,12}", text) and int(text) >= 1:
         return int(text)
-    problems[name] = "must be a whole number from 1 on"
+    problems[name] = "must be an integer of at least 1"
     return None
 
 
-def _texts(query: Mapping[str, str], problems: Problems) -> list[Callable[[str], bool]]:
-    wanted: list[Callable[[str], bool]] = []
+def _text_filters(query: Mapping[str, str], problems: Problems) -> list[Callable[[str], bool]]:
+    filters: list[Callable[[str], bool]] = []
     if (included := query.get("textIncludes")) is not None:
-        wanted.append(lambda text: included in text)
+        filters.append(lambda text: included in text)
     if (excluded := query.get("textNotIncludes")) is not None:
-        wanted.append(lambda text: excluded not in text)
+        filters.append(lambda text: excluded not in text)
     for name, expected in (("regexIncludes", True), ("regexNotIncludes", False)):
         if name in query:
             try:
-                wanted.append(_matching(re.compile(query[name]), expected))
+                filters.append(_matching(re.compile(query[name]), expected))
             except re.error as error:
-                problems[name] = f"is no regular expression: {error}"
-    return wanted
+                problems[name] = f"is not a regular expression: {error}"
+    return filters
 
 
 def _matching(pattern: re.Pattern[str], expected: bool) -> Callable[[str], bool]:

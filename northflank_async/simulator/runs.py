@@ -1,33 +1,33 @@
-"""How backups and restores go: what state a run is in follows from the time at which one looks."""
+"""Runs of backups and restores: the status of a run follows from the time."""
 
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 
-from northflank_async.simulator.inventory import NOW, OPEN, SECOND, Json, dice_of, iso
+from northflank_async.simulator.inventory import NOW, OPEN, SECOND, Json, iso, random_bytes
 
-ABORTING = SECOND
+ABORTING = SECOND  # how long a run is aborting
 
 
 @attrs.frozen(kw_only=True)
 class SimulatedTime:
-    """Milliseconds since EPOCH: the inventory's NOW at first, then `speed` seconds for each of the clock's."""
+    """Milliseconds since EPOCH, starting at the inventory's NOW and running `speed` times as fast as the clock."""
 
     clock: Callable[[], float]
     speed: float
     began: float
 
     def now(self) -> int:
-        """What time it is."""
+        """The simulated time."""
         return NOW + round((self.clock() - self.began) * self.speed * 1000)
 
 
 @attrs.frozen(kw_only=True)
 class Run:
-    """From `begins` to `ends` it is in progress, before that scheduled, and then what `outcome` says.
+    """A run: scheduled before `begins`, in progress until `ends`, and then with the status `outcome`.
 
-    One that is aborted has the time at which it would have ended besides.
+    `would_end` is when an aborted run would have ended.
     """
 
     begins: int
@@ -36,7 +36,7 @@ class Run:
     would_end: int | None = None
 
     def status(self, now: int) -> str:
-        """The status as it is documented."""
+        """The documented status."""
         if now >= self.ends:
             return self.outcome
         if self.would_end is not None:
@@ -44,13 +44,13 @@ class Run:
         return "scheduled" if now < self.begins else "in-progress"
 
     def abort(self, now: int) -> "Run | None":
-        """The run that ends early, a second from now; None where it is not under way."""
+        """Return this run aborted, so that it ends in a second, or None if it is neither scheduled nor in progress."""
         if self.status(now) not in ("scheduled", "in-progress"):
             return None
         return Run(begins=self.begins, ends=now + ABORTING, outcome="aborted", would_end=self.ends)
 
     def describe(self, now: int) -> Json:
-        """What a record says of it."""
+        """The fields of the run in a record."""
         ended = {"completedAt": iso(self.ends)} if now >= self.ends else {}
         return {"status": self.status(now), **ended}
 
@@ -59,7 +59,7 @@ NEVER = 2**53  # a time after all others
 
 
 def computed_run(status: str, created: int, ended: int) -> Run:
-    """The run of what the inventory computes, which stays as it is unless it is aborted."""
+    """The run of a computed backup or restore, which keeps its status unless it is aborted."""
     if status in OPEN:
         begins = NEVER if status == "scheduled" else created
         return Run(begins=begins, ends=NEVER, outcome="completed", would_end=NEVER if status == "aborting" else None)
@@ -67,16 +67,16 @@ def computed_run(status: str, created: int, ended: int) -> Run:
 
 
 @attrs.frozen(kw_only=True)
-class RunDraw:
-    """Draws how a run will go: about two seconds scheduled, about ten in progress, failed at the rate of the faults."""
+class RunGenerator:
+    """Starts runs: about two seconds scheduled, about ten in progress, and failed at the given rate."""
 
     seed: int
     rate: float
 
-    def run(self, now: int, *key: Any) -> Run:
-        """The run that is started now; the same for each key."""
-        dice = dice_of(self.seed, "run", *key)
-        begins = now + 1500 + dice[0] * 1000 // 256
-        ends = begins + 8000 + dice[1] * 4000 // 256
-        fails = int.from_bytes(dice[2:10], "big") < self.rate * 2.0**64
+    def start(self, now: int, *key: Any) -> Run:
+        """Start a run now; the same key always gives the same run."""
+        random = random_bytes(self.seed, "run", *key)
+        begins = now + 1500 + random[0] * 1000 // 256
+        ends = begins + 8000 + random[1] * 4000 // 256
+        fails = int.from_bytes(random[2:10], "big") < self.rate * 2.0**64
         return Run(begins=begins, ends=ends, outcome="failed" if fails else "completed")

@@ -1,4 +1,4 @@
-"""The simulator as a server on the loopback interface."""
+"""The simulator: a server on the loopback interface."""
 
 import math
 import time
@@ -10,35 +10,35 @@ from aiohttp import web
 
 from northflank_async.simulator.account import Account
 from northflank_async.simulator.application import application
-from northflank_async.simulator.faults import FaultDraw, Faults
-from northflank_async.simulator.gate import Gate, RequestRecord
+from northflank_async.simulator.faults import FaultGenerator, Faults
 from northflank_async.simulator.inventory import Inventory
-from northflank_async.simulator.runs import RunDraw, SimulatedTime
+from northflank_async.simulator.middleware import Middleware, RequestRecord
+from northflank_async.simulator.rate_limit import RateLimitWindow
+from northflank_async.simulator.runs import RunGenerator, SimulatedTime
 from northflank_async.simulator.storage import PREFIX, Downloads
-from northflank_async.simulator.window import Window
 
 HOST = "127.0.0.1"
-MOST_BACKUPS = 1_000_000  # for each addon: two centuries of hours
+MOST_BACKUPS = 1_000_000  # for each addon: more than a century of hourly backups
 
 
 class Simulator:
-    """Northflank in a process, reachable at `url` with `token` inside `async with`.
+    """A simulated Northflank API, available at `url` with `token` inside `async with`.
 
-    - `port`: 0 takes any that is free.
-    - `seed`: another seed makes another inventory.
-    - `projects`; `addons` for each project; `backups` for each addon on average.
-    - `latency`: seconds before each answer.
+    - `port`: 0 selects a free port.
+    - `seed`: another seed generates another inventory.
+    - `projects`: their number; `addons`: the number in each project; `backups`: the average number of each addon.
+    - `latency`: seconds before each response.
     - `rate_limit`: requests in each window of `window` seconds.
-    - `faults`: what goes wrong on purpose.
-    - `clock`: seconds, for the window and for the simulated time.
-    - `speed`: seconds of simulated time for each of the clock's.
-    - `downloads`: how downloads go.
+    - `faults`: requests and runs that fail on purpose.
+    - `clock`: returns seconds, for the window and for the simulated time.
+    - `speed`: how much faster the simulated time runs than the clock.
+    - `downloads`: the size of downloads, and their faults.
 
-    The simulated time begins with the simulator, always at the same date. A backup that is started is scheduled for
-    about two seconds of it and in progress for about ten, and a restore likewise. What the inventory has under way
-    stays so unless it is aborted.
+    The simulated time starts with the simulator, always at the same date. A backup or restore that you start is
+    scheduled for about two seconds of simulated time and in progress for about ten. Those that the inventory has in
+    progress stay so unless they are aborted.
 
-    `requests` lists what came in, in the order of arrival.
+    `requests` lists the received requests in the order of arrival.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class Simulator:
         self._account = Account(
             Inventory(seed=seed, project_count=projects, addon_count=addons, backup_average=backups),
             SimulatedTime(clock=clock, speed=speed, began=clock()),
-            RunDraw(seed=faults.seed, rate=faults.runs),
+            RunGenerator(seed=faults.seed, rate=faults.runs),
         )
-        self._gate = Gate(
+        self._middleware = Middleware(
             token=token,
-            window=Window(limit=rate_limit, seconds=window, clock=clock),
-            draw=FaultDraw(faults),
+            window=RateLimitWindow(limit=rate_limit, seconds=window, clock=clock),
+            faults=FaultGenerator(faults),
             latency=latency,
             requests=self.requests,
             storage=PREFIX,
@@ -94,16 +94,16 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where it listens: http://127.0.0.1:PORT."""
+        """The base URL: http://127.0.0.1:PORT."""
         if self._runner is None:
             raise RuntimeError("the simulator has a URL only inside `async with`")
         return f"http://{HOST}:{self._runner.addresses[0][1]}"
 
     async def __aenter__(self) -> Self:
         if self._runner is not None:
-            raise RuntimeError("the simulator is running already")
-        app = application(self._account, self._gate, self._downloads)
-        # Closing must not wait for answers that are still under way.
+            raise RuntimeError("the simulator is already running")
+        app = application(self._account, self._middleware, self._downloads)
+        # Closing must not wait for responses in flight.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
         await runner.setup()
         try:

@@ -1,4 +1,4 @@
-"""The storage service that download links lead to: another host in reality, other paths here."""
+"""The storage service behind download links: another host in reality, other paths here."""
 
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -9,25 +9,25 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from northflank_async.simulator.answers import Refusal
 from northflank_async.simulator.backups import StoredBackup
 from northflank_async.simulator.inventory import HOUR
+from northflank_async.simulator.responses import Rejection
 from northflank_async.simulator.routes.lookup import Lookup, Routes
 
 PREFIX = "/storage/"
 BACKUP = "{project}/{addon}/{backup}"
 LINK, OBJECT = PREFIX + "links/", PREFIX + "objects/"
-BLOCK = 2**16  # bytes that are made at a time
+BLOCK = 2**16  # bytes generated at a time
 
 
 @attrs.frozen(kw_only=True)
 class Downloads:
-    """How downloads go; as they should, if not told otherwise.
+    """The size of downloads, and their faults; by default they have none.
 
-    - `size`: bytes of each, instead of the backup's own size.
+    - `size`: bytes of every download, instead of the backup's own size.
     - `cut_after`: the first transfer is cut off after the first number of bytes, the second after the second, and so
-      on; those that come after run through.
-    - `ranges`: False makes a storage that knows no ranges and answers with everything.
+      on; later transfers are complete.
+    - `ranges`: False simulates a storage service that ignores `Range` and sends the complete object.
     """
 
     size: int | None = None
@@ -38,14 +38,14 @@ class Downloads:
         if self.size is not None and self.size < 0:
             raise ValueError(f"size must be at least 0, not {self.size}")
         if any(number < 0 for number in self.cut_after):
-            raise ValueError(f"cut_after must be numbers of at least 0, not {self.cut_after}")
+            raise ValueError(f"cut_after must be numbers of bytes, at least 0, not {self.cut_after}")
 
 
 @attrs.frozen
 class Storage:
-    """The service: it needs no token, and refuses a request that carries one.
+    """The service. It rejects requests with a token, because that must not be sent to another host.
 
-    A link holds for an hour of simulated time, and redirects to the object.
+    A link is valid for an hour of simulated time and redirects to the object.
     """
 
     lookup: Lookup
@@ -53,24 +53,24 @@ class Storage:
     _transfers: Iterator[int] = attrs.field(factory=count)
 
     def routes(self) -> Routes:
-        """What it serves, below no version and no team."""
+        """Every method and path, with its handler; they have no version and no team."""
         paths = ((LINK + BACKUP, self.redirect), (OBJECT + BACKUP, self.send))
         return [(method, path, handler) for path, handler in paths for method in ("GET", "HEAD")]
 
     def link(self, request: web.Request, backup: StoredBackup) -> URL:
-        """Where the backup can be downloaded for an hour, on the host that the request came to."""
+        """The backup's download link, on the host of the request."""
         path = f"{LINK}{backup.addon.project.id}/{backup.addon.id}/{backup.id}"
         return request.url.origin().with_path(path).with_query(self._signed(path, self._now() + HOUR))
 
     async def redirect(self, request: web.Request) -> web.StreamResponse:
-        """What the link leads to first."""
+        """Redirect a link to its object."""
         expires = self._check(request)
         path = OBJECT + request.path.removeprefix(LINK)
         location = URL.build(path=path, query=self._signed(path, expires))
         return web.Response(status=302, headers={"Location": str(location)})
 
     async def send(self, request: web.Request) -> web.StreamResponse:
-        """The bytes, or the range of them that is asked for."""
+        """Send the object, or the requested range of it."""
         self._check(request)
         backup = self.lookup.backup(request)
         size = backup.size if self.downloads.size is None else self.downloads.size
@@ -95,15 +95,15 @@ class Storage:
         return _stream(request, key, start, min(stop, cut), cut < stop)
 
     def _check(self, request: web.Request) -> int:
-        """When the link expires, if it is good."""
+        """Check the request's signature; return when the link expires."""
         if "Authorization" in request.headers:
-            raise Refusal(400, "The storage service takes no token: it must not be sent here.")
+            raise Rejection(400, "Do not send the API token to the storage service.")
         expires = request.query.get("expires", "")
         time = int(expires) if re.fullmatch("[0-9]{1,15}", expires) else 0
         if dict(request.query) != self._signed(request.path, time):
-            raise Refusal(403, "The signature does not match.")
+            raise Rejection(403, "The signature does not match.")
         if time < self._now():
-            raise Refusal(403, "The link has expired.")
+            raise Rejection(403, "The link has expired.")
         return time
 
     def _signed(self, path: str, expires: int) -> dict[str, str]:
@@ -115,10 +115,10 @@ class Storage:
 
 
 def content(key: str, start: int, stop: int) -> Iterator[bytes]:
-    """Those bytes of the object of that key, made a block at a time."""
+    """The bytes of an object from `start` to `stop`, generated a block at a time."""
     for block in range(start // BLOCK, -(-stop // BLOCK)):
-        made = shake_128(f"{key}/{block}".encode()).digest(BLOCK)
-        yield made[max(0, start - block * BLOCK) : stop - block * BLOCK]
+        generated = shake_128(f"{key}/{block}".encode()).digest(BLOCK)
+        yield generated[max(0, start - block * BLOCK) : stop - block * BLOCK]
 
 
 async def _stream(request: web.Request, key: str, start: int, stop: int, is_cut: bool) -> AsyncIterator[bytes]:
@@ -129,13 +129,13 @@ async def _stream(request: web.Request, key: str, start: int, stop: int, is_cut:
 
 
 def _range(request: web.Request, etag: str, size: int) -> tuple[int, int, int]:
-    """Where the answer starts and stops, and its status."""
+    """The start and the end of the response's range, and its status."""
     condition = request.headers.get("If-Range")
-    asked = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", request.headers.get("Range", ""))
-    # What is no range, or not of this content, counts as not said.
-    if asked is None or condition not in (None, etag):
+    requested = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", request.headers.get("Range", ""))
+    # An invalid range, or one of other content, is ignored.
+    if requested is None or condition not in (None, etag):
         return 0, size, 200
-    match asked.groups():
+    match requested.groups():
         case ("", ""):
             return 0, size, 200
         case ("", last):

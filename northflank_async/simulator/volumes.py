@@ -1,15 +1,26 @@
-"""The volumes of every project, and their backups as they are now."""
+"""The volumes of every project, and their backups."""
 
 from datetime import timedelta
 
 import attrs
 
-from northflank_async.simulator.identifiers import free_id
-from northflank_async.simulator.inventory import DAY, EPOCH, MINUTE, NOW, SECOND, Json, Listing, Project, dice_of, iso
-from northflank_async.simulator.overlay import Overlaid, Overlay
-from northflank_async.simulator.runs import Run, RunDraw, SimulatedTime
+from northflank_async.simulator.changes import ChangedListing, ListingChanges
+from northflank_async.simulator.identifiers import unused_id
+from northflank_async.simulator.inventory import (
+    DAY,
+    EPOCH,
+    MINUTE,
+    NOW,
+    SECOND,
+    Json,
+    Listing,
+    Project,
+    iso,
+    random_bytes,
+)
+from northflank_async.simulator.runs import Run, RunGenerator, SimulatedTime
 
-# What a volume is for, how it can be mounted, and what mounts it: an app of its project.
+# The purpose of a volume, its access mode, and the service of its project that mounts it.
 KINDS: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
     ("uploads", "ReadWriteMany", ("api", "service")),
     ("cache", "ReadWriteOnce", ("worker", "service")),
@@ -20,7 +31,7 @@ WEEK = 7 * DAY
 
 
 class Volume:
-    """The volume of that index in its project."""
+    """The volume with this index in its project."""
 
     def __init__(self, project: Project, index: int) -> None:
         self.project = project
@@ -28,15 +39,15 @@ class Volume:
         role, self.access_mode, self.mount = KINDS[index]
         self.is_example = project.index == 0 and index == 0
         self.id = "example-volume" if self.is_example else f"{project.id}-{role}"
-        dice = dice_of(project.inventory.seed, "volume", project.index, index)
-        self.size = 1024 * (4, 6, 10, 20, 50)[dice[0] % 5]
-        self.storage_class = ("ssd", "nvme")[dice[1] % 2]
-        self.backup_count = MOST_BACKUPS if self.is_example else dice[2] % (MOST_BACKUPS + 1)
-        self.created = NOW - (MOST_BACKUPS + 1) * WEEK - int.from_bytes(dice[3:5], "big") * MINUTE
+        random = random_bytes(project.inventory.seed, "volume", project.index, index)
+        self.size = 1024 * (4, 6, 10, 20, 50)[random[0] % 5]
+        self.storage_class = ("ssd", "nvme")[random[1] % 2]
+        self.backup_count = MOST_BACKUPS if self.is_example else random[2] % (MOST_BACKUPS + 1)
+        self.created = NOW - (MOST_BACKUPS + 1) * WEEK - int.from_bytes(random[3:5], "big") * MINUTE
 
     @property
     def spec(self) -> Json:
-        """What it is made of."""
+        """The `spec` object."""
         return {
             "accessMode": self.access_mode,
             "storageClassName": self.storage_class,
@@ -44,7 +55,7 @@ class Volume:
         }
 
     def details(self) -> Json:
-        """What the listing and the single GET say of it."""
+        """The JSON of the volume, in a listing and alone."""
         attached = [{"id": self.mount[0], "type": self.mount[1]}] if self.mount else []
         return {
             "id": self.id,
@@ -58,7 +69,7 @@ class Volume:
         }
 
     def backup(self, age: int) -> "VolumeBackup":
-        """The computed backup of that age: 0 is the newest."""
+        """The computed backup of this age: 0 is the newest."""
         number = self.backup_count - age
         created = NOW - age * WEEK - DAY + self.index * MINUTE
         date = EPOCH + timedelta(milliseconds=created)
@@ -84,8 +95,8 @@ class VolumeBackup:
     description: str | None = None
 
     def details(self, now: int) -> Json:
-        """What the listing and the single GET say of it now."""
-        changes = [time for time in (self.created, self.run.begins, self.run.ends) if time <= now]
+        """The JSON of the backup, in a listing and alone."""
+        changed = [time for time in (self.created, self.run.begins, self.run.ends) if time <= now]
         return {
             "id": self.id,
             "name": self.name,
@@ -94,69 +105,69 @@ class VolumeBackup:
             "spec": {"storageSize": self.volume.size},
             "source": {"type": "volume", "sourceObject": {"id": self.volume.id, "spec": self.volume.spec}},
             "createdAt": iso(self.created),
-            "updatedAt": iso(max(changes)),
+            "updatedAt": iso(max(changed)),
         }
 
 
 @attrs.frozen(kw_only=True)
 class Volumes:
-    """All volumes, and what was done to their backups since the start."""
+    """All volumes, and the changes to their backups since the start."""
 
     time: SimulatedTime
-    draw: RunDraw
-    _changes: dict[tuple[int, int], Overlay[VolumeBackup]] = attrs.field(factory=dict)
+    run_generator: RunGenerator
+    _changes: dict[tuple[int, int], ListingChanges[VolumeBackup]] = attrs.field(factory=dict)
 
     def listing(self, project: Project) -> Listing:
         """All volumes of the project."""
         return Listing(len(KINDS), lambda index: Volume(project, index).details())
 
     def find(self, project: Project, volume_id: str) -> Volume | None:
-        """The volume of that id."""
+        """The volume with this id."""
         volumes = (Volume(project, index) for index in range(len(KINDS)))
         return next((volume for volume in volumes if volume.id == volume_id), None)
 
-    def backups(self, volume: Volume) -> Overlaid[VolumeBackup]:
+    def backups(self, volume: Volume) -> ChangedListing[VolumeBackup]:
         """All backups of the volume, newest first."""
         now = self.time.now()
         base = Listing(volume.backup_count, lambda age: volume.backup(age).details(now))
-        return self._of(volume).over(base, lambda backup: backup.details(now))
+        return self._of(volume).apply(base, lambda backup: backup.details(now))
 
     def find_backup(self, volume: Volume, backup_id: str) -> Json | None:
-        """The backup of that id, as it is now."""
+        """The backup with this id."""
         listing = self.backups(volume)
         return next((item for item in listing.slice(0, listing.length) if item["id"] == backup_id), None)
 
     def create(self, volume: Volume, name: str, description: str | None) -> Json:
         """Start a backup."""
-        overlay = self._changes.setdefault(_key(volume), Overlay())
+        changes = self._changes.setdefault(_key(volume), ListingChanges())
         now = self.time.now()
         taken = {volume.backup(age).id for age in range(volume.backup_count)}
-        taken |= {entry.item.id for entry in overlay.entries}
+        taken |= {entry.item.id for entry in changes.entries}
         backup = VolumeBackup(
             volume=volume,
-            id=free_id(name, taken.__contains__),
+            id=unused_id(name, taken.__contains__),
             name=name,
             description=description,
             created=now,
-            run=self.draw.run(now, "volume", *_key(volume), len(overlay.entries)),
+            run=self.run_generator.start(now, "volume", *_key(volume), len(changes.entries)),
         )
-        overlay.add(backup)
+        changes.add(backup)
         return backup.details(now)
 
     def delete(self, volume: Volume, backup_id: str) -> bool:
-        """Delete the backup of that id; False where there is none."""
-        overlay = self._of(volume)
-        if overlay.discard(lambda backup: backup.id == backup_id):
+        """Delete the backup with this id; False if there is none."""
+        changes = self._of(volume)
+        if changes.remove_added(lambda backup: backup.id == backup_id):
             return True
         ages = range(volume.backup_count)
-        age = next((age for age in ages if volume.backup(age).id == backup_id and overlay.has(age)), None)
+        age = next((age for age in ages if volume.backup(age).id == backup_id and changes.has_computed(age)), None)
         if age is None:
             return False
-        self._changes.setdefault(_key(volume), overlay).remove([age])
+        self._changes.setdefault(_key(volume), changes).remove_computed([age])
         return True
 
-    def _of(self, volume: Volume) -> Overlay[VolumeBackup]:
-        return self._changes.get(_key(volume)) or Overlay()
+    def _of(self, volume: Volume) -> ListingChanges[VolumeBackup]:
+        return self._changes.get(_key(volume)) or ListingChanges()
 
 
 def _key(volume: Volume) -> tuple[int, int]:

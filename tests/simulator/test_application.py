@@ -1,4 +1,4 @@
-"""What the simulator answers over HTTP, and how it starts and stops."""
+"""The simulator's responses over HTTP, and its start and end."""
 
 import asyncio
 import json
@@ -16,6 +16,7 @@ import pytest
 from yarl import URL
 
 from northflank_async.simulator import RequestRecord, Simulator
+from tests.support.simulated_api import SimulatorClock
 
 FACTS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[1] / "facts").glob("*.json")}
 EXAMPLE = {
@@ -62,7 +63,7 @@ EIGHT = [
 
 @pytest.mark.parametrize("fact", [FACTS[name] for name in EIGHT], ids=EIGHT)
 @pytest.mark.parametrize("route", [0, 1], ids=["plain", "team"])
-async def test_every_documented_route_answers_by_its_schema(fact: dict[str, Any], route: int) -> None:
+async def test_every_documented_route_matches_its_schema(fact: dict[str, Any], route: int) -> None:
     async with Simulator() as sim, session(sim) as http:
         status, body = await get(http, fact["paths"][route].format(**EXAMPLE))
     assert status == 200
@@ -71,7 +72,7 @@ async def test_every_documented_route_answers_by_its_schema(fact: dict[str, Any]
     assert set(body["data"]) & keys
 
 
-async def test_every_team_is_served_the_same_inventory() -> None:
+async def test_every_team_has_the_same_inventory() -> None:
     async with Simulator() as sim, session(sim) as http:
         alone = await get(http, "/v1/projects")
         assert await get(http, "/v1/teams/acme/projects") == alone
@@ -95,7 +96,7 @@ async def test_every_team_is_served_the_same_inventory() -> None:
         "/v1/projects/billing/addons/example-addon/backups",
     ],
 )
-async def test_what_does_not_exist_is_a_404(path: str) -> None:
+async def test_an_unknown_path_is_a_404(path: str) -> None:
     async with Simulator() as sim, session(sim) as http:
         status, body = await get(http, path)
     assert status == 404
@@ -111,7 +112,7 @@ async def test_other_methods_are_a_405(method: str) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer wrong", "simulator-token", "Bearer simulator-token2"])
-async def test_a_missing_or_wrong_token_is_a_401_whatever_is_asked_for(header: str | None) -> None:
+async def test_a_missing_or_wrong_token_is_a_401_at_every_path(header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
     async with Simulator() as sim, aiohttp.ClientSession(sim.url) as http:
         for path in ("/v1/projects", "/nothing"):
@@ -120,12 +121,12 @@ async def test_a_missing_or_wrong_token_is_a_401_whatever_is_asked_for(header: s
                 assert is_error(await response.json(), 401)
 
 
-async def test_a_token_of_ones_own_is_taken() -> None:
+async def test_the_token_can_be_chosen() -> None:
     async with Simulator(token="täglich") as sim, session(sim) as http:
         assert (await get(http, "/v1/projects"))[0] == 200
 
 
-async def test_a_page_has_fifty_items_if_not_asked_otherwise() -> None:
+async def test_a_page_has_fifty_items_by_default() -> None:
     async with Simulator() as sim, session(sim) as http:
         _, body = await get(http, BACKUPS)
     assert len(body["data"]["backups"]) == 50
@@ -171,7 +172,7 @@ async def test_a_page_past_the_end_is_empty() -> None:
     ],
 )
 @pytest.mark.parametrize("per_page", [3, 7, 100])
-async def test_the_pages_are_the_whole_by_cursor_and_by_number(path: str, key: str, per_page: int) -> None:
+async def test_pages_by_cursor_and_by_number_make_up_the_listing(path: str, key: str, per_page: int) -> None:
     async with Simulator() as sim, session(sim) as http:
         whole = [item async for page in pages(http, path, key, per_page=100) for item in page]
         by_cursor = [page async for page in pages(http, path, key, per_page=per_page)]
@@ -185,14 +186,14 @@ async def test_the_pages_are_the_whole_by_cursor_and_by_number(path: str, key: s
     assert all(len(page) == per_page for page in by_cursor[:-1])
 
 
-async def test_a_cursor_wins_over_a_page() -> None:
+async def test_a_cursor_overrides_a_page_number() -> None:
     async with Simulator() as sim, session(sim) as http:
         cursor = (await get(http, BACKUPS, per_page=2))[1]["pagination"]["cursor"]
         by_cursor = await get(http, BACKUPS, per_page=2, cursor=cursor)
         assert await get(http, BACKUPS, per_page=2, cursor=cursor, page=5) == by_cursor
 
 
-async def test_a_cursor_is_good_for_its_own_listing_only() -> None:
+async def test_a_cursor_is_valid_only_for_its_own_listing() -> None:
     async with Simulator() as sim, session(sim) as http:
         cursor = (await get(http, BACKUPS))[1]["pagination"]["cursor"]
         for path in (
@@ -207,7 +208,7 @@ async def test_a_cursor_is_good_for_its_own_listing_only() -> None:
             assert is_error(body, 400)
 
 
-async def test_a_cursor_that_was_never_given_out_is_a_400() -> None:
+async def test_an_unknown_cursor_is_a_400() -> None:
     async with Simulator() as sim, session(sim) as http:
         cursor = (await get(http, BACKUPS))[1]["pagination"]["cursor"]
         for wrong in ("", "x", "ä", "AAAA", cursor[:-1], cursor + "=", cursor[1:], cursor.swapcase(), "A" * 36):
@@ -216,15 +217,15 @@ async def test_a_cursor_that_was_never_given_out_is_a_400() -> None:
             assert is_error(body, 400)
 
 
-async def test_cursors_need_no_encoding() -> None:
-    """Not every client encodes them, so these are as the real ones are: 24 letters and digits, - and _ included."""
+async def test_cursors_need_no_url_encoding() -> None:
+    """Not every client encodes cursors, so these look like the real ones: 24 letters, digits, - or _."""
     async with Simulator() as sim, session(sim) as http:
         for page in range(1, 20):
             cursor = (await get(http, BACKUPS, per_page=10, page=page))[1]["pagination"]["cursor"]
             assert re.fullmatch(r"[A-Za-z0-9_-]{24}", cursor)
 
 
-async def test_a_listed_backup_can_be_read_alone() -> None:
+async def test_a_listed_backup_can_be_fetched_alone() -> None:
     async with Simulator() as sim, session(sim) as http:
         for backup in (await get(http, BACKUPS, per_page=100))[1]["data"]["backups"][::9]:
             status, body = await get(http, f"{BACKUPS}/{backup['id']}")
@@ -232,7 +233,7 @@ async def test_a_listed_backup_can_be_read_alone() -> None:
             assert body["data"]["uid"] == backup["uid"]
 
 
-async def test_the_restores_of_an_addon_are_those_of_its_backups() -> None:
+async def test_an_addon_lists_the_restores_of_its_backups() -> None:
     async with Simulator() as sim, session(sim) as http:
         of_addon = [item async for page in pages(http, f"{ADDON}/restores", "restores") for item in page]
         for backup_id in dict.fromkeys(restore["backupId"] for restore in of_addon[:10]):
@@ -242,7 +243,7 @@ async def test_the_restores_of_an_addon_are_those_of_its_backups() -> None:
             ]
 
 
-async def test_restores_of_a_backup_that_another_addon_made() -> None:
+async def test_restores_of_another_addons_backup_need_its_source() -> None:
     elsewhere = "/v1/projects/billing/addons/billing-cache/backups/example-backup/restores"
     source = {"sourceProjectId": "default-project", "sourceAddonId": "example-addon"}
     async with Simulator() as sim, session(sim) as http:
@@ -256,21 +257,11 @@ async def test_restores_of_a_backup_that_another_addon_made() -> None:
 
 
 @pytest.mark.parametrize("name", ["sourceProjectId", "sourceAddonId"])
-async def test_half_a_source_is_a_400(name: str) -> None:
+async def test_an_incomplete_source_is_a_400(name: str) -> None:
     async with Simulator() as sim, session(sim) as http:
         status, body = await get(http, f"{BACKUPS}/example-backup/restores", **{name: "default-project"})
     assert status == 400
     assert is_error(body, 400)
-
-
-class Clock:
-    """A clock that goes when told."""
-
-    def __init__(self) -> None:
-        self.now = 5000.25
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def limits(http: aiohttp.ClientSession, path: str = "/v1/projects") -> tuple[int, int, int, int]:
@@ -284,8 +275,8 @@ async def limits(http: aiohttp.ClientSession, path: str = "/v1/projects") -> tup
         )
 
 
-async def test_the_window_begins_with_the_first_request_and_ends_after_its_time() -> None:
-    clock = Clock()
+async def test_the_window_starts_with_the_first_request() -> None:
+    clock = SimulatorClock()
     async with Simulator(rate_limit=3, window=60, clock=clock) as sim, session(sim) as http:
         clock.now += 1000
         assert await limits(http) == (200, 3, 2, 60)
@@ -300,8 +291,8 @@ async def test_the_window_begins_with_the_first_request_and_ends_after_its_time(
         assert await limits(http) == (200, 3, 2, 60)
 
 
-async def test_waiting_for_the_reset_is_always_enough() -> None:
-    clock = Clock()
+async def test_waiting_until_the_reset_is_always_enough() -> None:
+    clock = SimulatorClock()
     async with Simulator(rate_limit=1, window=7.3, clock=clock) as sim, session(sim) as http:
         for wait in (0.0, 0.1, 1.9, 7.2):
             assert (await limits(http))[0] == 200
@@ -312,21 +303,21 @@ async def test_waiting_for_the_reset_is_always_enough() -> None:
             clock.now += reset
 
 
-async def test_an_answer_past_the_limit_has_the_documented_body() -> None:
+async def test_a_429_has_the_documented_body() -> None:
     async with Simulator(rate_limit=0) as sim, session(sim) as http:
         status, body = await get(http, "/v1/projects")
     assert status == 429
     assert is_error(body, 429)
 
 
-async def test_a_401_tells_the_limits_and_takes_nothing_from_them() -> None:
+async def test_a_401_has_the_rate_limit_headers_and_is_not_counted() -> None:
     async with Simulator(rate_limit=3) as sim, session(sim) as http, session(sim, token="wrong") as stranger:
         assert await limits(stranger) == (401, 3, 3, 3600)
         assert (await limits(http))[:3] == (200, 3, 2)
         assert (await limits(stranger))[:3] == (401, 3, 2)
 
 
-async def test_requests_are_recorded_as_they_came_and_without_the_token() -> None:
+async def test_requests_are_recorded_unchanged_and_without_the_token() -> None:
     async with Simulator(rate_limit=2) as sim, session(sim) as http:
         await get(http, "/v1/projects", per_page="2", cursor="a+b=")
         await http.get(URL(f"{sim.url}/v1/projects/a%2Fb%20%61?x=%26", encoded=True))
@@ -339,7 +330,7 @@ async def test_requests_are_recorded_as_they_came_and_without_the_token() -> Non
     assert sim.token not in repr(sim.requests)
 
 
-async def test_a_million_backups_can_be_paged_at_both_ends() -> None:
+async def test_a_million_backups_can_be_paged_from_start_to_end() -> None:
     async with Simulator(projects=100, addons=100, backups=100) as sim, session(sim) as http:
         tracemalloc.start()
         try:
@@ -376,7 +367,7 @@ async def test_a_million_backups_can_be_paged_at_both_ends() -> None:
         ("token", ""),
     ],
 )
-def test_bad_arguments_are_refused_by_name(argument: str, value: Any) -> None:
+def test_an_invalid_argument_is_an_error_that_names_it(argument: str, value: Any) -> None:
     with pytest.raises(ValueError, match=re.escape(argument)):
         Simulator(**{argument: value})
 
@@ -399,7 +390,7 @@ async def test_a_port_in_use_is_an_os_error() -> None:
             pass
 
 
-async def test_there_is_a_url_only_while_it_runs() -> None:
+async def test_the_url_exists_only_while_the_simulator_runs() -> None:
     sim = Simulator()
     with pytest.raises(RuntimeError):
         _ = sim.url
@@ -412,7 +403,7 @@ async def test_there_is_a_url_only_while_it_runs() -> None:
         _ = sim.url
 
 
-async def test_it_can_be_started_again() -> None:
+async def test_the_simulator_can_be_restarted() -> None:
     sim = Simulator()
     for _ in range(2):
         async with sim, session(sim) as http:
@@ -420,7 +411,7 @@ async def test_it_can_be_started_again() -> None:
     assert len(sim.requests) == 2
 
 
-async def test_closing_does_not_wait_for_answers_under_way_and_leaves_no_task() -> None:
+async def test_closing_does_not_wait_for_responses_in_flight_and_leaves_no_task() -> None:
     before = asyncio.all_tasks()
     async with asyncio.timeout(10):
         async with Simulator(latency=3600) as sim:
@@ -442,7 +433,7 @@ async def test_closing_does_not_wait_for_idle_connections() -> None:
         await http.close()
 
 
-async def test_a_client_that_gives_up_does_no_harm() -> None:
+async def test_a_client_that_disconnects_early_does_no_harm() -> None:
     async with Simulator(latency=0.02) as sim:
         async with session(sim, timeout=aiohttp.ClientTimeout(total=0.005)) as http:
             with pytest.raises(TimeoutError):

@@ -1,4 +1,4 @@
-"""Backups that are started, aborted and deleted: how they go, and where they are listed."""
+"""Backups that are started, aborted and deleted: their statuses and their listings."""
 
 import tracemalloc
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from northflank_async.simulator import Faults, RequestRecord, Simulator
-from tests.support.api import ADDON, BACKUPS, OTHER, Api, simulated
+from tests.support.simulated_api import ADDON, BACKUPS, OTHER, Api, simulated_api
 
 
 async def statuses(api: Api, path: str, times: tuple[float, ...]) -> list[str]:
     found = []
     for time in times:
-        api.after(time)
+        api.advance(time)
         found.append((await api.get(path))["status"])
     return found
 
 
-async def under_way(api: Api) -> tuple[str, str]:
+async def find_in_progress(api: Api) -> tuple[str, str]:
     """The path of a computed backup that is in progress, and its id."""
     for project in await api.all("/v1/projects", "projects"):
         for addon in await api.all(f"/v1/projects/{project['id']}/addons", "addons"):
@@ -29,8 +29,8 @@ async def under_way(api: Api) -> tuple[str, str]:
 
 
 async def test_a_backup_is_scheduled_then_in_progress_then_completed_with_its_size() -> None:
-    async with simulated() as api:
-        created = await api.done("POST", BACKUPS, {"name": "Before the migration"})
+    async with simulated_api() as api:
+        created = await api.data("POST", BACKUPS, {"name": "Before the migration"})
         assert (created["id"], created["name"]) == ("before-the-migration", "Before the migration")
         assert (created["status"], created["createdAt"]) == ("scheduled", "2026-11-01T12:00:00.000Z")
         assert created["config"] == {"source": {"type": "snapshot"}, "size": "0", "addonVersion": "7.0.14"}
@@ -42,64 +42,64 @@ async def test_a_backup_is_scheduled_then_in_progress_then_completed_with_its_si
         assert (await api.get(BACKUPS, per_page=1))["backups"][0]["config"]["size"] == ended["config"]["size"]
 
 
-async def test_the_simulated_time_goes_as_many_times_as_fast_as_it_is_told() -> None:
-    async with simulated(speed=100) as api:
-        path = f"{BACKUPS}/{(await api.done('POST', BACKUPS))['id']}"
+async def test_the_simulated_time_runs_at_the_given_speed() -> None:
+    async with simulated_api(speed=100) as api:
+        path = f"{BACKUPS}/{(await api.data('POST', BACKUPS))['id']}"
         assert await statuses(api, path, (0.01, 0.04, 0.2)) == ["scheduled", "in-progress", "completed"]
 
 
 @pytest.mark.parametrize("speed", [-1, float("inf"), float("nan")])
-def test_a_bad_speed_is_refused(speed: float) -> None:
+def test_an_invalid_speed_is_an_error(speed: float) -> None:
     with pytest.raises(ValueError, match="speed"):
         Simulator(speed=speed)
 
 
-async def test_two_simulators_go_alike() -> None:
+async def test_two_simulators_behave_alike() -> None:
     histories = []
     for _ in range(2):
-        async with simulated(faults=Faults(runs=0.5, seed=3)) as api:
+        async with simulated_api(faults=Faults(runs=0.5, seed=3)) as api:
             for number in range(8):
-                await api.done("POST", BACKUPS, {"name": f"Number {number}", "backupType": "dump"})
-            api.after(20)
+                await api.data("POST", BACKUPS, {"name": f"Number {number}", "backupType": "dump"})
+            api.advance(20)
             histories.append((await api.get(BACKUPS, per_page=8))["backups"])
     assert histories[0] == histories[1]
     assert {backup["status"] for backup in histories[0]} == {"completed", "failed"}
 
 
-async def test_every_run_fails_where_the_faults_say_so() -> None:
-    async with simulated(faults=Faults(runs=1)) as api:
+async def test_every_run_fails_at_a_rate_of_1() -> None:
+    async with simulated_api(faults=Faults(runs=1)) as api:
         path = await api.dump()
         failed = await api.get(path)
         assert (failed["status"], failed["config"]["size"]) == ("failed", "0")
         assert failed["completedAt"]
         logs = await api.get(f"{path}/logs")
         assert "ERROR" in logs[0]["log"]
-        await api.refused(409, "POST", f"{path}/restore")
-        restore = (await api.done("POST", f"{BACKUPS}/example-backup/restore"))["restoreId"]
-        api.after(20)
+        await api.error(409, "POST", f"{path}/restore")
+        restore = (await api.data("POST", f"{BACKUPS}/example-backup/restore"))["restoreId"]
+        api.advance(20)
         newest = (await api.get(f"{BACKUPS}/example-backup/restores"))["restores"][0]
         assert (newest["id"], newest["status"]) == (restore, "failed")
 
 
 @pytest.mark.parametrize("runs", [-0.1, 1.1])
-def test_a_rate_of_failed_runs_is_from_0_to_1(runs: float) -> None:
+def test_a_rate_of_failed_runs_outside_0_to_1_is_an_error(runs: float) -> None:
     with pytest.raises(ValueError, match="runs"):
         Faults(runs=runs)
 
 
-def test_failed_runs_can_be_written_as_text_beside_the_other_rates() -> None:
+def test_failed_runs_can_be_parsed_with_the_other_rates() -> None:
     assert Faults.parse("errors=1,runs=1") == Faults(errors=1.0, runs=1.0)
 
 
-async def test_a_dump_remembers_its_compression_and_its_destination_and_a_snapshot_its_copies() -> None:
+async def test_backups_list_the_settings_of_their_type() -> None:
     copies = [{"destinationId": "offsite-bucket", "retentionTime": 30, "type": "custom"}]
-    async with simulated() as api:
+    async with simulated_api() as api:
         for settings in (
             {"backupType": "dump", "compressionType": "zstd", "customDestinationId": "offsite-bucket"},
             {"backupType": "dump"},
             {"backupType": "snapshot", "additionalDestinations": copies},
         ):
-            await api.done("POST", BACKUPS, settings)
+            await api.data("POST", BACKUPS, settings)
         snapshot, plain, dump = (await api.get(BACKUPS, per_page=3))["backups"]
     assert snapshot["config"]["additionalDestinations"] == copies
     assert "compressionType" not in snapshot["config"]
@@ -107,12 +107,12 @@ async def test_a_dump_remembers_its_compression_and_its_destination_and_a_snapsh
     assert (dump["config"]["compressionType"], dump["customDestinationId"]) == ("zstd", "offsite-bucket")
 
 
-async def test_a_backup_without_a_name_is_named_after_the_time_and_no_two_have_one_id() -> None:
-    async with simulated() as api:
-        ids = [(await api.done("POST", BACKUPS))["id"] for _ in range(3)]
-        ids.append((await api.done("POST", BACKUPS, {"name": "Example Backup"}))["id"])
-        await api.done("DELETE", f"{BACKUPS}/{ids[0]}")
-        again = await api.done("POST", BACKUPS)
+async def test_a_backup_without_a_name_is_named_after_the_time_and_ids_are_unique() -> None:
+    async with simulated_api() as api:
+        ids = [(await api.data("POST", BACKUPS))["id"] for _ in range(3)]
+        ids.append((await api.data("POST", BACKUPS, {"name": "Example Backup"}))["id"])
+        await api.data("DELETE", f"{BACKUPS}/{ids[0]}")
+        again = await api.data("POST", BACKUPS)
     named = "backup-2026-11-01-12-00-00"
     assert ids == [named, f"{named}-2", f"{named}-3", "example-backup-2"]
     assert (again["id"], again["name"]) == (f"{named}-4", "Backup 2026-11-01 12:00:00")
@@ -126,10 +126,10 @@ async def test_a_backup_without_a_name_is_named_after_the_time_and_no_two_have_o
         ({"connectionString": "mongodb://db.example.com", "compressionType": "zstd"}, "liveInstance", "zstd"),
     ],
 )
-async def test_an_import_is_a_dump_from_where_it_came(settings: Any, source: str, compression: str) -> None:
-    async with simulated() as api:
-        imported = await api.done("POST", f"{ADDON}/import", {"name": "Imported", **settings})
-        api.after(20)
+async def test_an_import_is_a_dump_that_names_its_source(settings: Any, source: str, compression: str) -> None:
+    async with simulated_api() as api:
+        imported = await api.data("POST", f"{ADDON}/import", {"name": "Imported", **settings})
+        api.advance(20)
         listed = (await api.get(BACKUPS, per_page=1))["backups"][0]
         assert (listed["id"], listed["status"]) == (imported["id"], "completed")
         assert listed["config"]["source"] == {"type": source}
@@ -176,96 +176,96 @@ PLACE = {"destinationId": "offsite-bucket", "type": "custom"}
         ("import", {"importUrl": "https://example.com/x", "customDestinationId": "unknown"}, "customDestinationId"),
     ],
 )  # fmt: skip
-async def test_a_bad_body_is_a_400_that_names_the_field_and_starts_nothing(
+async def test_an_invalid_body_is_a_400_that_names_the_field_and_starts_nothing(
     path: str, settings: Any, field: str
 ) -> None:
-    async with simulated() as api:
+    async with simulated_api() as api:
         before = await api.get(BACKUPS)
-        error = await api.refused(400, "POST", f"{ADDON}/{path}", settings)
+        error = await api.error(400, "POST", f"{ADDON}/{path}", settings)
         assert list(error["details"]) == [field]
         assert field in error["message"]
         assert await api.get(BACKUPS) == before
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b"\xff", b"null", b"[" * 20000])
-async def test_a_body_that_is_no_json_object_is_a_400(body: bytes) -> None:
-    async with simulated() as api, api.http.post(BACKUPS, data=body) as response:
+async def test_a_body_that_is_not_a_json_object_is_a_400(body: bytes) -> None:
+    async with simulated_api() as api, api.http.post(BACKUPS, data=body) as response:
         assert response.status == 400
         assert (await response.json())["error"]["message"]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 6.0])
-async def test_a_backup_is_aborted_while_it_runs_and_then_no_more(seconds: float) -> None:
-    async with simulated() as api:
-        path = f"{BACKUPS}/{(await api.done('POST', BACKUPS))['id']}"
-        api.after(seconds)
-        assert await api.done("POST", f"{path}/abort") == {}
+async def test_a_running_backup_can_be_aborted_once(seconds: float) -> None:
+    async with simulated_api() as api:
+        path = f"{BACKUPS}/{(await api.data('POST', BACKUPS))['id']}"
+        api.advance(seconds)
+        assert await api.data("POST", f"{path}/abort") == {}
         assert await statuses(api, path, (0.5, 1)) == ["aborting", "aborted"]
         ended = await api.get(path)
         assert ended["completedAt"]
         assert ended["config"]["size"] == "0"
-        await api.refused(409, "POST", f"{path}/abort")
+        await api.error(409, "POST", f"{path}/abort")
         assert await statuses(api, path, (60,)) == ["aborted"]
 
 
-async def test_what_has_ended_or_is_being_aborted_cannot_be_aborted() -> None:
-    async with simulated() as api:
+async def test_a_backup_that_has_ended_or_is_aborting_cannot_be_aborted() -> None:
+    async with simulated_api() as api:
         dump = await api.dump()
-        error = await api.refused(409, "POST", f"{dump}/abort")
+        error = await api.error(409, "POST", f"{dump}/abort")
         assert "completed" in error["message"]
-        await api.refused(409, "POST", f"{BACKUPS}/example-backup/abort")
-        path = f"{BACKUPS}/{(await api.done('POST', BACKUPS))['id']}"
-        await api.done("POST", f"{path}/abort")
-        assert "aborting" in (await api.refused(409, "POST", f"{path}/abort"))["message"]
+        await api.error(409, "POST", f"{BACKUPS}/example-backup/abort")
+        path = f"{BACKUPS}/{(await api.data('POST', BACKUPS))['id']}"
+        await api.data("POST", f"{path}/abort")
+        assert "aborting" in (await api.error(409, "POST", f"{path}/abort"))["message"]
 
 
-async def test_a_computed_backup_under_way_stays_so_until_it_is_aborted() -> None:
-    async with simulated() as api:
-        path, backup_id = await under_way(api)
+async def test_a_computed_backup_in_progress_stays_so_until_it_is_aborted() -> None:
+    async with simulated_api() as api:
+        path, backup_id = await find_in_progress(api)
         before = await api.get(path)
-        api.after(10**6)
+        api.advance(10**6)
         assert await api.get(path) == before
-        await api.done("POST", f"{path}/abort")
+        await api.data("POST", f"{path}/abort")
         assert await statuses(api, path, (0.0, 2)) == ["aborting", "aborted"]
         listed = (await api.get(path.rpartition("/")[0], per_page=1))["backups"][0]
         assert (listed["id"], listed["status"]) == (backup_id, "aborted")
         assert "completedAt" in listed
 
 
-async def test_retaining_changes_nothing_that_shows() -> None:
-    async with simulated() as api:
+async def test_retaining_a_backup_changes_nothing_visible() -> None:
+    async with simulated_api() as api:
         before = await api.get(f"{BACKUPS}/example-backup")
-        assert await api.done("POST", f"{BACKUPS}/example-backup/retain") == {}
+        assert await api.data("POST", f"{BACKUPS}/example-backup/retain") == {}
         assert await api.get(f"{BACKUPS}/example-backup") == before
 
 
 @pytest.mark.parametrize("is_computed", [True, False])
-async def test_a_deleted_backup_is_gone_and_so_are_its_restores(is_computed: bool) -> None:
-    async with simulated() as api:
+async def test_a_deleted_backup_disappears_with_its_restores(is_computed: bool) -> None:
+    async with simulated_api() as api:
         path = f"{BACKUPS}/example-backup" if is_computed else await api.dump()
         backup_id = path.rpartition("/")[2]
         source = {"sourceProjectId": "default-project", "sourceAddonId": "example-addon"}
-        await api.done("POST", f"{path}/restore")
-        await api.done("POST", f"{OTHER}/backups/{backup_id}/restore", **source)
+        await api.data("POST", f"{path}/restore")
+        await api.data("POST", f"{OTHER}/backups/{backup_id}/restore", **source)
         listed, restored = await api.all(BACKUPS, "backups"), await api.all(f"{ADDON}/restores", "restores")
         elsewhere = await api.all(f"{OTHER}/restores", "restores")
-        assert await api.done("DELETE", path) == {}
-        await api.refused(404, "DELETE", path)
-        await api.refused(404, "GET", path)
-        await api.refused(404, "GET", f"{path}/restores")
+        assert await api.data("DELETE", path) == {}
+        await api.error(404, "DELETE", path)
+        await api.error(404, "GET", path)
+        await api.error(404, "GET", f"{path}/restores")
         assert await api.all(BACKUPS, "backups") == [item for item in listed if item["id"] != backup_id]
         for path, before in ((f"{ADDON}/restores", restored), (f"{OTHER}/restores", elsewhere)):
             after = await api.all(path, "restores")
             assert after == [item for item in before if item["backupId"] != backup_id] != before
 
 
-async def test_what_is_created_comes_first_and_the_rest_stays_as_it_was() -> None:
-    async with simulated() as api:
+async def test_created_backups_come_first_and_the_others_stay_unchanged() -> None:
+    async with simulated_api() as api:
         computed = await api.all(BACKUPS, "backups")
         ids = []
         for number in range(3):
-            api.after(1)
-            ids.append((await api.done("POST", BACKUPS, {"name": f"Number {number}"}))["id"])
+            api.advance(1)
+            ids.append((await api.data("POST", BACKUPS, {"name": f"Number {number}"}))["id"])
         listed = await api.all(BACKUPS, "backups", per_page=2)
         assert [item["id"] for item in listed[:3]] == ids[::-1]
         assert listed[3:] == computed
@@ -273,22 +273,22 @@ async def test_what_is_created_comes_first_and_the_rest_stays_as_it_was() -> Non
         assert await api.all(team, "backups") == listed
 
 
-async def test_a_cursor_skips_and_repeats_nothing_when_backups_come_and_go() -> None:
-    async with simulated() as api:
+async def test_a_cursor_stays_valid_when_backups_are_created_and_deleted() -> None:
+    async with simulated_api() as api:
         whole = await api.all(BACKUPS, "backups", per_page=100)
-        _, first = await api.ask("GET", BACKUPS, per_page=10)
-        await api.done("POST", BACKUPS)
+        _, first = await api.request("GET", BACKUPS, per_page=10)
+        await api.data("POST", BACKUPS)
         for item in (whole[3], whole[10], whole[20]):
-            await api.done("DELETE", f"{BACKUPS}/{item['id']}")
+            await api.data("DELETE", f"{BACKUPS}/{item['id']}")
         rest = await api.all(BACKUPS, "backups", per_page=10, cursor=first["pagination"]["cursor"])
     assert rest == whole[11:20] + whole[21:]
 
 
-async def test_requests_that_change_something_are_recorded_like_all_others() -> None:
-    async with simulated() as api:
-        await api.done("POST", BACKUPS, {"name": "One"})
-        await api.refused(409, "POST", f"{BACKUPS}/example-backup/abort")
-        await api.done("DELETE", f"{BACKUPS}/one")
+async def test_writes_are_recorded_like_reads() -> None:
+    async with simulated_api() as api:
+        await api.data("POST", BACKUPS, {"name": "One"})
+        await api.error(409, "POST", f"{BACKUPS}/example-backup/abort")
+        await api.data("DELETE", f"{BACKUPS}/one")
         assert api.sim.requests == [
             RequestRecord("POST", BACKUPS, {}, 200),
             RequestRecord("POST", f"{BACKUPS}/example-backup/abort", {}, 409),
@@ -296,15 +296,15 @@ async def test_requests_that_change_something_are_recorded_like_all_others() -> 
         ]
 
 
-async def test_what_is_not_touched_takes_no_memory() -> None:
-    async with simulated(projects=100, addons=100, backups=1000) as api:
+async def test_unchanged_addons_take_no_memory() -> None:
+    async with simulated_api(projects=100, addons=100, backups=1000) as api:
         last = (await api.all("/v1/projects/internal-tools-6/addons", "addons"))[-1]["id"]
         backups = f"/v1/projects/internal-tools-6/addons/{last}/backups"
         tracemalloc.start()
         try:
-            await api.done("POST", backups)
+            await api.data("POST", backups)
             oldest = (await api.get(backups, page=10))["backups"][-1]
-            await api.done("DELETE", f"{backups}/{oldest['id']}")
+            await api.data("DELETE", f"{backups}/{oldest['id']}")
             await api.get(backups, page=10)
             peak = tracemalloc.get_traced_memory()[1]
         finally:

@@ -4,50 +4,50 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import BACKUPS, DESTINATIONS, OTHER, simulated
+from tests.support.simulated_api import BACKUPS, DESTINATIONS, OTHER, simulated_api
 
 CREDENTIALS = {"accessKey": "AKIA", "secretKey": "hush", "bucketName": "b", "region": "r", "endpoint": "https://e"}
 NEW = {"name": "My Bucket", "type": "s3", "prefix": "backups/", "credentials": CREDENTIALS}
 
 
-async def test_a_destination_is_added_changed_and_deleted() -> None:
-    async with simulated() as api:
+async def test_a_destination_can_be_added_changed_and_deleted() -> None:
+    async with simulated_api() as api:
         computed = await api.all(DESTINATIONS, "backupDestinations")
-        created = await api.done("POST", DESTINATIONS, {**NEW, "description": "For the auditors"})
+        created = await api.data("POST", DESTINATIONS, {**NEW, "description": "For the auditors"})
         assert (created["id"], created["name"], created["prefix"]) == ("my-bucket", "My Bucket", "backups/")
         path = f"{DESTINATIONS}/my-bucket"
         assert await api.get(path) == created
         assert await api.all(DESTINATIONS, "backupDestinations", per_page=2) == [created, *computed]
-        api.after(5)
-        assert await api.done("PATCH", path, {"name": "Renamed", "credentials": CREDENTIALS}) == {}
+        api.advance(5)
+        assert await api.data("PATCH", path, {"name": "Renamed", "credentials": CREDENTIALS}) == {}
         changed = {**created, "name": "Renamed", "updatedAt": "2026-11-01T12:00:05.000Z"}
         assert await api.get(path) == changed
-        assert await api.done("DELETE", path) == {}
+        assert await api.data("DELETE", path) == {}
         for method in ("GET", "PATCH", "DELETE"):
-            await api.refused(404, method, path, {})
+            await api.error(404, method, path, {})
         assert await api.all(DESTINATIONS, "backupDestinations") == computed
-        assert (await api.done("POST", DESTINATIONS, NEW))["id"] == "my-bucket-2"
+        assert (await api.data("POST", DESTINATIONS, NEW))["id"] == "my-bucket-2"
 
 
 async def test_computed_destinations_can_be_changed_and_deleted_too() -> None:
-    async with simulated() as api:
-        await api.done("PATCH", f"{DESTINATIONS}/offsite-bucket", {"description": "Elsewhere"})
+    async with simulated_api() as api:
+        await api.data("PATCH", f"{DESTINATIONS}/offsite-bucket", {"description": "Elsewhere"})
         assert (await api.get(f"{DESTINATIONS}/offsite-bucket"))["description"] == "Elsewhere"
-        await api.done("DELETE", f"{DESTINATIONS}/offsite-bucket")
+        await api.data("DELETE", f"{DESTINATIONS}/offsite-bucket")
         assert len(await api.all(DESTINATIONS, "backupDestinations")) == 2
         place = {"backupType": "dump", "customDestinationId": "offsite-bucket"}
-        await api.refused(400, "POST", BACKUPS, place)
+        await api.error(400, "POST", BACKUPS, place)
 
 
-async def test_no_answer_shows_credentials() -> None:
-    async with simulated() as api:
+async def test_no_response_contains_credentials() -> None:
+    async with simulated_api() as api:
         for method, path, body in (
             ("POST", DESTINATIONS, NEW),
             ("PATCH", f"{DESTINATIONS}/my-bucket", {"credentials": CREDENTIALS}),
             ("GET", f"{DESTINATIONS}/my-bucket", None),
             ("GET", DESTINATIONS, None),
         ):
-            _, answer = await api.ask(method, path, body)
+            _, answer = await api.request(method, path, body)
             assert "hush" not in str(answer)
             assert "AKIA" not in str(answer)
 
@@ -66,14 +66,14 @@ async def test_no_answer_shows_credentials() -> None:
         ("PATCH", {"credentials": {k: v for k, v in CREDENTIALS.items() if k != "secretKey"}}, "credentials.secretKey"),
     ],
 )
-async def test_a_bad_body_is_a_400_that_names_the_field(method: str, settings: Any, field: str) -> None:
+async def test_an_invalid_body_is_a_400_that_names_the_field(method: str, settings: Any, field: str) -> None:
     path = DESTINATIONS if method == "POST" else f"{DESTINATIONS}/offsite-bucket"
-    async with simulated() as api:
-        assert list((await api.refused(400, method, path, settings))["details"]) == [field]
+    async with simulated_api() as api:
+        assert list((await api.error(400, method, path, settings))["details"]) == [field]
 
 
-async def test_a_destination_has_the_complete_backups_that_name_it_newest_first() -> None:
-    async with simulated() as api:
+async def test_a_destination_lists_its_completed_backups_newest_first() -> None:
+    async with simulated_api() as api:
         for destination in await api.all(DESTINATIONS, "backupDestinations"):
             found = await api.all(f"{DESTINATIONS}/{destination['id']}/backups", None, per_page=3)
             assert found
@@ -89,22 +89,22 @@ async def test_a_destination_has_the_complete_backups_that_name_it_newest_first(
                 assert item["expiredBy"] > 1793534400000
 
 
-async def test_a_backup_is_in_its_destination_from_its_end_until_it_is_deleted() -> None:
+async def test_a_backup_is_in_its_destination_once_completed_and_until_deleted() -> None:
     place = f"{DESTINATIONS}/archive-bucket/backups"
     copy = {"destinationId": "archive-bucket", "type": "custom", "retentionTime": 10}
-    async with simulated() as api:
+    async with simulated_api() as api:
         before = await api.all(place, None)
-        await api.done("POST", BACKUPS, {"name": "First", "additionalDestinations": [copy]})
-        api.after(1)
+        await api.data("POST", BACKUPS, {"name": "First", "additionalDestinations": [copy]})
+        api.advance(1)
         settings = {"name": "Second", "backupType": "dump", "customDestinationId": "archive-bucket"}
-        await api.done("POST", f"{OTHER}/backups", settings)
+        await api.data("POST", f"{OTHER}/backups", settings)
         assert await api.all(place, None) == before
-        api.after(20)
+        api.advance(20)
         found = await api.all(place, None, per_page=1)
         assert [item["id"] for item in found[:2]] == ["second", "first"]
         assert found[2:] == before
         assert found[1]["expiredBy"] == 1793534400000 + 10 * 86400000
-        await api.done("DELETE", f"{BACKUPS}/first")
+        await api.data("DELETE", f"{BACKUPS}/first")
         project, addon = before[0]["project"]["id"], before[0]["addon"]["id"]
-        await api.done("DELETE", f"/v1/projects/{project}/addons/{addon}/backups/{before[0]['id']}")
+        await api.data("DELETE", f"/v1/projects/{project}/addons/{addon}/backups/{before[0]['id']}")
         assert await api.all(place, None) == [found[0], *before[1:]]

@@ -1,4 +1,4 @@
-"""Every documented endpoint around backups answers by its schema, at its own route and below a team's."""
+"""Every documented backup endpoint matches its schema, at its own route and under a team."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.support.api import ADDON, BACKUPS, Api, simulated
+from tests.support.simulated_api import ADDON, BACKUPS, Api, simulated_api
 
 FACTS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[1] / "facts").glob("*.json")}
 CREDENTIALS = {"accessKey": "a", "secretKey": "s", "bucketName": "b", "region": "r", "endpoint": "https://e"}
@@ -26,14 +26,14 @@ BODIES: dict[str, Any] = {
     "patch-backup-destination": FACTS["patch-backup-destination"]["example_request"],
 }
 RUNNING = {"abort-backup", "abort-backup-restore"}
-# What the schemas leave out and every client needs.
+# Fields that the schemas lack and every client needs.
 DESTINATION = FACTS["get-backup-destination"]["response_body"]["properties"]["data"]["properties"]
 PAGINATION = FACTS["list-volumes"]["response_body"]["properties"]["pagination"]
 
 
 def strict(name: str) -> dict[str, Any]:
-    """The documented schema, which then allows nothing undocumented."""
-    # What an import answers is not documented: it is a backup.
+    """The documented schema, made strict: nothing undocumented is allowed."""
+    # The response of an import is not documented: it is a backup.
     documented = FACTS["backup-addon" if name == "import-addon-backup" else name]["response_body"]
     schema: dict[str, Any] = json.loads(json.dumps(documented))
     content = schema["properties"]["data"].get("properties", {})
@@ -55,13 +55,13 @@ def close(schema: dict[str, Any]) -> None:
 
 
 async def example(api: Api, is_running: bool) -> dict[str, str]:
-    """The ids of a backup with a restore, both under way or both at their ends, and of all the rest."""
+    """The ids of a backup with a restore, both running or both ended, and of everything else."""
     dump = await api.dump()
-    restore = (await api.done("POST", f"{dump}/restore"))["restoreId"]
+    restore = (await api.data("POST", f"{dump}/restore"))["restoreId"]
     if is_running:
-        dump = f"{BACKUPS}/{(await api.done('POST', BACKUPS))['id']}"
+        dump = f"{BACKUPS}/{(await api.data('POST', BACKUPS))['id']}"
     else:
-        api.after(20)
+        api.advance(20)
     return {
         "teamId": "acme",
         "projectId": "default-project",
@@ -76,12 +76,12 @@ async def example(api: Api, is_running: bool) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", FACTS)
 @pytest.mark.parametrize("route", ["plain", "team"])
-async def test_every_endpoint_answers_by_its_schema_and_with_nothing_undocumented(name: str, route: str) -> None:
+async def test_every_endpoint_matches_its_schema_with_nothing_undocumented(name: str, route: str) -> None:
     fact = FACTS[name]
-    # One document forgets the team's route.
+    # One document lacks the team's route.
     path = fact["paths"][0] if route == "plain" else fact["paths"][0].replace("/v1", "/v1/teams/{teamId}")
     assert path in fact["paths"] or name == "import-addon-backup"
-    async with simulated() as api:
+    async with simulated_api() as api:
         ids = await example(api, name in RUNNING)
         body = BODIES.get(name)
         if name == "abort-backup-restore":
@@ -89,31 +89,31 @@ async def test_every_endpoint_answers_by_its_schema_and_with_nothing_undocumente
             body = {"restoreId": ids["restoreId"]}
         if "/volumes/" in path:
             ids["backupId"] = "example-backup"
-        status, answer = await api.ask(fact["method"], path.format(**ids), body)
+        status, answer = await api.request(fact["method"], path.format(**ids), body)
     assert status == 200, answer
     jsonschema.validate(answer, strict(name))
     assert "credentials" not in json.dumps(answer)
 
 
 @pytest.mark.parametrize("name", FACTS)
-async def test_every_endpoint_needs_the_token_and_counts_to_the_limit(name: str) -> None:
+async def test_every_endpoint_needs_the_token_and_counts_toward_the_rate_limit(name: str) -> None:
     path = FACTS[name]["paths"][0].format(
         **dict.fromkeys(("backupId", "restoreId", "scheduleId", "volumeId"), "x"),
         projectId="p",
         addonId="a",
         backupDestinationId="d",
     )
-    async with simulated(rate_limit=0) as api:
-        await api.refused(429, FACTS[name]["method"], path)
+    async with simulated_api(rate_limit=0) as api:
+        await api.error(429, FACTS[name]["method"], path)
         api.http.headers["Authorization"] = "Bearer wrong"
-        await api.refused(401, FACTS[name]["method"], path)
+        await api.error(401, FACTS[name]["method"], path)
 
 
 @pytest.mark.parametrize("name", [name for name, fact in FACTS.items() if "{" in fact["paths"][0]])
-async def test_what_an_endpoint_does_not_find_is_a_404(name: str) -> None:
+async def test_an_unknown_id_is_a_404_at_every_endpoint(name: str) -> None:
     fact = FACTS[name]
     places = ["projectId", "addonId", "backupId", "restoreId", "scheduleId", "volumeId", "backupDestinationId"]
-    async with simulated() as api:
+    async with simulated_api() as api:
         ids = await example(api, is_running=False)
         if "/volumes/" in fact["paths"][0]:
             ids["backupId"] = "example-backup"
@@ -121,4 +121,4 @@ async def test_what_an_endpoint_does_not_find_is_a_404(name: str) -> None:
         for place in places:
             if f"{{{place}}}" in fact["paths"][0]:
                 path = fact["paths"][0].format(**ids | {place: "nothing"})
-                await api.refused(404, fact["method"], path, body)
+                await api.error(404, fact["method"], path, body)

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, and how it reaches the client."""
+"""Faults, as a client sees them."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ def session(sim: Simulator, token: str | None = None) -> aiohttp.ClientSession:
 
 
 async def outcome(http: aiohttp.ClientSession, path: str) -> tuple[int | str, str]:
-    """The status and the body, or the name of what was raised."""
+    """The status and the body, or how the request failed."""
     try:
         async with http.get(path) as response:
             try:
@@ -30,8 +30,8 @@ async def outcome(http: aiohttp.ClientSession, path: str) -> tuple[int | str, st
         return "dropped", ""
 
 
-async def answers(faults: Faults, count: int = 40) -> list[tuple[int, dict[str, str], str]]:
-    """Status, headers and body of so many requests."""
+async def responses(faults: Faults, count: int = 40) -> list[tuple[int, dict[str, str], str]]:
+    """The status, headers and body of each response."""
     async with Simulator(faults=faults) as sim, session(sim) as http:
         found = []
         for path in PATHS[:count]:
@@ -46,11 +46,11 @@ def is_limited(headers: dict[str, str]) -> bool:
     return {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"} <= set(headers)
 
 
-async def test_without_faults_nothing_goes_wrong() -> None:
-    assert {status for status, _, _ in await answers(Faults())} == {200}
+async def test_without_faults_every_request_succeeds() -> None:
+    assert {status for status, _, _ in await responses(Faults())} == {200}
 
 
-async def test_two_runs_with_one_seed_go_wrong_alike_whatever_the_order() -> None:
+async def test_a_seed_gives_the_same_faults_in_any_order_of_requests() -> None:
     runs = []
     for paths in (PATHS, PATHS[::-1], PATHS):
         async with Simulator(faults=MIXED) as sim, session(sim) as http:
@@ -61,20 +61,20 @@ async def test_two_runs_with_one_seed_go_wrong_alike_whatever_the_order() -> Non
     assert runs[0][0] != runs[0][1]
 
 
-async def test_another_seed_goes_wrong_otherwise() -> None:
+async def test_another_seed_gives_other_faults() -> None:
     statuses = []
     for seed in (1, 2):
-        statuses.append([status for status, _, _ in await answers(Faults(seed=seed, errors=0.5))])
+        statuses.append([status for status, _, _ in await responses(Faults(seed=seed, errors=0.5))])
     assert statuses[0] != statuses[1]
 
 
-async def test_as_many_requests_go_wrong_as_the_rate_says() -> None:
-    wrong = sum(status != 200 for status, _, _ in await answers(Faults(errors=0.5)))
+async def test_requests_fail_at_the_given_rate() -> None:
+    wrong = sum(status != 200 for status, _, _ in await responses(Faults(errors=0.5)))
     assert 10 <= wrong <= 30
 
 
 async def test_errors_have_a_json_body_and_are_counted() -> None:
-    found = await answers(Faults(errors=1.0))
+    found = await responses(Faults(errors=1.0))
     assert {status for status, _, _ in found} == {500, 502, 503, 504}
     for number, (status, headers, body) in enumerate(found, 1):
         assert json.loads(body)["error"]["status"] == status
@@ -84,7 +84,7 @@ async def test_errors_have_a_json_body_and_are_counted() -> None:
 
 
 async def test_html_pages_come_from_a_proxy_and_are_not_counted() -> None:
-    found = await answers(Faults(html=1.0))
+    found = await responses(Faults(html=1.0))
     assert {status for status, _, _ in found} == {502, 504, 200}
     for _, headers, body in found:
         assert headers["content-type"].startswith("text/html")
@@ -94,11 +94,11 @@ async def test_html_pages_come_from_a_proxy_and_are_not_counted() -> None:
         assert {(await outcome(http, path))[0] for path in PATHS} == {502, 504, 200}
 
 
-async def test_drops_close_the_connection_without_an_answer_and_are_counted() -> None:
+async def test_drops_close_the_connection_without_a_response_and_are_counted() -> None:
     async with Simulator(faults=Faults(drops=1.0)) as sim:
         async with session(sim) as http:
             assert [await outcome(http, path) for path in PATHS[:3]] == [("dropped", "")] * 3
-        # Three or more: aiohttp may ask a second time by itself when the connection is lost.
+        # Three or more: aiohttp may repeat a request itself when the connection is lost.
         assert {record.status for record in sim.requests} == {0}
         async with session(sim, token="wrong") as stranger, stranger.get("/v1/projects") as response:
             assert response.headers["x-ratelimit-remaining"] == str(1001 - len(sim.requests))
@@ -116,8 +116,8 @@ async def test_truncated_bodies_end_early_and_are_counted() -> None:
                     await response.read()
 
 
-async def test_a_burst_hits_up_to_two_more_and_is_not_counted() -> None:
-    found = await answers(Faults(seed=5, bursts=0.1))
+async def test_a_burst_affects_up_to_two_more_requests_and_is_not_counted() -> None:
+    found = await responses(Faults(seed=5, bursts=0.1))
     statuses = [status for status, _, _ in found]
     assert set(statuses) == {200, 429}
     for status, headers, body in found:
@@ -130,7 +130,7 @@ async def test_a_burst_hits_up_to_two_more_and_is_not_counted() -> None:
     assert max(map(len, runs)) > 1
 
 
-async def test_slow_bodies_come_in_pieces_and_whole() -> None:
+async def test_slow_bodies_arrive_in_pieces_and_complete() -> None:
     faults = Faults(slow=1.0, slow_seconds=0.02)
     async with Simulator(faults=faults) as sim, session(sim) as http, http.get("/v1/projects") as response:
         assert response.headers["x-ratelimit-remaining"] == "999"
@@ -139,14 +139,14 @@ async def test_slow_bodies_come_in_pieces_and_whole() -> None:
     assert len(json.loads(b"".join(pieces))["data"]["projects"]) == 5
 
 
-async def test_a_request_past_the_limit_is_refused_rather_than_failed() -> None:
+async def test_the_rate_limit_takes_precedence_over_errors() -> None:
     async with Simulator(faults=Faults(errors=1.0), rate_limit=1) as sim, session(sim) as http:
         assert (await outcome(http, PATHS[0]))[0] in (500, 502, 503, 504)
         assert (await outcome(http, PATHS[1]))[0] == 429
 
 
 @pytest.mark.parametrize("name", RATES)
-async def test_a_wrong_token_gets_its_401_and_no_fault(name: str) -> None:
+async def test_a_wrong_token_is_a_401_without_a_fault(name: str) -> None:
     async with Simulator(faults=Faults.parse(f"{name}=1")) as sim, session(sim, token="wrong") as http:
         for path in PATHS[:5]:
             status, body = await outcome(http, path)
@@ -166,7 +166,7 @@ async def test_closing_does_not_wait_for_slow_bodies() -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_a_client_that_leaves_a_slow_body_does_no_harm() -> None:
+async def test_a_client_that_leaves_during_a_slow_body_does_no_harm() -> None:
     async with Simulator(faults=Faults(slow=1.0, slow_seconds=0.02)) as sim:
         async with session(sim) as http:
             response = await http.get("/v1/projects")
@@ -183,12 +183,12 @@ def test_parse_reads_names_and_numbers() -> None:
 
 
 @pytest.mark.parametrize("text", ["error=0.1", "errors", "errors=", "errors=lots", "seed=1.5", "=1", "0.5"])
-def test_parse_says_what_is_wrong_and_what_there_is(text: str) -> None:
+def test_a_parse_error_lists_the_faults(text: str) -> None:
     with pytest.raises(ValueError, match="errors, html, drops, truncations, bursts, slow"):
         Faults.parse(text)
 
 
-def test_parse_takes_each_name_once() -> None:
+def test_parse_rejects_a_repeated_name() -> None:
     with pytest.raises(ValueError, match="errors is given twice"):
         Faults.parse("errors=0.1,errors=0.2")
 
@@ -203,10 +203,10 @@ def test_parse_takes_each_name_once() -> None:
         {"slow_seconds": -1.0},
     ],
 )
-def test_rates_and_seconds_out_of_range_are_refused(values: dict[str, Any]) -> None:
+def test_rates_and_seconds_out_of_range_are_errors(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(values))):
         Faults(**values)
 
 
-def test_rates_may_add_up_to_one() -> None:
+def test_rates_can_add_up_to_one() -> None:
     Faults(errors=0.7, html=0.1, drops=0.1, slow=0.1)

@@ -1,4 +1,4 @@
-"""What the simulator's generated inventory holds."""
+"""The simulator's computed inventory."""
 
 import hashlib
 import itertools
@@ -46,7 +46,7 @@ def listed_backups() -> Iterator[dict[str, Any]]:
 
 
 def validator(name: str) -> jsonschema.Draft202012Validator:
-    """The documented schema of an endpoint, made strict: nothing undocumented, and every time in the right form."""
+    """The documented schema of an endpoint, made strict: nothing undocumented, and every time in the right format."""
     schema = json.loads((FACTS / f"{name}.json").read_text())["response_body"]
     tighten(schema)
     return jsonschema.Draft202012Validator(schema)
@@ -67,20 +67,20 @@ def listing(key: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"data": {key: items}, "pagination": {"hasNextPage": False, "count": len(items)}}
 
 
-def test_projects_are_as_documented() -> None:
+def test_projects_match_the_documented_schemas() -> None:
     validator("list-projects").validate(listing("projects", everything(DEFAULT.projects)))
     for project in projects():
         validator("get-project").validate({"data": project.details()})
 
 
-def test_addons_are_as_documented() -> None:
+def test_addons_match_the_documented_schemas() -> None:
     for project in projects():
         validator("list-addons").validate(listing("addons", everything(project.addons)))
     for addon in addons():
         validator("get-addon").validate({"data": addon.details()})
 
 
-def test_listed_backups_are_as_documented_except_that_one_which_has_not_ended_has_no_completed_at() -> None:
+def test_listed_backups_match_the_documented_schema_but_running_ones_have_no_completed_at() -> None:
     schema = validator("list-addon-backups")
     for addon in addons():
         items = everything(addon.backups)
@@ -91,13 +91,13 @@ def test_listed_backups_are_as_documented_except_that_one_which_has_not_ended_ha
         schema.validate(listing("backups", items))
 
 
-def test_single_backups_are_as_documented() -> None:
+def test_single_backups_match_the_documented_schema() -> None:
     schema = validator("get-addon-backup")
     for backup in backups():
         schema.validate({"data": backup.details()})
 
 
-def test_restores_are_as_documented() -> None:
+def test_restores_match_the_documented_schemas() -> None:
     of_addons, of_backups = validator("list-addon-restores"), validator("list-addon-backup-restores")
     for addon in addons():
         of_addons.validate(listing("restores", everything(addon.restores)))
@@ -129,13 +129,13 @@ def test_the_default_inventory_is_the_same_on_every_machine() -> None:
     assert digest.hexdigest() == "960c2e0e50f0b5637f9892c88545d729609fb2b9d5f2fcc5b222d49f5809e56c"
 
 
-def test_another_seed_makes_another_inventory_of_the_same_size() -> None:
+def test_another_seed_gives_another_inventory_of_the_same_size() -> None:
     other = Inventory(seed=1)
     assert [addon.backup_count for addon in addons(other)] == [addon.backup_count for addon in addons()]
     assert {backup.listed()["uid"] for backup in backups(other)}.isdisjoint(b["uid"] for b in listed_backups())
 
 
-def test_there_are_as_many_as_asked_for() -> None:
+def test_the_inventory_has_the_default_size() -> None:
     counts = [addon.backup_count for addon in addons()]
     assert (len(projects()), len(counts), sum(counts)) == (5, 20, 3000)
     assert counts[0] > 150
@@ -149,7 +149,7 @@ def test_five_addons_have_five_times_the_average(average: int) -> None:
     assert sum(counts) == 5 * average
 
 
-def test_the_examples_of_the_documentation_exist() -> None:
+def test_the_documented_examples_exist() -> None:
     project = DEFAULT.project("default-project")
     assert project is not None
     addon = project.addon("example-addon")
@@ -162,7 +162,7 @@ def test_the_examples_of_the_documentation_exist() -> None:
     assert backup.restores.length >= 1
 
 
-def test_every_id_is_a_slug_and_leads_to_its_item_alone() -> None:
+def test_every_id_is_a_slug_and_finds_only_its_item() -> None:
     inventory = Inventory(project_count=40, addon_count=14, backup_average=3)
     ids = []
     for project in projects(inventory):
@@ -187,16 +187,16 @@ def test_every_id_is_a_slug_and_leads_to_its_item_alone() -> None:
 @pytest.mark.parametrize(
     "name", ["", "-", "nothing", "billing-1", "billing-02", "billing-2", "Billing", "billing-", "default-project-2"]
 )
-def test_no_project_answers_to_a_name_that_is_not_quite_its_id(name: str) -> None:
+def test_a_project_is_found_only_by_its_exact_id(name: str) -> None:
     assert DEFAULT.project(name) is None
 
 
 @pytest.mark.parametrize("name", ["", "database", "default-project-documents", "billing-database", "example-addon-2"])
-def test_no_addon_answers_to_a_name_that_is_not_quite_its_id(name: str) -> None:
+def test_an_addon_is_found_only_by_its_exact_id(name: str) -> None:
     assert projects()[0].addon(name) is None
 
 
-def test_no_backup_answers_to_a_name_that_is_not_quite_its_id() -> None:
+def test_a_backup_is_found_only_by_its_exact_id() -> None:
     first = addons()[0]
     real = Backup(first, 1).id
     day, number = real.split("-")[-2:]
@@ -236,15 +236,15 @@ def test_only_dumps_are_compressed_and_only_snapshots_have_additional_destinatio
     assert {None, 7, 30} <= kept_days
 
 
-def test_some_failed_backups_have_no_config_and_some_have() -> None:
+def test_some_failed_backups_have_a_config_and_some_do_not() -> None:
     assert {"config" in backup for backup in listed_backups() if backup["status"] == "failed"} == {True, False}
 
 
-def test_only_the_newest_backup_can_be_under_way() -> None:
+def test_only_the_newest_backup_can_be_running() -> None:
     assert all(backup.age == 0 for backup in backups() if backup.status in OPEN)
 
 
-def test_backups_are_listed_newest_first_at_the_times_of_a_schedule() -> None:
+def test_backups_are_listed_newest_first_at_scheduled_times() -> None:
     for addon in addons():
         times = [datetime.fromisoformat(backup["createdAt"]) for backup in everything(addon.backups)]
         assert all(time < datetime.fromisoformat("2026-11-01T12:00:00Z") for time in times)
@@ -252,7 +252,7 @@ def test_backups_are_listed_newest_first_at_the_times_of_a_schedule() -> None:
             assert abs((newer - older).total_seconds() - addon.period / 1000) < 10
 
 
-def test_nothing_happens_before_it_can_or_after_now() -> None:
+def test_times_are_in_order_and_none_is_in_the_future() -> None:
     for project in projects():
         for addon in (Addon(project, index) for index in range(4)):
             assert project.details()["createdAt"] < addon.details()["createdAt"]
@@ -277,7 +277,7 @@ def test_sizes_grow_and_reach_terabytes() -> None:
     assert largest > 10**12
 
 
-def test_the_restores_of_an_addon_are_those_of_its_backups() -> None:
+def test_an_addon_lists_the_restores_of_its_backups() -> None:
     statuses = set()
     for addon in addons():
         of_backups = []
@@ -297,7 +297,7 @@ def test_the_restores_of_an_addon_are_those_of_its_backups() -> None:
 
 
 @pytest.mark.parametrize("average", range(0, 60, 7))
-def test_the_number_of_restores_fits_however_many_backups_there_are(average: int) -> None:
+def test_the_number_of_restores_fits_any_number_of_backups(average: int) -> None:
     for addon in addons(Inventory(project_count=2, addon_count=5, backup_average=average)):
         counts = [Backup(addon, age).restore_count for age in range(addon.backup_count)]
         assert addon.restores.length == sum(counts)
@@ -324,7 +324,7 @@ def test_a_million_backups_take_no_memory() -> None:
     assert peak < 20_000_000
 
 
-def test_a_very_long_history_stays_within_the_calendar() -> None:
+def test_a_very_long_history_has_valid_dates() -> None:
     addon = addons(Inventory(project_count=1, addon_count=3, backup_average=1_000_000))[2]
     assert addon.backup_count == 2_000_000
     oldest = addon.backups.slice(1_999_999, 1)[0]

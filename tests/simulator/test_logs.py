@@ -1,4 +1,4 @@
-"""What dumps and their restores write while they run."""
+"""The logs of dumps and their restores."""
 
 import itertools
 import re
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import BACKUPS, Api, simulated
+from tests.support.simulated_api import BACKUPS, Api, simulated_api
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -17,16 +17,16 @@ async def forward(api: Api, path: str, **query: Any) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("kind", ["backup", "restore"])
-async def test_logs_grow_while_a_run_runs_and_then_end(kind: str) -> None:
-    async with simulated() as api:
+async def test_logs_grow_until_the_run_ends(kind: str) -> None:
+    async with simulated_api() as api:
         if kind == "backup":
-            path = f"{BACKUPS}/{(await api.done('POST', BACKUPS, {'backupType': 'dump'}))['id']}"
+            path = f"{BACKUPS}/{(await api.data('POST', BACKUPS, {'backupType': 'dump'}))['id']}"
         else:
             dump = await api.dump()
-            path = f"{dump}/restores/{(await api.done('POST', f'{dump}/restore'))['restoreId']}"
+            path = f"{dump}/restores/{(await api.data('POST', f'{dump}/restore'))['restoreId']}"
         seen = []
         for seconds in (0, 4, 4, 20, 60):
-            api.after(seconds)
+            api.advance(seconds)
             seen.append(await forward(api, path))
     assert seen[0] == []
     assert len(seen[1]) < len(seen[2]) < len(seen[3])
@@ -40,38 +40,38 @@ async def test_logs_grow_while_a_run_runs_and_then_end(kind: str) -> None:
     assert len({line["containerId"] for line in seen[4]}) == 1
 
 
-async def test_what_an_aborted_run_has_written_stays_written() -> None:
-    async with simulated() as api:
-        path = f"{BACKUPS}/{(await api.done('POST', BACKUPS, {'backupType': 'dump'}))['id']}"
-        api.after(6)
+async def test_an_aborted_run_keeps_its_log_lines() -> None:
+    async with simulated_api() as api:
+        path = f"{BACKUPS}/{(await api.data('POST', BACKUPS, {'backupType': 'dump'}))['id']}"
+        api.advance(6)
         before = await forward(api, path)
-        await api.done("POST", f"{path}/abort")
-        api.after(60)
+        await api.data("POST", f"{path}/abort")
+        api.advance(60)
         after = await forward(api, path)
     assert after[: len(before)] == before
     assert after[-1]["log"].endswith("aborted")
     assert len(after) < 20
 
 
-async def test_snapshots_write_nothing() -> None:
-    async with simulated() as api:
-        restore_id = (await api.done("POST", f"{BACKUPS}/example-backup/restore"))["restoreId"]
-        api.after(20)
+async def test_snapshots_have_no_logs() -> None:
+    async with simulated_api() as api:
+        restore_id = (await api.data("POST", f"{BACKUPS}/example-backup/restore"))["restoreId"]
+        api.advance(20)
         assert await api.get(f"{BACKUPS}/example-backup/logs") == []
         assert await api.get(f"{BACKUPS}/example-backup/restores/{restore_id}/logs") == []
-        await api.refused(404, "GET", f"{BACKUPS}/example-backup/restores/nothing/logs")
+        await api.error(404, "GET", f"{BACKUPS}/example-backup/restores/nothing/logs")
 
 
 async def test_computed_dumps_have_logs_too() -> None:
-    async with simulated() as api:
+    async with simulated_api() as api:
         dump = next(b for b in await api.all(BACKUPS, "backups") if b["config"]["source"]["type"] != "snapshot")
         lines = await forward(api, f"{BACKUPS}/{dump['id']}")
     assert dump["createdAt"] == lines[0]["ts"]
     assert dump["completedAt"] == lines[-1]["ts"]
 
 
-async def test_logs_can_be_asked_for_in_part() -> None:
-    async with simulated() as api:
+async def test_logs_can_be_filtered() -> None:
+    async with simulated_api() as api:
         path = await api.dump()
         everything = await forward(api, path)
         start, end = everything[5]["ts"], everything[9]["ts"]
@@ -108,6 +108,6 @@ async def test_logs_can_be_asked_for_in_part() -> None:
         ({"regexNotIncludes": "["}, "regexNotIncludes"),
     ],
 )
-async def test_a_bad_question_is_a_400_that_names_the_parameter(query: dict[str, str], field: str) -> None:
-    async with simulated() as api:
-        assert list((await api.refused(400, "GET", f"{BACKUPS}/example-backup/logs", **query))["details"]) == [field]
+async def test_an_invalid_query_is_a_400_that_names_the_parameter(query: dict[str, str], field: str) -> None:
+    async with simulated_api() as api:
+        assert list((await api.error(400, "GET", f"{BACKUPS}/example-backup/logs", **query))["details"]) == [field]

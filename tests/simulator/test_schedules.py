@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import ADDON, simulated
+from tests.support.simulated_api import ADDON, simulated_api
 
 SCHEDULES = f"{ADDON}/backup-schedules"
 WEEKLY: dict[str, Any] = {"interval": "weekly", "minute": [30], "hour": [18], "day": [4]}
@@ -14,12 +14,12 @@ def schedule(**changes: Any) -> dict[str, Any]:
     return {"scheduling": WEEKLY, "backupType": "dump", "retentionTime": 7, **changes}
 
 
-async def test_a_schedule_is_created_listed_first_and_deleted() -> None:
-    async with simulated() as api:
+async def test_a_schedule_can_be_created_listed_and_deleted() -> None:
+    async with simulated_api() as api:
         [computed] = await api.all(SCHEDULES, "schedules")
-        api.after(5)
+        api.advance(5)
         settings = schedule(compressionType="zstd", customDestinationId="offsite-bucket")
-        schedule_id = (await api.done("POST", SCHEDULES, settings))["id"]
+        schedule_id = (await api.data("POST", SCHEDULES, settings))["id"]
         created, rest = await api.all(SCHEDULES, "schedules", per_page=1)
         now = "2026-11-01T12:00:05.000Z"
         del settings["compressionType"]
@@ -27,14 +27,14 @@ async def test_a_schedule_is_created_listed_first_and_deleted() -> None:
         assert (created, rest) == (expected, computed)
         assert len(schedule_id) == 24
         for gone in (schedule_id, computed["id"]):
-            assert await api.done("DELETE", f"{SCHEDULES}/{gone}") == {}
-            await api.refused(404, "DELETE", f"{SCHEDULES}/{gone}")
+            assert await api.data("DELETE", f"{SCHEDULES}/{gone}") == {}
+            await api.error(404, "DELETE", f"{SCHEDULES}/{gone}")
         assert await api.all(SCHEDULES, "schedules") == []
 
 
-async def test_the_computed_schedule_is_the_one_by_which_the_backups_were_made() -> None:
+async def test_the_computed_schedule_matches_the_times_of_the_backups() -> None:
     intervals = set()
-    async with simulated() as api:
+    async with simulated_api() as api:
         for project in await api.all("/v1/projects", "projects"):
             for addon in await api.all(f"/v1/projects/{project['id']}/addons", "addons"):
                 path = f"/v1/projects/{project['id']}/addons/{addon['id']}"
@@ -49,15 +49,15 @@ async def test_the_computed_schedule_is_the_one_by_which_the_backups_were_made()
     assert intervals == {"hourly", "daily", "weekly"}
 
 
-async def test_there_is_one_schedule_of_each_interval_and_type() -> None:
-    async with simulated() as api:
-        await api.done("POST", SCHEDULES, schedule())
-        await api.done("POST", SCHEDULES, schedule(backupType="snapshot"))
-        await api.done("POST", SCHEDULES, schedule(scheduling={"interval": "hourly", "minute": [0, 30]}))
+async def test_an_addon_has_one_schedule_of_each_interval_and_type() -> None:
+    async with simulated_api() as api:
+        await api.data("POST", SCHEDULES, schedule())
+        await api.data("POST", SCHEDULES, schedule(backupType="snapshot"))
+        await api.data("POST", SCHEDULES, schedule(scheduling={"interval": "hourly", "minute": [0, 30]}))
         first = (await api.all(SCHEDULES, "schedules"))[2]["id"]
-        assert first in (await api.refused(409, "POST", SCHEDULES, schedule()))["message"]
-        await api.done("DELETE", f"{SCHEDULES}/{first}")
-        await api.done("POST", SCHEDULES, schedule())
+        assert first in (await api.error(409, "POST", SCHEDULES, schedule()))["message"]
+        await api.data("DELETE", f"{SCHEDULES}/{first}")
+        await api.data("POST", SCHEDULES, schedule())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_there_is_one_schedule_of_each_interval_and_type() -> None:
         (schedule(customDestinationId="unknown"), "customDestinationId"),
     ],
 )
-async def test_a_bad_schedule_is_a_400_that_names_the_field(settings: Any, field: str) -> None:
-    async with simulated() as api:
-        assert list((await api.refused(400, "POST", SCHEDULES, settings))["details"]) == [field]
+async def test_an_invalid_schedule_is_a_400_that_names_the_field(settings: Any, field: str) -> None:
+    async with simulated_api() as api:
+        assert list((await api.error(400, "POST", SCHEDULES, settings))["details"]) == [field]
         assert len(await api.all(SCHEDULES, "schedules")) == 1

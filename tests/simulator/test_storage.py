@@ -1,4 +1,4 @@
-"""The storage service that download links lead to."""
+"""The storage service behind download links."""
 
 import tracemalloc
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from yarl import URL
 
 from northflank_async.simulator import Downloads, Faults
 from northflank_async.simulator.storage import content
-from tests.support.api import BACKUPS, Api, simulated
+from tests.support.simulated_api import BACKUPS, Api, simulated_api
 
 SIZE = 300_000
 
 
 async def link_to(api: Api) -> tuple[str, str]:
-    """The path of a dump, and where it can be downloaded."""
+    """The path of a dump, and its download link."""
     path = await api.dump()
     return path, (await api.get(f"{path}/download-link"))["downloadLink"]
 
@@ -26,8 +26,8 @@ async def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, Map
         return response.status, response.headers, await response.read()
 
 
-async def test_a_complete_dump_can_be_downloaded_and_is_as_long_as_it_says() -> None:
-    async with simulated() as api:
+async def test_a_completed_dump_can_be_downloaded_in_its_listed_size() -> None:
+    async with simulated_api() as api:
         path = next(
             f"{BACKUPS}/{backup['id']}"
             for backup in reversed(await api.all(BACKUPS, "backups"))
@@ -39,8 +39,8 @@ async def test_a_complete_dump_can_be_downloaded_and_is_as_long_as_it_says() -> 
     assert headers["ETag"].startswith('"')
 
 
-async def test_a_link_redirects_first_and_every_download_is_the_same() -> None:
-    async with simulated(downloads=Downloads(size=SIZE)) as api:
+async def test_a_link_redirects_and_every_download_is_the_same() -> None:
+    async with simulated_api(downloads=Downloads(size=SIZE)) as api:
         _, link = await link_to(api)
         async with aiohttp.ClientSession() as http, http.get(link, allow_redirects=False) as response:
             assert response.status == 302
@@ -52,8 +52,8 @@ async def test_a_link_redirects_first_and_every_download_is_the_same() -> None:
     assert first[1]["ETag"] == second[1]["ETag"] != other[1]["ETag"]
 
 
-async def test_a_request_with_a_token_is_refused_and_shows() -> None:
-    async with simulated(downloads=Downloads(size=SIZE)) as api:
+async def test_a_request_with_a_token_is_a_400_and_recorded() -> None:
+    async with simulated_api(downloads=Downloads(size=SIZE)) as api:
         _, link = await link_to(api)
         for url in (link, link.replace("/links/", "/objects/")):
             api.sim.requests.clear()
@@ -62,15 +62,15 @@ async def test_a_request_with_a_token_is_refused_and_shows() -> None:
             assert [request.status for request in api.sim.requests] == [400]
 
 
-async def test_downloads_count_to_no_limit_and_have_no_faults() -> None:
-    async with simulated(downloads=Downloads(size=SIZE), rate_limit=2) as api:
+async def test_downloads_do_not_count_toward_the_rate_limit_and_have_no_faults() -> None:
+    async with simulated_api(downloads=Downloads(size=SIZE), rate_limit=2) as api:
         _, link = await link_to(api)
         assert (await fetch(link))[0] == 200
-        await api.refused(429, "GET", BACKUPS)
+        await api.error(429, "GET", BACKUPS)
         status, headers, _ = await fetch(link)
         assert status == 200
         assert not any(name.lower().startswith("x-ratelimit") for name in headers)
-    async with simulated(faults=Faults(errors=1)) as api:
+    async with simulated_api(faults=Faults(errors=1)) as api:
         assert (await fetch(f"{api.sim.url}/storage/objects/p/a/b"))[0] == 403
 
 
@@ -94,8 +94,8 @@ async def test_downloads_count_to_no_limit_and_have_no_faults() -> None:
         ("bytes=0-1,5-6", 200, 0, SIZE),
     ],
 )
-async def test_ranges(header: str, status: int, start: int, stop: int) -> None:
-    async with simulated(downloads=Downloads(size=SIZE)) as api:
+async def test_a_range_is_sent_as_http_defines_it(header: str, status: int, start: int, stop: int) -> None:
+    async with simulated_api(downloads=Downloads(size=SIZE)) as api:
         _, link = await link_to(api)
         whole = (await fetch(link))[2]
         answered, headers, body = await fetch(link, Range=header)
@@ -105,24 +105,24 @@ async def test_ranges(header: str, status: int, start: int, stop: int) -> None:
     assert headers["Content-Length"] == str(stop - start)
 
 
-async def test_a_range_of_something_else_is_answered_with_everything() -> None:
-    async with simulated(downloads=Downloads(size=SIZE)) as api:
+async def test_a_range_of_other_content_is_ignored() -> None:
+    async with simulated_api(downloads=Downloads(size=SIZE)) as api:
         _, link = await link_to(api)
         etag = (await fetch(link, "HEAD"))[1]["ETag"]
         assert (await fetch(link, **{"Range": "bytes=9-", "If-Range": etag}))[0] == 206
         assert (await fetch(link, **{"Range": "bytes=9-", "If-Range": '"other"'}))[0] == 200
 
 
-async def test_a_storage_without_ranges_answers_with_everything() -> None:
-    async with simulated(downloads=Downloads(size=SIZE, ranges=False)) as api:
+async def test_a_storage_service_without_ranges_sends_everything() -> None:
+    async with simulated_api(downloads=Downloads(size=SIZE, ranges=False)) as api:
         _, link = await link_to(api)
         status, headers, body = await fetch(link, Range="bytes=9-")
     assert (status, len(body)) == (200, SIZE)
     assert "Accept-Ranges" not in headers
 
 
-async def test_the_first_transfers_are_cut_off_where_they_should_be() -> None:
-    async with simulated(downloads=Downloads(size=SIZE, cut_after=(100_000, 0, 50_000))) as api:
+async def test_the_first_transfers_are_cut_off_after_the_given_bytes() -> None:
+    async with simulated_api(downloads=Downloads(size=SIZE, cut_after=(100_000, 0, 50_000))) as api:
         _, link = await link_to(api)
         got = b""
         ends = []
@@ -139,50 +139,50 @@ async def test_the_first_transfers_are_cut_off_where_they_should_be() -> None:
 
 
 @pytest.mark.parametrize("options", [{"size": -1}, {"cut_after": (5, -1)}])
-def test_bad_downloads_are_refused_by_name(options: dict[str, Any]) -> None:
+def test_an_invalid_download_option_is_an_error_that_names_it(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Downloads(**options)
 
 
 async def test_an_empty_download_is_empty() -> None:
-    async with simulated(downloads=Downloads(size=0)) as api:
+    async with simulated_api(downloads=Downloads(size=0)) as api:
         _, link = await link_to(api)
         assert ((await fetch(link))[0], (await fetch(link))[2]) == (200, b"")
         assert (await fetch(link, Range="bytes=0-"))[0] == 416
 
 
-async def test_a_link_holds_for_an_hour_and_as_it_was_given_only() -> None:
-    async with simulated(downloads=Downloads(size=10)) as api:
+async def test_a_link_is_valid_for_an_hour_and_only_unchanged() -> None:
+    async with simulated_api(downloads=Downloads(size=10)) as api:
         path, link = await link_to(api)
         for wrong in (link[:-1], link + "&x=1", link.replace("expires=1", "expires=2"), link.partition("?")[0]):
             assert (await fetch(wrong))[0] == 403
         other = link.replace(path.rpartition("/")[2], "example-backup")
         assert (await fetch(other))[0] == 403
-        api.after(3600)
+        api.advance(3600)
         assert (await fetch(link))[0] == 200
-        api.after(1)
+        api.advance(1)
         assert (await fetch(link))[0] == 403
         again = (await api.get(f"{path}/download-link"))["downloadLink"]
         assert (await fetch(again))[0] == 200
-        await api.done("DELETE", path)
+        await api.data("DELETE", path)
         assert (await fetch(again))[0] == 404
 
 
-async def test_only_complete_dumps_have_a_link() -> None:
-    async with simulated() as api:
-        assert "snapshot" in (await api.refused(400, "GET", f"{BACKUPS}/example-backup/download-link"))["message"]
-        path = f"{BACKUPS}/{(await api.done('POST', BACKUPS, {'backupType': 'dump'}))['id']}"
-        assert "scheduled" in (await api.refused(409, "GET", f"{path}/download-link"))["message"]
+async def test_only_completed_dumps_have_a_link() -> None:
+    async with simulated_api() as api:
+        assert "snapshot" in (await api.error(400, "GET", f"{BACKUPS}/example-backup/download-link"))["message"]
+        path = f"{BACKUPS}/{(await api.data('POST', BACKUPS, {'backupType': 'dump'}))['id']}"
+        assert "scheduled" in (await api.error(409, "GET", f"{path}/download-link"))["message"]
 
 
-def test_any_part_is_the_same_as_in_the_whole() -> None:
+def test_any_part_of_an_object_matches_the_complete_object() -> None:
     whole = b"".join(content("key", 0, 200_000))
     for start, stop in ((0, 1), (65_535, 65_537), (65_536, 131_072), (199_999, 200_000), (5, 5)):
         assert b"".join(content("key", start, stop)) == whole[start:stop]
 
 
 async def test_a_large_download_takes_no_memory() -> None:
-    async with simulated(downloads=Downloads(size=30_000_000)) as api:
+    async with simulated_api(downloads=Downloads(size=30_000_000)) as api:
         _, link = await link_to(api)
         tracemalloc.start()
         try:

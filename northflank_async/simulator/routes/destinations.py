@@ -3,10 +3,10 @@
 import attrs
 from aiohttp import web
 
-from northflank_async.simulator import answers, bodies, fields
-from northflank_async.simulator.answers import found
+from northflank_async.simulator import responses, schemas, validation
 from northflank_async.simulator.destinations import Destinations
 from northflank_async.simulator.inventory import Json
+from northflank_async.simulator.responses import found
 from northflank_async.simulator.routes.lookup import Lookup, Routes
 
 DESTINATIONS = "/backup-destinations"
@@ -15,12 +15,12 @@ DESTINATION = DESTINATIONS + "/{destination}"
 
 @attrs.frozen
 class DestinationRoutes:
-    """The handlers."""
+    """The handlers of these routes."""
 
     lookup: Lookup
 
     def routes(self) -> Routes:
-        """What they serve."""
+        """Every method and path, with its handler."""
         return [
             ("GET", DESTINATIONS, self.list_destinations),
             ("POST", DESTINATIONS, self.create),
@@ -31,27 +31,27 @@ class DestinationRoutes:
         ]
 
     async def list_destinations(self, request: web.Request) -> web.Response:
-        """GET backup-destinations, with the ids, which the documented schema leaves out."""
+        """GET backup-destinations, with the ids that the documented schema lacks."""
         return self.lookup.page(request, "backupDestinations", self._destinations.listing)
 
     async def create(self, request: web.Request) -> web.Response:
         """POST backup-destinations."""
-        return answers.data(self._destinations.create(await fields.read(request, bodies.NEW_DESTINATION)))
+        return responses.data(self._destinations.create(await validation.read_body(request, schemas.NEW_DESTINATION)))
 
     async def get_destination(self, request: web.Request) -> web.Response:
         """GET backup-destinations/{destination}."""
-        return answers.data(self._destination(request))
+        return responses.data(self._destination(request))
 
     async def patch(self, request: web.Request) -> web.Response:
         """PATCH backup-destinations/{destination}."""
         destination = self._destination(request)
-        self._destinations.patch(destination, await fields.read(request, bodies.CHANGED_DESTINATION))
-        return answers.data({})
+        self._destinations.patch(destination, await validation.read_body(request, schemas.CHANGED_DESTINATION))
+        return responses.data({})
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE backup-destinations/{destination}."""
         self._destinations.delete(self._destination(request))
-        return answers.data({})
+        return responses.data({})
 
     async def list_backups(self, request: web.Request) -> web.Response:
         """GET backup-destinations/{destination}/backups."""

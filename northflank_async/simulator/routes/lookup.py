@@ -1,4 +1,4 @@
-"""How a handler finds what a request's path and query name."""
+"""Lookup of the resources that a request's path and query name."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,10 +7,10 @@ from aiohttp import web
 
 from northflank_async.simulator import pages
 from northflank_async.simulator.account import Account
-from northflank_async.simulator.answers import Refusal, found
 from northflank_async.simulator.backups import StoredBackup
 from northflank_async.simulator.inventory import Addon, Project
-from northflank_async.simulator.pages import Pages
+from northflank_async.simulator.pages import PagedListing
+from northflank_async.simulator.responses import Rejection, found
 
 ADDON = "/projects/{project}/addons/{addon}"
 BACKUP = ADDON + "/backups/{backup}"
@@ -21,36 +21,36 @@ Routes = list[tuple[str, str, Handler]]  # method, path, handler
 
 @attrs.frozen
 class Lookup:
-    """Finds things, or refuses with a 404."""
+    """Finds resources, or raises a 404."""
 
     account: Account
 
     def project(self, request: web.Request) -> Project:
-        """The project of the path."""
+        """The project in the path."""
         return self._project(request.match_info["project"])
 
     def addon(self, request: web.Request) -> Addon:
-        """The addon of the path."""
+        """The addon in the path."""
         return self._addon(request.match_info["project"], request.match_info["addon"])
 
     def backup(self, request: web.Request) -> StoredBackup:
-        """The backup of the path."""
+        """The backup in the path."""
         return self._backup(self.addon(request), request)
 
     def global_backup(self, request: web.Request) -> StoredBackup:
-        """The backup of the path, which may be one that the addon of the query made."""
+        """The backup in the path, which may belong to the addon in the query."""
         addon = self.addon(request)
         source = [request.query.get(name) for name in ("sourceProjectId", "sourceAddonId")]
         match source:
             case [str(project_id), str(addon_id)]:
                 addon = self._addon(project_id, addon_id)
             case [str(), None] | [None, str()]:
-                raise Refusal(400, "sourceProjectId and sourceAddonId are given together or not at all.")
+                raise Rejection(400, "Pass both sourceProjectId and sourceAddonId, or neither.")
         return self._backup(addon, request)
 
-    def page(self, request: web.Request, key: str | None, listing: Pages) -> web.Response:
-        """The page of the listing that is asked for."""
-        return pages.page(request, key, listing, self.account.inventory.seed)
+    def page(self, request: web.Request, key: str | None, listing: PagedListing) -> web.Response:
+        """The requested page of the listing."""
+        return pages.page_response(request, key, listing, self.account.inventory.seed)
 
     def _backup(self, addon: Addon, request: web.Request) -> StoredBackup:
         backup_id = request.match_info["backup"]

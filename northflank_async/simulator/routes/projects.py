@@ -3,18 +3,18 @@
 import attrs
 from aiohttp import web
 
-from northflank_async.simulator import answers
+from northflank_async.simulator import responses
 from northflank_async.simulator.routes.lookup import ADDON, Lookup, Routes
 
 
 @attrs.frozen
 class ProjectRoutes:
-    """The handlers."""
+    """The handlers of these routes."""
 
     lookup: Lookup
 
     def routes(self) -> Routes:
-        """What they serve."""
+        """Every method and path, with its handler."""
         return [
             ("GET", "/projects", self.list_projects),
             ("GET", "/projects/{project}", self.get_project),
@@ -28,7 +28,7 @@ class ProjectRoutes:
 
     async def get_project(self, request: web.Request) -> web.Response:
         """GET projects/{project}."""
-        return answers.data(self.lookup.project(request).details())
+        return responses.data(self.lookup.project(request).details())
 
     async def list_addons(self, request: web.Request) -> web.Response:
         """GET …/addons."""
@@ -36,4 +36,4 @@ class ProjectRoutes:
 
     async def get_addon(self, request: web.Request) -> web.Response:
         """GET …/addons/{addon}."""
-        return answers.data(self.lookup.addon(request).details())
+        return responses.data(self.lookup.addon(request).details())

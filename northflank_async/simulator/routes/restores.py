@@ -3,20 +3,20 @@
 import attrs
 from aiohttp import web
 
-from northflank_async.simulator import answers, bodies, fields
-from northflank_async.simulator.answers import Refusal, found
-from northflank_async.simulator.logs import LogQuery, container_of, lines
+from northflank_async.simulator import responses, schemas, validation
+from northflank_async.simulator.logs import LogQuery, container_id, log_lines
+from northflank_async.simulator.responses import Rejection, found
 from northflank_async.simulator.routes.lookup import ADDON, BACKUP, Lookup, Routes
 
 
 @attrs.frozen
 class RestoreRoutes:
-    """The handlers."""
+    """The handlers of these routes."""
 
     lookup: Lookup
 
     def routes(self) -> Routes:
-        """What they serve."""
+        """Every method and path, with its handler."""
         return [
             ("GET", BACKUP + "/restores", self.list_of_backup),
             ("GET", ADDON + "/restores", self.list_of_addon),
@@ -26,7 +26,7 @@ class RestoreRoutes:
         ]
 
     async def list_of_backup(self, request: web.Request) -> web.Response:
-        """GET …/backups/{backup}/restores, where the backup may be one that another addon made."""
+        """GET …/backups/{backup}/restores, where the backup may belong to another addon."""
         backup = self.lookup.global_backup(request)
         return self.lookup.page(request, "restores", self.lookup.account.backups.restores_of(backup))
 
@@ -35,25 +35,25 @@ class RestoreRoutes:
         return self.lookup.page(request, "restores", self.lookup.account.backups.restores(self.lookup.addon(request)))
 
     async def restore(self, request: web.Request) -> web.Response:
-        """POST …/restore: a 409 unless the backup is complete."""
+        """POST …/restore: a 409 unless the backup is completed."""
         backup = self.lookup.global_backup(request)
         backups = self.lookup.account.backups
         status = backups.status(backup)
         if status != "completed":
-            raise Refusal(409, f"The backup {backup.id} cannot be restored: it is {status}.")
-        return answers.data({"restoreId": backups.restore(self.lookup.addon(request), backup).id})
+            raise Rejection(409, f"The backup {backup.id} cannot be restored: it is {status}.")
+        return responses.data({"restoreId": backups.restore(self.lookup.addon(request), backup).id})
 
     async def abort(self, request: web.Request) -> web.Response:
-        """POST …/abort-restore: a 409 unless the restore runs."""
+        """POST …/abort-restore: a 409 unless the restore is running."""
         backup = self.lookup.global_backup(request)
-        restore_id = (await fields.read(request, bodies.ABORT_RESTORE))["restoreId"]
+        restore_id = (await validation.read_body(request, schemas.ABORT_RESTORE))["restoreId"]
         backups = self.lookup.account.backups
         run = found(backups.find_restore(backup, restore_id), "restore", restore_id)
         backups.abort_restore(backup, restore_id, run)
-        return answers.data({})
+        return responses.data({})
 
     async def logs(self, request: web.Request) -> web.Response:
-        """GET …/restores/{restore}/logs: none for a snapshot's."""
+        """GET …/restores/{restore}/logs: empty for the restore of a snapshot."""
         backup = self.lookup.global_backup(request)
         restore_id = request.match_info["restore"]
         account = self.lookup.account
@@ -61,6 +61,6 @@ class RestoreRoutes:
         query = LogQuery.parse(request.query)
         written = []
         if backup.is_dump:
-            container = container_of(self.lookup.addon(request).id, "restore", restore_id)
-            written = lines(run, f"restore {restore_id}", container, account.time.now())
-        return answers.data(query.select(written))
+            container = container_id(self.lookup.addon(request).id, "restore", restore_id)
+            written = log_lines(run, f"restore {restore_id}", container, account.time.now())
+        return responses.data(query.select(written))

@@ -3,8 +3,8 @@
 import attrs
 from aiohttp import web
 
-from northflank_async.simulator import answers, bodies, fields
-from northflank_async.simulator.answers import Refusal, found
+from northflank_async.simulator import responses, schemas, validation
+from northflank_async.simulator.responses import Rejection, found
 from northflank_async.simulator.routes.lookup import Lookup, Routes
 from northflank_async.simulator.volumes import Volume, Volumes
 
@@ -14,12 +14,12 @@ BACKUPS = VOLUMES + "/{volume}/backups"
 
 @attrs.frozen
 class VolumeRoutes:
-    """The handlers."""
+    """The handlers of these routes."""
 
     lookup: Lookup
 
     def routes(self) -> Routes:
-        """What they serve."""
+        """Every method and path, with its handler."""
         return [
             ("GET", VOLUMES, self.list_volumes),
             ("GET", VOLUMES + "/{volume}", self.get_volume),
@@ -35,7 +35,7 @@ class VolumeRoutes:
 
     async def get_volume(self, request: web.Request) -> web.Response:
         """GET …/volumes/{volume}."""
-        return answers.data(self._volume(request).details())
+        return responses.data(self._volume(request).details())
 
     async def list_backups(self, request: web.Request) -> web.Response:
         """GET …/volumes/{volume}/backups."""
@@ -44,20 +44,20 @@ class VolumeRoutes:
     async def create_backup(self, request: web.Request) -> web.Response:
         """POST …/volumes/{volume}/backups."""
         volume = self._volume(request)
-        settings = await fields.read(request, bodies.VOLUME_BACKUP)
-        return answers.data(self._volumes.create(volume, settings["name"], settings.get("description")))
+        settings = await validation.read_body(request, schemas.VOLUME_BACKUP)
+        return responses.data(self._volumes.create(volume, settings["name"], settings.get("description")))
 
     async def get_backup(self, request: web.Request) -> web.Response:
         """GET …/volumes/{volume}/backups/{backup}."""
         backup_id = request.match_info["backup"]
-        return answers.data(found(self._volumes.find_backup(self._volume(request), backup_id), "backup", backup_id))
+        return responses.data(found(self._volumes.find_backup(self._volume(request), backup_id), "backup", backup_id))
 
     async def delete_backup(self, request: web.Request) -> web.Response:
         """DELETE …/volumes/{volume}/backups/{backup}."""
         backup_id = request.match_info["backup"]
         if not self._volumes.delete(self._volume(request), backup_id):
-            raise Refusal(404, f"There is no backup {backup_id}.")
-        return answers.data({})
+            raise Rejection(404, f"There is no backup {backup_id}.")
+        return responses.data({})
 
     @property
     def _volumes(self) -> Volumes:

@@ -1,4 +1,4 @@
-"""The rate limit: so many requests in a window of time that begins with the first of them."""
+"""The rate limit: a number of requests in a window of time that starts with the first of them."""
 
 import math
 from collections.abc import Callable
@@ -7,8 +7,8 @@ import attrs
 
 
 @attrs.define(kw_only=True)
-class Window:
-    """Counts requests; `seconds` after the first one, the next one starts a new window."""
+class RateLimitWindow:
+    """Counts requests. The first request after the window's end starts a new window."""
 
     limit: int
     seconds: float
@@ -17,7 +17,7 @@ class Window:
     _count: int = 0
 
     def admit(self) -> bool:
-        """Count one request; False when the window has had as many as it takes."""
+        """Count a request; False if the window's limit is reached."""
         self._expire()
         if self._began is None:
             self._began = self.clock()
@@ -27,13 +27,13 @@ class Window:
         return True
 
     def headers(self) -> dict[str, str]:
-        """The three headers that tell a client where it stands."""
+        """The three rate limit headers."""
         self._expire()
         left = self.seconds if self._began is None else self._began + self.seconds - self.clock()
         return {
             "x-ratelimit-limit": str(self.limit),
             "x-ratelimit-remaining": str(self.limit - self._count),
-            # Rounded up: who waits that long must not come too early.
+            # Rounded up, so that a client that waits this long never sends its next request too early.
             "x-ratelimit-reset": str(max(0, math.ceil(left))),
         }
 

@@ -1,4 +1,4 @@
-"""The simulator, a session with its token, and a clock that goes when told."""
+"""A running simulator, an HTTP session with its token, and a clock that stands still until it is advanced."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,8 +16,8 @@ DESTINATIONS = "/v1/backup-destinations"
 VOLUMES = "/v1/projects/default-project/volumes"
 
 
-class Clock:
-    """A clock that goes when told."""
+class SimulatorClock:
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = 5000.25
@@ -28,45 +28,45 @@ class Clock:
 
 @attrs.frozen
 class Api:
-    """What a client sees of a running simulator."""
+    """The API of a running simulator, as an HTTP client sees it."""
 
     sim: Simulator
     http: aiohttp.ClientSession
-    clock: Clock
+    clock: SimulatorClock
 
-    def after(self, seconds: float) -> None:
-        """Let the clock go on."""
+    def advance(self, seconds: float) -> None:
+        """Advance the clock."""
         self.clock.now += seconds
 
-    async def ask(self, method: str, path: str, json: Any = None, **query: Any) -> tuple[int, Any]:
-        """The status and the body."""
+    async def request(self, method: str, path: str, json: Any = None, **query: Any) -> tuple[int, Any]:
+        """Send a request; return the status and the body."""
         async with self.http.request(method, path, json=json, params=query) as response:
             return response.status, await response.json()
 
-    async def done(self, method: str, path: str, json: Any = None, **query: Any) -> Any:
-        """The data of an answer that must be a success."""
-        status, body = await self.ask(method, path, json, **query)
+    async def data(self, method: str, path: str, json: Any = None, **query: Any) -> Any:
+        """Send a request that must succeed; return its `data`."""
+        status, body = await self.request(method, path, json, **query)
         assert status == 200, body
         return body["data"]
 
-    async def refused(self, status: int, method: str, path: str, json: Any = None, **query: Any) -> dict[str, Any]:
-        """The error of an answer that must have that status."""
-        answered, body = await self.ask(method, path, json, **query)
-        assert answered == status, body
+    async def error(self, status: int, method: str, path: str, json: Any = None, **query: Any) -> dict[str, Any]:
+        """Send a request that must fail with this status; return its `error`."""
+        actual, body = await self.request(method, path, json, **query)
+        assert actual == status, body
         error: dict[str, Any] = body["error"]
         assert error["status"] == status
         assert error["message"]
         return error
 
     async def get(self, path: str, **query: Any) -> Any:
-        """The data under a path."""
-        return await self.done("GET", path, **query)
+        """GET the data at this path."""
+        return await self.data("GET", path, **query)
 
     async def all(self, path: str, key: str | None, **query: Any) -> list[dict[str, Any]]:
-        """Every item of a listing, by its cursors."""
+        """GET every item of a listing, page by page."""
         items: list[dict[str, Any]] = []
         while True:
-            status, body = await self.ask("GET", path, **query)
+            status, body = await self.request("GET", path, **query)
             assert status == 200, body
             items += body["data"] if key is None else body["data"][key]
             if not body["pagination"]["hasNextPage"]:
@@ -74,16 +74,16 @@ class Api:
             query["cursor"] = body["pagination"]["cursor"]
 
     async def dump(self, addon: str = ADDON, **settings: Any) -> str:
-        """The path of a native dump that is complete."""
-        backup = await self.done("POST", f"{addon}/backups", {"backupType": "dump", **settings})
-        self.after(20)
+        """Create a native dump and wait until it is completed; return its path."""
+        backup = await self.data("POST", f"{addon}/backups", {"backupType": "dump", **settings})
+        self.advance(20)
         return f"{addon}/backups/{backup['id']}"
 
 
 @asynccontextmanager
-async def simulated(**options: Any) -> AsyncIterator[Api]:
-    """A running simulator whose clock stands still."""
-    clock = Clock()
+async def simulated_api(**options: Any) -> AsyncIterator[Api]:
+    """Run a simulator whose clock stands still."""
+    clock = SimulatorClock()
     async with (
         Simulator(clock=clock, **options) as sim,
         aiohttp.ClientSession(sim.url, headers={"Authorization": f"Bearer {sim.token}"}) as http,

@@ -1,11 +1,11 @@
-"""A computed listing with what was added to it and removed from it."""
+"""Additions to a computed listing and removals from it."""
 
 from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
+from northflank_async.simulator.changes import ListingChanges
 from northflank_async.simulator.inventory import Listing
-from northflank_async.simulator.overlay import Overlay
 
 Change = tuple[bool, int]
 
@@ -42,41 +42,41 @@ class Model:
         return sum(not item.is_removed for item in self.items[:place])
 
 
-def change(overlay: Overlay[str], model: Model, length: int, changes: list[Change]) -> None:
+def make(changes: list[Change], listing_changes: ListingChanges[str], model: Model, length: int) -> None:
     for is_added, number in changes:
         if is_added:
             position = number % (length + 1)
-            entry = overlay.add(f"added {len(overlay.entries)}", position)
+            entry = listing_changes.add(f"added {len(listing_changes.entries)}", position)
             model.add(entry.item, position, entry.serial)
         elif model.names:
             name = model.names[number % len(model.names)]
             model.remove(name)
             kind, _, index = name.partition(" ")
             if kind == "computed":
-                overlay.remove([int(index)])
+                listing_changes.remove_computed([int(index)])
             else:
-                assert overlay.discard(name.__eq__)
+                assert listing_changes.remove_added(name.__eq__)
 
 
 changes = st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=25)
 
 
 @given(length=st.integers(0, 12), before=changes, after=changes)
-def test_it_is_the_listing_that_a_list_would_be_and_places_stay_right(
+def test_a_changed_listing_matches_a_plain_list_and_its_anchors_stay_valid(
     length: int, before: list[Change], after: list[Change]
 ) -> None:
-    overlay, model = Overlay[str](), Model(length)
+    listing_changes, model = ListingChanges[str](), Model(length)
     base = Listing(length, lambda index: {"name": f"computed {index}"})
-    change(overlay, model, length, before)
-    listing = overlay.over(base, lambda name: {"name": name})
+    make(before, listing_changes, model, length)
+    listing = listing_changes.apply(base, lambda name: {"name": name})
     assert [item["name"] for item in listing.slice(0, 100)] == model.names
     assert listing.length == len(model.names)
-    places = {name: listing.place(offset) for offset, name in enumerate(model.names)}
-    assert [listing.offset(place) for place in places.values()] == list(range(listing.length))
+    anchors = {name: listing.anchor(offset) for offset, name in enumerate(model.names)}
+    assert [listing.offset(anchor) for anchor in anchors.values()] == list(range(listing.length))
 
-    change(overlay, model, length, after)
-    later = overlay.over(base, lambda name: {"name": name})
-    assert {name: later.offset(place) for name, place in places.items()} == {n: model.offset(n) for n in places}
+    make(after, listing_changes, model, length)
+    later = listing_changes.apply(base, lambda name: {"name": name})
+    assert {name: later.offset(anchor) for name, anchor in anchors.items()} == {n: model.offset(n) for n in anchors}
     for size in (1, 3):
         pages = [later.slice(offset, size) for offset in range(0, later.length, size)]
         assert [item["name"] for page in pages for item in page] == model.names
