@@ -1,4 +1,4 @@
-# Each target sets up what it needs in .venv by itself.
+# Each target installs what it needs into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -25,7 +25,7 @@ bench: .venv/development.done benchmarks/node_modules
 clean:
 	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache benchmarks/node_modules
 
-# Without it, the table says that the JavaScript client is missing.
+# Optional: without it, the table reports the JavaScript client as missing.
 benchmarks/node_modules: benchmarks/package.json
 	-npm install --prefix benchmarks --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 

@@ -20,7 +20,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_backoff() -> Iterator[None]:
-    """Retries happen, and take no time."""
+    """Retry without backoff."""
     with stamina.set_testing(True, attempts=100, cap=True):
         yield
 
