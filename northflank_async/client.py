@@ -17,7 +17,6 @@ from northflank_async.validation import check_choice, check_integer, check_secon
 if TYPE_CHECKING:  # imported on first use, so that a program that reads one backup starts fast
     from northflank_async.inventory.plan import Plan
     from northflank_async.inventory.scan import Scan
-    from northflank_async.inventory.selection import Selection
 
 DEFAULT_BASE_URL = "https://api.northflank.com"
 TOKEN_VARIABLES = ("NORTHFLANK_API_TOKEN", "NF_API_TOKEN")
@@ -39,15 +38,16 @@ class Account(AccountResource):
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backups
         """
+        from northflank_async.inventory.query import Query
         from northflank_async.inventory.scan import Scan
 
-        return Scan(self, projects=projects, concurrency=concurrency)
+        return Scan(Query(self, projects=projects), concurrency=concurrency)
 
     async def plan(
         self,
         projects: Iterable[str] | None = None,
         *,
-        selection: "Selection | None" = None,
+        addon_types: str | Iterable[str] = (),
         restores: bool = False,
         concurrency: int = 16,
     ) -> "Plan":
@@ -55,7 +55,7 @@ class Account(AccountResource):
 
         Args:
             projects: ids; all projects if left out.
-            selection: a filter; only its addon types matter here.
+            addon_types: the API's words, such as `"postgresql"`; all addons if left out.
             restores: include restores.
             concurrency: requests in flight, 1 to 100.
 
@@ -66,8 +66,10 @@ class Account(AccountResource):
         https://northflank.com/docs/v1/api/project/addons/list-addons
         """
         from northflank_async.inventory.plan import plan
+        from northflank_async.inventory.query import Query
 
-        return await plan(self, projects=projects, selection=selection, restores=restores, concurrency=concurrency)
+        query = Query(self, projects=projects, addon_types=addon_types, restores=restores)
+        return await plan(query, concurrency=concurrency)
 
 
 class Northflank(Account):

@@ -12,7 +12,6 @@ import pytest
 
 from northflank_async import DecodeError, Northflank, RateLimited, ServerError, TransportError
 from northflank_async.inventory.export import export
-from northflank_async.inventory.scope import Scope
 from northflank_async.simulator import Faults, Simulator
 from tests.support.clocks import FastClock
 
@@ -50,7 +49,7 @@ async def run(seed: int, out: Path) -> int:
             starts += 1
             assert starts <= MAX_STARTS
             with suppress(*EXPECTED_ERRORS):
-                await export(str(out), Scope(views=[nf], concurrency=concurrency), strict=True)
+                await export(str(out), nf, concurrency=concurrency, strict=True)
     async with Simulator(**inventory) as sim, Northflank(sim.token, base_url=sim.url) as nf:
         expected = [
             {"project": project.id, "addon": addon.id, "addonType": addon.spec and addon.spec.type, "backup": backup}

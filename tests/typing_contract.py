@@ -23,7 +23,7 @@ from northflank_async import (
     Volume,
     VolumeBackup,
 )
-from northflank_async.inventory import Found, Inventory, Outcome, Plan
+from northflank_async.inventory import Found, Inventory, Outcome, Plan, Query
 from northflank_async.records import BackupType, CompressionType, RunStatus, ScheduleInterval
 
 
@@ -61,7 +61,7 @@ async def contract(nf: Northflank) -> None:
             assert_type(found.backup, Backup)
     assert_type(await nf.team("t").plan(["p"]), Plan)
     async with Inventory("x.db") as inventory:
-        assert_type(await inventory.sync(nf, nf.team("t")), Outcome)
+        assert_type(await inventory.sync(Query([nf, nf.team("t")], statuses="failed")), Outcome)
         async for stored in inventory.backups():
             assert_type(stored.created_at, datetime | None)
     assert_type(await nf.paginate("/v1/x", items=None).all(), list[dict[str, Any]])

@@ -49,15 +49,15 @@ async def scan(url: str, concurrency: int, warm: bool) -> None:
 
 async def export_to(ending: str, url: str, concurrency: int, warm: bool) -> None:
     from northflank_async import Northflank
+    from northflank_async.inventory import Query
     from northflank_async.inventory.export import export
-    from northflank_async.inventory.scope import Scope
 
     with tempfile.TemporaryDirectory() as folder:
         async with Northflank(TOKEN, base_url=url) as nf:
 
             async def read(projects: Sequence[str] | None = None) -> int:
                 file = Path(folder, f"{'part' if projects else 'inventory'}{ending}")
-                return (await export(str(file), Scope(views=[nf], projects=projects, concurrency=concurrency))).backups
+                return (await export(str(file), Query(nf, projects=projects), concurrency=concurrency)).backups
 
             await report(read, (lambda: read([FIRST])) if warm else None)
 

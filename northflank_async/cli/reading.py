@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
@@ -15,10 +16,8 @@ from northflank_async.cli.options import Command, collected, connection_options,
 from northflank_async.cli.progress import ReadProgress
 from northflank_async.cli.runner import Connection, Failing, plain_handler
 from northflank_async.client import Northflank
-from northflank_async.inventory import Failure, Selection
-from northflank_async.inventory.crawl.crawler import MOST_CONNECTIONS
-from northflank_async.inventory.outcome import OnStart
-from northflank_async.inventory.scope import Scope
+from northflank_async.inventory import Failure, OnStart, Query
+from northflank_async.inventory.crawl.crawler import MAX_CONCURRENCY
 
 T = TypeVar("T")
 
@@ -32,23 +31,26 @@ class Reading:
 
     projects: tuple[str, ...]
     teams: tuple[str, ...]
-    selection: Selection
+    addon_types: tuple[str, ...]
+    statuses: tuple[str, ...] = ()
+    since: datetime | None = None
     restores: bool
     concurrency: int
     connection: Connection
 
-    def scope(self, nf: Northflank) -> Scope:
-        """The same for an open client."""
-        return Scope(
-            views=[nf.team(team) for team in self.teams] or [nf],
+    def query(self, nf: Northflank) -> Query:
+        """Build the query for an open client."""
+        return Query(
+            [nf.team(team) for team in self.teams] or nf,
             projects=self.projects or None,
-            selection=self.selection,
+            addon_types=self.addon_types,
+            statuses=self.statuses,
+            since=self.since,
             restores=self.restores,
-            concurrency=self.concurrency,
         )
 
     def run(
-        self, work: Callable[[Scope, OnStart], Coroutine[Any, Any, T]], *, target: str | None = None, if_stopped: str
+        self, work: Callable[[Query, OnStart], Coroutine[Any, Any, T]], *, target: str | None = None, if_stopped: str
     ) -> T:
         """Run a command's work with an open client and a bar; where it fails, end the process as a command does."""
         terminal = sys.stderr.isatty()  # whatever FORCE_COLOR says
@@ -57,7 +59,7 @@ class Reading:
 
         async def with_bar(nf: Northflank) -> T:
             with ReadProgress(console, lambda: nf.rate_limit) as progress:
-                return await work(self.scope(nf), progress.begin)
+                return await work(self.query(nf), progress.begin)
 
         return self.connection.run(with_bar, Failing(if_stopped=if_stopped, target=target), handler)
 
@@ -71,7 +73,7 @@ _OPTIONS = (
     click.option("--restores", is_flag=True, help="The restores as well."),
     click.option(
         "--concurrency",
-        type=click.IntRange(1, MOST_CONNECTIONS),
+        type=click.IntRange(1, MAX_CONCURRENCY),
         default=16,
         show_default=True,
         help="Requests in flight.",
@@ -101,7 +103,7 @@ def reading_options(command: Command) -> Command:
         reading = Reading(
             projects=projects,
             teams=teams,
-            selection=Selection(addon_types=addon_types),
+            addon_types=addon_types,
             restores=restores,
             concurrency=concurrency,
             connection=connection,

@@ -1,25 +1,24 @@
-"""Many addons at once: read with many requests, kept in a database, written to files."""
+"""Many addons at once: scanned concurrently, stored in a database, exported to files."""
 
 from typing import TYPE_CHECKING, Any
 
-from northflank_async.inventory.crawl.crawler import Progress
 from northflank_async.inventory.crawl.listings import Failure
-from northflank_async.inventory.extras import extra
-from northflank_async.inventory.outcome import Outcome
+from northflank_async.inventory.crawl.progress import OnStart, Outcome, Progress
+from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.plan import Plan, plan
+from northflank_async.inventory.query import Query
 from northflank_async.inventory.scan import Found, Scan
-from northflank_async.inventory.selection import Selection
 
 if TYPE_CHECKING:
     from northflank_async.inventory.inventory import Inventory as Inventory
 
-__all__ = ["Failure", "Found", "Inventory", "Outcome", "Plan", "Progress", "Scan", "Selection", "plan"]
+__all__ = ["Failure", "Found", "Inventory", "OnStart", "Outcome", "Plan", "Progress", "Query", "Scan", "plan"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Inventory` needs the extra `sql`, which is loaded where it is asked for."""
+    """Load `Inventory`, which needs the extra `sql`, only when it is used."""
     if name != "Inventory":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with extra():
+    with require_extra():
         from northflank_async.inventory.inventory import Inventory
     return Inventory

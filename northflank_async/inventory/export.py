@@ -1,75 +1,89 @@
-"""The whole way from the API to a file or a database."""
+"""From the API into a file or a database."""
 
 from pathlib import Path
 
 from northflank_async.atomic_write import atomic_write, check_writable, discard_parts
 from northflank_async.errors import ConfigurationError
+from northflank_async.inventory.crawl.crawler import check_concurrency
+from northflank_async.inventory.crawl.progress import OnStart, Outcome
 from northflank_async.inventory.formats import FORMATS, Write, load_format
 from northflank_async.inventory.inventory import Inventory
-from northflank_async.inventory.outcome import OnStart, Outcome
-from northflank_async.inventory.scope import Scope
-from northflank_async.inventory.store.ledger import Run
-from northflank_async.inventory.store.store import Store, lock_file, parse_database
-from northflank_async.inventory.sync import sync
+from northflank_async.inventory.query import Query
+from northflank_async.inventory.store.database import open_database, parse_target
+from northflank_async.inventory.store.locks import lock_file
+from northflank_async.inventory.store.reader import read_backups
+from northflank_async.inventory.sync import SyncRun
+from northflank_async.resources import AccountResource
 
-DATABASE_FILE = ".db"
+DATABASE_SUFFIX = ".db"
 
 
-async def export(target: str, scope: Scope, *, strict: bool = False, on_start: OnStart | None = None) -> Outcome:
-    """Read the API into a `.jsonl`, `.csv`, `.parquet` or `.db` file, or a `postgresql://` database.
+async def export(
+    target: str,
+    query: Query | AccountResource,
+    *,
+    concurrency: int = 16,
+    strict: bool = False,
+    on_start: OnStart | None = None,
+) -> Outcome:
+    """Export an inventory to a `.jsonl`, `.csv`, `.parquet` or `.db` file, or a `postgresql://` database.
 
-    An export that was interrupted goes on where it was. For a file, what has been read is kept beside it until then,
-    and the file appears whole or not at all.
+    An interrupted export resumes when it is called again. What it has read for a file is stored next to it until the
+    file is written, atomically.
 
     Args:
         target: the file, or the database's URL.
-        scope: what to read.
-        strict: with failures, no file is written, and the next export reads what is missing.
-        on_start: called once, with a function that tells at any time how far it is.
+        query: what to export; a client or a team stands for everything in it.
+        concurrency: requests in flight, 1 to 100.
+        strict: write no file if anything could not be read; the next export reads only that.
+        on_start: called once, with a function that returns the current progress.
 
     Raises:
-        ConfigurationError: the target is of an unknown kind, or what it needs is not installed.
-        OSError: the target cannot be written, or is being written by another export.
-        NorthflankError: the API cannot be read at all, or not any more.
+        ConfigurationError: the target is of an unknown kind, or a package it needs is not installed.
+        OSError: the target cannot be written, or another export is writing to it.
+        NorthflankError: the API cannot be read, or not any longer.
     """
+    check_concurrency(concurrency)
     path = Path(target)
-    if "://" in target or path.suffix.lower() == DATABASE_FILE:
+    if "://" in target or path.suffix.lower() == DATABASE_SUFFIX:
         async with Inventory(target) as inventory:
-            return await inventory.sync_scope(scope, on_start=on_start)
+            return await inventory.sync(query, concurrency=concurrency, on_start=on_start)
     if path.suffix.lower() not in FORMATS:
-        endings = ", ".join([*FORMATS, DATABASE_FILE])
-        raise ConfigurationError(f"the ending says what to write ({endings}, or postgresql://…), unlike {target!r}")
+        suffixes = ", ".join([*FORMATS, DATABASE_SUFFIX])
+        raise ConfigurationError(f"the target must end with {suffixes} or be a postgresql:// URL, not {target!r}")
     write = load_format(path)
     check_writable(path)
-    return await _export_file(path, write, scope, strict=strict, on_start=on_start)
+    return await _export_file(path, write, Query.of(query), concurrency, strict=strict, on_start=on_start)
 
 
-async def _export_file(path: Path, write: Write, scope: Scope, *, strict: bool, on_start: OnStart | None) -> Outcome:
-    state = state_of(path)
+async def _export_file(
+    path: Path, write: Write, query: Query, concurrency: int, *, strict: bool, on_start: OnStart | None
+) -> Outcome:
+    state = state_path(path)
     with lock_file(str(state), str(path)):
-        keep = True
+        keep_state = True
         try:
-            async with Store.open(parse_database(state)) as store, store.writing(locked=True) as database:
-                run = Run(database, scope.selection, alone=True)
+            async with open_database(parse_target(state)) as database:
+                run = SyncRun(database, query, concurrency=concurrency, temporary=True)
                 try:
-                    outcome = await sync(run, scope, on_start)
+                    outcome = await run.run(on_start)
                     if strict and outcome.failures:
                         await run.reopen()
                     else:
                         discard_parts(path)
                         with atomic_write(path) as file:
-                            await write(file, store.backups(restores=scope.restores), scope.restores)
+                            await write(file, read_backups(database, with_restores=query.restores), query.restores)
                         await run.finish()
-                        keep = False
+                        keep_state = False
                 finally:
-                    keep = keep and not run.is_empty
+                    keep_state = keep_state and not run.is_empty
         finally:
-            if not keep:
+            if not keep_state:
                 for name in (state.name, f"{state.name}-wal", f"{state.name}-shm", f"{state.name}.lock"):
                     state.with_name(name).unlink(missing_ok=True)
     return outcome
 
 
-def state_of(path: Path) -> Path:
-    """Where an unfinished export keeps what it has read, beside its file."""
+def state_path(path: Path) -> Path:
+    """Return the file next to an exported file in which an unfinished export stores what it has read."""
     return path.with_name(f"{path.name}.state")

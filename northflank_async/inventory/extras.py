@@ -4,15 +4,15 @@ from contextlib import contextmanager
 from northflank_async.errors import ConfigurationError
 
 _EXTRAS = {"pyarrow": "parquet", "asyncpg": "postgres", "greenlet": "postgres", "sqlalchemy": "sql", "filelock": "sql"}
-"""Of the packages that not every installation has: the extra that brings each."""
+"""The extra that installs each optional package."""
 
 
 @contextmanager
-def extra() -> Iterator[None]:
-    """Say what to install if a package is missing that an extra brings.
+def require_extra() -> Iterator[None]:
+    """Name the extra to install if an import inside the block lacks its package.
 
     Raises:
-        ConfigurationError: one is.
+        ConfigurationError: an optional package is missing.
     """
     try:
         yield

@@ -1,18 +1,21 @@
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.crawl.crawler import Collector, Progress, Walk, check_concurrency
-from northflank_async.inventory.crawl.listings import Branch, Kind, Visit, roots
+from northflank_async.inventory.crawl.crawler import Crawler, FailureCollector, check_concurrency
+from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
+from northflank_async.inventory.crawl.pages import FetchedPage
+from northflank_async.inventory.crawl.progress import Progress
+from northflank_async.inventory.query import Query
 from northflank_async.records import Addon, Backup, Project
 from northflank_async.resources import AccountResource
 
 
 class Found(NamedTuple):
-    """A backup, and where it was found. A project that was asked for by its id has nothing but this."""
+    """A backup with its project and addon. A project that was named in the query has no field but its id."""
 
     team_id: str | None
     project: Project
@@ -20,21 +23,21 @@ class Found(NamedTuple):
     backup: Backup
 
 
-class Scan(Collector, AsyncIterator[Found]):
-    """Every backup of many projects, read with many requests at once, in the order in which they come.
+class Scan(AsyncIterator[Found]):
+    """Reads all backups of many projects concurrently and yields them in the order in which they arrive.
 
         async with nf.scan() as scan:
             async for found in scan:
                 print(found.project.id, found.addon.id, found.backup.id)
         print(scan.failures)
 
-    A project, addon or backup that cannot be read is named in `failures`, and the others go on. What ends the scan,
-    such as a token that is not accepted, is raised after everything that came before it. At most twice `concurrency`
-    pages are held, however slowly they are read. Leaving the block cancels what is under way.
+    A project, addon or backup that cannot be read is listed in `failures`, and the scan continues. An error that
+    ends the scan, such as a rejected token, is raised after all backups that arrived before it. At most twice
+    `concurrency` pages are held in memory, however slowly they are consumed. Leaving the block cancels all requests
+    in flight.
 
     Args:
-        views: the client, its teams, or several of them.
-        projects: ids, in each of the views; all projects if left out.
+        query: the backups to read; a client or a team stands for all of them.
         concurrency: requests in flight, 1 to 100.
 
     Raises:
@@ -43,26 +46,30 @@ class Scan(Collector, AsyncIterator[Found]):
     https://northflank.com/docs/v1/api/project/addons/list-addon-backups
     """
 
-    def __init__(self, *views: AccountResource, projects: Iterable[str] | None = None, concurrency: int = 16) -> None:
+    def __init__(self, query: Query | AccountResource, *, concurrency: int = 16) -> None:
         check_concurrency(concurrency)
-        super().__init__()
-        self._walk = Walk(roots(views, projects), visitor=self, concurrency=concurrency)
-        self._pages: asyncio.Queue[Visit | None] = asyncio.Queue()
-        self._room = asyncio.Semaphore(concurrency)
+        self._query = Query.of(query)
+        self._buffer = _Buffer(concurrency)
+        self._crawler = Crawler(Tree(self._query), self._buffer, concurrency=concurrency)
         self._found: deque[Found] = deque()
         self._task: asyncio.Task[None] | None = None
         self._error: Exception | None = None
         self._ended = False
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What could not be read so far."""
+        return self._buffer.failures
 
     @property
     def progress(self) -> Progress:
-        """How far the scan is."""
-        return self._walk.progress
+        """The current progress."""
+        return self._crawler.progress
 
     async def __aenter__(self) -> Self:
         if self._task is not None:
-            raise ConfigurationError("a scan is made once: open another one")
+            raise ConfigurationError("a scan can be opened only once: create another one")
         self._task = asyncio.create_task(self._run())
         return self
 
@@ -71,7 +78,7 @@ class Scan(Collector, AsyncIterator[Found]):
     ) -> None:
         self._ended = True
         self._found.clear()
-        self._pages.put_nowait(None)  # for whoever still reads
+        self._buffer.close()
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -81,38 +88,63 @@ class Scan(Collector, AsyncIterator[Found]):
             raise ConfigurationError("open the scan with `async with` before reading it")
         if self._found:
             return self._found.popleft()
-        async with self._turn:
+        async with self._lock:
             while not self._found:
-                await self._turn_page()
+                await self._load_page()
             return self._found.popleft()
-
-    async def visit(self, visit: Visit) -> list[Branch]:
-        """Hold a page until it is read."""
-        if visit.branch.kind is Kind.BACKUPS:
-            self._pages.put_nowait(visit)  # before it waits for room: what has come is not lost to an error of another
-            await self._room.acquire()
-            return []
-        self.failures += visit.failures
-        return visit.children
 
     async def _run(self) -> None:
         try:
-            await self._walk.run()
+            await self._crawler.run()
         except Exception as error:
-            self._error = error  # for whoever reads
-        self._pages.put_nowait(None)
+            self._error = error  # raised to the consumer
+        self._buffer.close()
 
-    async def _turn_page(self) -> None:
+    async def _load_page(self) -> None:
         if self._ended:
             raise StopAsyncIteration
-        visit = await self._pages.get()
-        self._room.release()
-        if visit is None or self._ended:
+        fetched = await self._buffer.get()
+        if fetched is None or self._ended:
             self._ended = True
             error, self._error = self._error, None
             raise error or StopAsyncIteration
-        team_id, project, addon = visit.branch.view.team_id, visit.branch.project, visit.branch.addon
-        assert project is not None
-        assert addon is not None
-        self.failures += visit.failures
-        self._found.extend([Found(team_id, project, addon, backup) for _, backup in visit.items])
+        page = fetched.parse()
+        listing = page.listing
+        assert listing.project is not None
+        assert listing.addon is not None
+        self.failures.extend(page.failures)
+        self._found.extend(
+            [
+                Found(listing.account.team_id, listing.project, listing.addon, backup)
+                for _, backup in page.items
+                if self._query.matches(backup)
+            ]
+        )
+
+
+class _Buffer(FailureCollector):
+    """Holds pages of backups until they are consumed, and stops the crawler while it is full."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._pages: asyncio.Queue[FetchedPage | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(size)
+
+    async def handle_page(self, page: FetchedPage) -> list[Listing]:
+        if page.listing.kind is Kind.BACKUPS:
+            self._pages.put_nowait(page)  # before waiting for room, so that another request's error cannot lose it
+            await self._room.acquire()
+            return []
+        parsed = page.parse()
+        self.failures += parsed.failures
+        return parsed.children
+
+    async def get(self) -> FetchedPage | None:
+        """Wait for a page; `None` means that there are no more."""
+        page = await self._pages.get()
+        self._room.release()
+        return page
+
+    def close(self) -> None:
+        """Wake everybody who waits for a page."""
+        self._pages.put_nowait(None)

@@ -3,53 +3,70 @@
 import asyncio
 from typing import BinaryIO
 
-from northflank_async.inventory.crawl.crawler import Collector, Walk
-from northflank_async.inventory.crawl.listings import Branch, Kind, Visit
+from northflank_async.inventory.crawl.crawler import Crawler, FailureCollector
+from northflank_async.inventory.crawl.listings import Kind, Listing, Tree
+from northflank_async.inventory.crawl.pages import FetchedPage, ParsedPage
+from northflank_async.inventory.crawl.progress import OnStart, Outcome
 from northflank_async.inventory.encoding import dump
 from northflank_async.inventory.formats.json_lines import line
-from northflank_async.inventory.outcome import OnStart, Outcome
-from northflank_async.inventory.scope import Scope
-from northflank_async.inventory.selection import Selection
+from northflank_async.inventory.query import Query
+from northflank_async.resources import AccountResource
 
 
-async def stream(file: BinaryIO, scope: Scope, *, on_start: OnStart | None = None) -> Outcome:
-    """Write JSON Lines as the pages come. There is nothing to go on with after an interruption.
+async def stream(
+    file: BinaryIO, query: Query | AccountResource, *, concurrency: int = 16, on_start: OnStart | None = None
+) -> Outcome:
+    """Write backups as JSON Lines as soon as their pages arrive. An interrupted stream cannot be resumed.
+
+    Args:
+        file: the stream.
+        query: the backups to read; a client or a team stands for all of them.
+        concurrency: requests in flight, 1 to 100.
+        on_start: called once, with a function that returns the current progress.
 
     Raises:
         OSError: the stream cannot be written.
-        NorthflankError: the API cannot be read at all, or not any more.
+        NorthflankError: the API cannot be read, or not any longer.
     """
-    lines = _Lines(file, scope.selection)
-    walk = Walk(scope.roots(), visitor=lines, concurrency=scope.concurrency, wants=scope.selection)
+    query = Query.of(query)
+    writer = _LineWriter(file, query)
+    crawler = Crawler(Tree(query), writer, concurrency=concurrency)
     if on_start:
-        on_start(lambda: walk.progress)
-    await walk.run()
-    return Outcome(progress=walk.progress, backups=lines.count, failures=lines.failures)
+        on_start(lambda: crawler.progress)
+    await crawler.run()
+    return Outcome(progress=crawler.progress, backups=writer.count, failures=writer.failures)
 
 
-class _Lines(Collector):
-    """Writes each page as it comes."""
+class _LineWriter(FailureCollector):
+    """Writes the backups of each page."""
 
-    def __init__(self, file: BinaryIO, selection: Selection) -> None:
+    def __init__(self, file: BinaryIO, query: Query) -> None:
         super().__init__()
         self.count = 0
         self._file = file
-        self._selection = selection
-        self._turn = asyncio.Lock()
+        self._query = query
+        self._lock = asyncio.Lock()
 
-    async def visit(self, visit: Visit) -> list[Branch]:
-        self.failures += visit.failures
-        branch, addon = visit.branch, visit.branch.addon
-        if branch.kind is Kind.BACKUPS and branch.project and addon:
-            wanted = [raw for raw, backup in visit.items if self._selection.wants(backup)] + visit.unreadable
-            addon_type = None if addon.spec is None else addon.spec.type
-            where = (branch.view.team_id, branch.project.id, addon.id, addon_type)
-            async with self._turn:
-                await asyncio.to_thread(self._write, b"".join(line(*where, dump(raw)) for raw in wanted))
-            self.count += len(wanted)
-        return visit.children
+    async def handle_page(self, page: FetchedPage) -> list[Listing]:
+        parsed = page.parse()
+        self.failures += parsed.failures
+        if parsed.listing.kind is Kind.BACKUPS:
+            lines = self._lines(parsed)
+            async with self._lock:
+                await asyncio.to_thread(self._write, b"".join(lines))
+            self.count += len(lines)
+        return parsed.children
+
+    def _lines(self, page: ParsedPage) -> list[bytes]:
+        listing, addon = page.listing, page.listing.addon
+        assert listing.project is not None
+        assert addon is not None
+        addon_type = None if addon.spec is None else addon.spec.type
+        place = (listing.account.team_id, listing.project.id, addon.id, addon_type)
+        wanted = [raw for raw, backup in page.items if self._query.matches(backup)] + page.unreadable
+        return [line(*place, dump(raw)) for raw in wanted]
 
     def _write(self, lines: bytes) -> None:
-        """In a thread: a reader that takes its time must not keep the requests from being answered in theirs."""
+        """Runs in a thread: a slow reader must not block the event loop."""
         self._file.write(lines)
         self._file.flush()

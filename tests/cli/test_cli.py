@@ -20,7 +20,7 @@ from northflank_async.inventory import Progress
 from northflank_async.simulator import Simulator
 from tests.support.clocks import wait_until
 from tests.support.command import COMMAND, reaching, run, start
-from tests.support.company import Company, backups, serve_company
+from tests.support.fake_account import FakeAccount, backups
 from tests.support.terminal import read_all
 
 
@@ -99,8 +99,8 @@ def test_a_host_that_cannot_be_reached_is_one_line(tmp_path: Path, monkeypatch: 
 
 async def test_what_could_not_be_read_is_named_and_has_an_exit_code(tmp_path: Path) -> None:
     odd = [{**backup, "createdAt": 7} for backup in backups(30)]
-    async with serve_company(Company({"p/a": odd})) as company:
-        reaching = {"NF_API_TOKEN": "token", "NF_HOST": company.server.url}
+    async with FakeAccount({"p/a": odd}).serve() as nf:
+        reaching = {"NF_API_TOKEN": "token", "NF_HOST": nf.base_url}
         code, out, err = await run("export", tmp_path / "o.jsonl", **reaching)
         assert code == 9
         assert out.startswith("30 backups of 1 addons in 1 projects")
@@ -162,8 +162,8 @@ async def test_an_option_that_cannot_be_read_is_a_wrong_command_line(option: lis
 async def test_since_is_a_date_or_a_time_in_utc_or_with_its_zone(since: str, expected: int) -> None:
     times = ["2026-10-31T23:30:00.000Z", "2026-11-01T00:00:00.000Z", "2026-11-01T12:00:00.000Z"]
     made = [{**backup, "createdAt": time} for backup, time in zip(backups(3), times, strict=True)]
-    async with serve_company(Company({"p/a": made})) as company:
-        code, out, _ = await run("export", "-", "--since", since, NF_API_TOKEN="token", NF_HOST=company.server.url)
+    async with FakeAccount({"p/a": made}).serve() as nf:
+        code, out, _ = await run("export", "-", "--since", since, NF_API_TOKEN="token", NF_HOST=nf.base_url)
     assert (code, len(out.splitlines())) == (0, expected)
 
 

@@ -25,16 +25,15 @@ from northflank_async import (
     unstructure,
 )
 from northflank_async.atomic_write import atomic_write
-from northflank_async.inventory import Inventory, Selection
-from northflank_async.inventory.export import export, state_of
+from northflank_async.inventory import Inventory, Query
+from northflank_async.inventory.export import export, state_path
 from northflank_async.inventory.formats import parquet
-from northflank_async.inventory.scope import Scope
 from northflank_async.inventory.store.stored_backup import StoredBackup
 from northflank_async.inventory.stream import stream
 from northflank_async.simulator import Simulator
 from tests.support.clocks import wait_until
 from tests.support.command import run
-from tests.support.company import Company, backups, refusal, serve_company
+from tests.support.fake_account import FakeAccount, backups, refusal
 
 FORMATS = ["jsonl", "csv", "parquet"]
 CSV_COLUMNS = (
@@ -50,13 +49,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
 async def synced(nf: Northflank, path: Path) -> list[StoredBackup]:
     """What a database has after a sync of the same."""
     async with Inventory(path) as inventory:
-        await inventory.sync(nf, restores=True)
+        await inventory.sync(Query(nf, restores=True))
         return [stored async for stored in inventory.backups(restores=True)]
 
 
 async def test_json_lines_hold_each_backup_as_the_api_sent_it(nf: Northflank, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    outcome = await export(str(out), Scope(views=[nf]))
+    outcome = await export(str(out), nf)
     assert outcome.backups == 3000
     expected = [
         {"project": project.id, "addon": addon.id, "addonType": addon.spec and addon.spec.type, "backup": raw}
@@ -74,7 +73,7 @@ async def test_json_lines_name_the_team_and_hold_the_restores_where_they_are_wan
     nf: Northflank, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.jsonl"
-    await export(str(out), Scope(views=[nf.team("acme"), nf], restores=True))
+    await export(str(out), Query([nf.team("acme"), nf], restores=True))
     written = lines(out)
     assert len(written) == 6000
     assert {line.get("team") for line in written} == {None, "acme"}
@@ -87,7 +86,7 @@ async def test_a_csv_file_holds_what_the_store_does_in_columns_that_never_change
     nf: Northflank, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.csv"
-    await export(str(out), Scope(views=[nf]))
+    await export(str(out), nf)
     header, *rows = csv.reader(out.read_text(encoding="utf-8").splitlines())
     assert ",".join(header) == CSV_COLUMNS
     assert rows == [[cell(getattr(stored, name)) for name in header] for stored in await synced(nf, tmp_path / "x.db")]
@@ -95,7 +94,7 @@ async def test_a_csv_file_holds_what_the_store_does_in_columns_that_never_change
 
 async def test_a_csv_file_with_restores_has_their_number_and_the_last_of_them(nf: Northflank, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
-    await export(str(out), Scope(views=[nf], restores=True))
+    await export(str(out), Query(nf, restores=True))
     with out.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row, stored in zip(rows, await synced(nf, tmp_path / "x.db"), strict=True):
@@ -123,7 +122,7 @@ async def test_a_parquet_file_holds_what_the_store_does_with_real_types(
 ) -> None:
     monkeypatch.setattr(parquet, "ROW_GROUP", row_group)
     out = tmp_path / "out.parquet"
-    await export(str(out), Scope(views=[nf], restores=True))
+    await export(str(out), Query(nf, restores=True))
     table = pq.read_table(out)
     assert pq.ParquetFile(out).num_row_groups == (3 if row_group == 700 else 1)
     assert table.schema.field("created_at").type == pa.timestamp("us", tz="UTC")
@@ -146,7 +145,7 @@ def nested(value: Any) -> Any:
 async def test_an_inventory_that_was_synced_before_is_exported_without_a_request(
     sim: Simulator, nf: Northflank, tmp_path: Path, ending: str
 ) -> None:
-    await export(str(tmp_path / f"direct.{ending}"), Scope(views=[nf]))
+    await export(str(tmp_path / f"direct.{ending}"), nf)
     async with Inventory(tmp_path / "x.db") as inventory:
         await inventory.sync(nf)
         sim.requests.clear()
@@ -157,18 +156,18 @@ async def test_an_inventory_that_was_synced_before_is_exported_without_a_request
 
 @pytest.mark.parametrize("ending", FORMATS)
 async def test_an_empty_inventory_is_a_file_all_the_same(tmp_path: Path, ending: str) -> None:
-    async with serve_company(Company()) as company, company.server.client() as nf:
-        outcome = await export(str(tmp_path / f"out.{ending}"), Scope(views=[nf]))
+    async with FakeAccount().serve() as nf:
+        outcome = await export(str(tmp_path / f"out.{ending}"), nf)
     assert outcome.backups == 0
     assert (tmp_path / f"out.{ending}").exists()
 
 
 async def test_odd_text_and_what_cannot_be_read_come_out_in_every_format(tmp_path: Path) -> None:
     good = {**backups(1)[0], "name": 'ä€😀 "quoted", half \ud800 and\nlines', "shard": [1.5, None]}
-    company = Company({"p/a": [good, {"id": "odd"}]})
-    async with serve_company(company), company.server.client() as nf:
+    account = FakeAccount({"p/a": [good, {"id": "odd"}]})
+    async with account.serve() as nf:
         for ending in FORMATS:
-            outcome = await export(str(tmp_path / f"out.{ending}"), Scope(views=[nf]))
+            outcome = await export(str(tmp_path / f"out.{ending}"), nf)
             assert len(outcome.failures) == 1
     assert [line["backup"] for line in lines(tmp_path / "out.jsonl")] == [good, {"id": "odd"}]
     assert "ä€😀" in (tmp_path / "out.jsonl").read_text(encoding="utf-8")
@@ -182,10 +181,10 @@ async def test_odd_text_and_what_cannot_be_read_come_out_in_every_format(tmp_pat
 
 async def test_only_what_is_selected_is_written(nf: Northflank, tmp_path: Path) -> None:
     since = datetime(2026, 10, 1, tzinfo=UTC)
-    selection = Selection(statuses=["failed"], since=since, addon_types=["redis", "mongodb"])
-    await export(str(tmp_path / "out.jsonl"), Scope(views=[nf], selection=selection))
+    query = Query(nf, statuses=["failed"], since=since, addon_types=["redis", "mongodb"])
+    await export(str(tmp_path / "out.jsonl"), query)
     every = tmp_path / "every.jsonl"
-    await export(str(every), Scope(views=[nf]))
+    await export(str(every), nf)
     assert lines(tmp_path / "out.jsonl") == [
         line
         for line in lines(every)
@@ -199,17 +198,17 @@ async def test_only_what_is_selected_is_written(nf: Northflank, tmp_path: Path) 
 async def test_an_interrupted_export_goes_on_and_leaves_nothing_but_its_file(tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"out.{ending}"
     async with Simulator(latency=0.01) as sim, Northflank(sim.token, base_url=sim.url) as nf:
-        task = asyncio.create_task(export(str(out), Scope(views=[nf], concurrency=4)))
+        task = asyncio.create_task(export(str(out), nf, concurrency=4))
         await wait_until(lambda: len(sim.requests) > 20)
         task.cancel()
         await asyncio.wait([task])
         assert not out.exists()
-        assert state_of(out).exists()
-        outcome = await export(str(out), Scope(views=[nf], concurrency=4))
+        assert state_path(out).exists()
+        outcome = await export(str(out), nf, concurrency=4)
         assert (outcome.resumed, outcome.backups) == (True, 3000)
         assert 46 <= len(sim.requests) <= 50
         assert list(tmp_path.iterdir()) == [out]
-        await export(str(tmp_path / f"again.{ending}"), Scope(views=[nf]))
+        await export(str(tmp_path / f"again.{ending}"), nf)
     assert out.read_bytes() == (tmp_path / f"again.{ending}").read_bytes()
 
 
@@ -223,102 +222,102 @@ async def test_what_was_read_before_it_could_be_written_is_not_asked_for_again(
 
     monkeypatch.setattr("northflank_async.inventory.formats.json_lines.line", full)
     with pytest.raises(OSError, match="No space left"):
-        await export(str(out), Scope(views=[nf]))
+        await export(str(out), nf)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl.state", "out.jsonl.state.lock"]
     monkeypatch.undo()
     sim.requests.clear()
-    await export(str(out), Scope(views=[nf]))
+    await export(str(out), nf)
     assert sim.requests == []
     assert len(lines(out)) == 3000
 
 
 async def test_an_export_of_something_else_to_the_same_file_begins_anew(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    company = Company(
-        {"p/a": backups(150), "q/a": backups(1)}, refused={"projects/p/addons/a/backups@c100": refusal(401)}
-    )
-    async with serve_company(company), company.server.client() as nf:
+    account = FakeAccount({"p/a": backups(150), "q/a": backups(1)}, faults={"p/a#1": refusal(401)})
+    async with account.serve() as nf:
         with pytest.raises(AuthenticationError):
-            await export(str(out), Scope(views=[nf], concurrency=1))
-        outcome = await export(str(out), Scope(views=[nf], projects=["q"]))
+            await export(str(out), nf, concurrency=1)
+        outcome = await export(str(out), Query(nf, projects=["q"]))
     assert not outcome.resumed
     assert [line["project"] for line in lines(out)] == ["q"]
 
 
 async def test_with_strict_a_failure_keeps_the_file_away_until_it_is_mended(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    company = Company({"p/a": backups(1), "p/b": backups(1)}, refused={"projects/p/addons/b/backups": refusal(403)})
-    async with serve_company(company), company.server.client() as nf:
-        outcome = await export(str(out), Scope(views=[nf]), strict=True)
+    account = FakeAccount({"p/a": backups(1), "p/b": backups(1)}, faults={"p/b#0": refusal(403)})
+    async with account.serve() as nf:
+        outcome = await export(str(out), nf, strict=True)
         assert len(outcome.failures) == 1
         assert not out.exists()
-        company.refused.clear()
-        company.server.requests.clear()
-        outcome = await export(str(out), Scope(views=[nf]), strict=True)
-    assert company.asked == ["projects/p/addons/b/backups"]
+        account.faults.clear()
+        account.requested.clear()
+        outcome = await export(str(out), nf, strict=True)
+    assert account.requested == ["p/b#0"]
     assert (outcome.failures, len(lines(out))) == ([], 2)
 
 
 async def test_with_strict_a_record_that_cannot_be_read_is_looked_at_again(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    company = Company({"p/a": [{"id": "odd"}], "p/b": backups(1)})
-    async with serve_company(company), company.server.client() as nf:
+    account = FakeAccount({"p/a": [{"id": "odd"}], "p/b": backups(1)})
+    async with account.serve() as nf:
         for _ in range(2):
-            assert len((await export(str(out), Scope(views=[nf]), strict=True)).failures) == 1
-        company.addons["p/a"] = backups(1)
-        company.server.requests.clear()
-        outcome = await export(str(out), Scope(views=[nf]), strict=True)
-    assert company.asked == ["projects/p/addons/a/backups"]
+            assert len((await export(str(out), nf, strict=True)).failures) == 1
+        account.addons["p/a"] = backups(1)
+        account.requested.clear()
+        outcome = await export(str(out), nf, strict=True)
+    assert account.requested == ["p/a#0"]
     assert (outcome.failures, [line["backup"]["id"] for line in lines(out)]) == ([], ["b0", "b0"])
 
 
 async def test_what_an_interrupted_export_of_something_else_has_read_is_not_written(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    company = Company({"p/a": backups(250)}, refused={"projects/p/addons/a/backups@c200": refusal(401)})
-    failed = Selection(statuses=["failed"])
-    async with serve_company(company), company.server.client() as nf:
+    account = FakeAccount({"p/a": backups(250)}, faults={"p/a#2": refusal(401)})
+    async with account.serve() as nf:
         with pytest.raises(AuthenticationError):
-            await export(str(out), Scope(views=[nf]))
-        company.refused.clear()
-        outcome = await export(str(out), Scope(views=[nf], selection=failed))
+            await export(str(out), nf)
+        account.faults.clear()
+        outcome = await export(str(out), Query(nf, statuses=["failed"]))
     assert (outcome.backups, lines(out)) == (0, [])
 
 
-@pytest.mark.parametrize("mistake", [{"projects": ["bad/id"]}, {"concurrency": 0}, {"views": []}])
-async def test_a_mistake_does_not_cost_what_an_interrupted_export_has_read(tmp_path: Path, mistake: Any) -> None:
+@pytest.mark.parametrize(
+    "mistake", [{"projects": ["bad/id"]}, {"concurrency": 0}, {"accounts": []}, {"concurrency": True}], ids=str
+)
+async def test_an_invalid_argument_keeps_the_state_of_an_interrupted_export(tmp_path: Path, mistake: Any) -> None:
     out = tmp_path / "out.jsonl"
-    company = Company({"p/a": backups(150)}, refused={"projects/p/addons/a/backups@c100": refusal(401)})
-    async with serve_company(company), company.server.client() as nf:
+    account = FakeAccount({"p/a": backups(150)}, faults={"p/a#1": refusal(401)})
+    async with account.serve() as nf:
         with pytest.raises(AuthenticationError):
-            await export(str(out), Scope(views=[nf]))
+            await export(str(out), nf)
         with pytest.raises(ConfigurationError):
-            await export(str(out), Scope(**{"views": [nf], **mistake}))
-        company.refused.clear()
-        assert (await export(str(out), Scope(views=[nf]))).resumed
+            concurrency = mistake.pop("concurrency", 16)
+            await export(str(out), Query(**{"accounts": nf, **mistake}), concurrency=concurrency)
+        account.faults.clear()
+        assert (await export(str(out), nf)).resumed
 
 
 async def test_a_state_whose_file_was_written_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.jsonl"
-    company = Company({"p/a": backups(1)})
+    account = FakeAccount({"p/a": backups(1)})
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", lambda *_, **__: None)  # as if it had been killed before
-        async with serve_company(company), company.server.client() as nf:
-            await export(str(out), Scope(views=[nf]))
-    assert state_of(out).exists()
-    company.addons["p/a"] = backups(2)
-    async with serve_company(company), company.server.client() as nf:
-        await export(str(out), Scope(views=[nf]))
+        async with account.serve() as nf:
+            await export(str(out), nf)
+    assert state_path(out).exists()
+    account.addons["p/a"] = backups(2)
+    async with account.serve() as nf:
+        await export(str(out), nf)
     assert len(lines(out)) == 2
     assert list(tmp_path.iterdir()) == [out]
 
 
 async def test_what_parquet_cannot_hold_does_not_stop_an_export(tmp_path: Path) -> None:
     destinations = [{"destinationId": "\ud800", "retentionTime": 2**70}]
-    company = Company({"p/a": backups(1, config={"additionalDestinations": destinations})})
-    async with serve_company(company), company.server.client() as nf:
-        await export(str(tmp_path / "out.parquet"), Scope(views=[nf]))
+    account = FakeAccount({"p/a": backups(1, config={"additionalDestinations": destinations})})
+    async with account.serve() as nf:
+        await export(str(tmp_path / "out.parquet"), nf)
     (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert row["additional_destinations"] == [{"destination_id": "\\ud800", "type": None, "retention_time": None}]
 
@@ -331,15 +330,15 @@ async def test_a_failed_export_leaves_what_was_there_and_nothing_else(
     if before:
         out.write_text(before)
     with pytest.raises(NotFound):
-        await export(str(out), Scope(views=[nf], projects=["no-such-project"]))
+        await export(str(out), Query(nf, projects=["no-such-project"]))
     assert [path.read_text() for path in tmp_path.iterdir()] == ([before] if before else [])
 
 
 async def test_a_failing_api_ends_the_export_with_its_error(tmp_path: Path) -> None:
-    company = Company(refused={"projects": refusal(500)})
-    async with serve_company(company), company.server.client(attempts=2) as nf:
+    account = FakeAccount(faults={"#0": refusal(500)})
+    async with account.serve(attempts=2) as nf:
         with pytest.raises(ServerError) as caught:
-            await export(str(tmp_path / "out.jsonl"), Scope(views=[nf]))
+            await export(str(tmp_path / "out.jsonl"), nf)
     assert caught.value.attempts == 2
     assert list(tmp_path.iterdir()) == []
 
@@ -352,20 +351,20 @@ async def test_a_target_that_cannot_be_written_is_found_out_before_anything_is_s
     (tmp_path / "link.parquet").symlink_to("/dev/null")
     path = target if "://" in target else str(tmp_path / target)
     with pytest.raises(
-        (OSError, ConfigurationError), match=r"no such folder|is a directory|not a regular|ending|not x:"
+        (OSError, ConfigurationError), match=r"no such folder|is a directory|not a regular|must end|not x:"
     ):
-        await export(path, Scope(views=[nf]))
+        await export(path, nf)
     assert sim.requests == []
-    assert not state_of(Path(path)).exists()
+    assert not state_path(Path(path)).exists()
 
 
 async def test_two_exports_to_one_file_do_not_get_in_each_others_way(tmp_path: Path) -> None:
     out = str(tmp_path / "out.jsonl")
     async with Simulator(latency=0.05) as sim, Northflank(sim.token, base_url=sim.url) as nf:
-        first = asyncio.create_task(export(out, Scope(views=[nf])))
+        first = asyncio.create_task(export(out, nf))
         await wait_until(lambda: sim.requests)
         with pytest.raises(BlockingIOError, match="another export"):
-            await export(out, Scope(views=[nf]))
+            await export(out, nf)
         assert (await first).backups == 3000
     assert len(sim.requests) == 46
 
@@ -385,24 +384,22 @@ def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_its_target(tmp_path: 
 
 async def test_a_stream_has_the_same_lines_in_the_order_in_which_they_come(nf: Northflank, tmp_path: Path) -> None:
     out = io.BytesIO()
-    outcome = await stream(out, Scope(views=[nf]))
+    outcome = await stream(out, nf)
     assert outcome.backups == 3000
-    await export(str(tmp_path / "out.jsonl"), Scope(views=[nf]))
+    await export(str(tmp_path / "out.jsonl"), nf)
     assert sorted(out.getvalue().splitlines()) == sorted((tmp_path / "out.jsonl").read_bytes().splitlines())
 
 
 async def test_a_stream_names_what_cannot_be_read_and_writes_the_rest(tmp_path: Path) -> None:
-    company = Company(
-        {"p/a": [*backups(1), 7], "p/b": backups(1)}, refused={"projects/p/addons/b/backups": refusal(403)}
-    )
+    account = FakeAccount({"p/a": [*backups(1), 7], "p/b": backups(1)}, faults={"p/b#0": refusal(403)})
     out = io.BytesIO()
-    async with serve_company(company), company.server.client() as nf:
-        outcome = await stream(out, Scope(views=[nf]))
+    async with account.serve() as nf:
+        outcome = await stream(out, nf)
         assert sorted(str(failure)[:9] for failure in outcome.failures) == ["p/a: no i", "p/b: 403 "]
         assert outcome.backups == len(out.getvalue().splitlines()) == 2
-        company.refused["projects/nope/addons"] = refusal(404)
+        account.faults["nope#0"] = refusal(404)
         with pytest.raises(NotFound):
-            await stream(out, Scope(views=[nf], projects=["nope"]))
+            await stream(out, Query(nf, projects=["nope"]))
 
 
 @pytest.mark.parametrize(

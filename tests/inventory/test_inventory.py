@@ -22,15 +22,15 @@ from northflank_async import (
     RunStatus,
     ServerError,
 )
-from northflank_async.inventory import Inventory, Selection
-from northflank_async.inventory.store.ledger import Run
-from northflank_async.inventory.store.store import parse_database, shown
+from northflank_async.inventory import Inventory, Query
+from northflank_async.inventory.crawl.listings import Listing
+from northflank_async.inventory.store.database import display_name, parse_target
+from northflank_async.inventory.store.ledger import Ledger
 from northflank_async.inventory.store.stored_backup import StoredBackup
 from northflank_async.simulator import Simulator
 from tests.support.clocks import wait_until
-from tests.support.company import Company, backups, refusal, serve_company
+from tests.support.fake_account import FakeAccount, backups, refusal
 from tests.support.postgresql import PostgreSQL
-from tests.support.scripted_server import envelope
 
 Databases = Iterator[str]
 
@@ -73,13 +73,13 @@ async def test_every_backup_is_stored_as_the_api_sent_it_with_columns_for_what_p
         assert (row.created_at, row.completed_at) == (backup.created_at, backup.completed_at)
         assert row.size == (config.size if config else None)
         assert row.source_type == (config.source.type if config and config.source else None)
-        assert row.gone_since is None
-        assert row.first_seen == row.last_seen
+        assert row.deleted_at is None
+        assert row.first_seen_at == row.last_seen_at
 
 
 async def test_rows_come_by_team_project_addon_and_id(nf: Northflank, database: str) -> None:
     async with Inventory(database) as inventory:
-        await inventory.sync(nf, nf.team("acme"), projects=["billing", "analytics", "default-project"])
+        await inventory.sync(Query([nf, nf.team("acme")], projects=["billing", "analytics", "default-project"]))
         keys = [(row.team_id or "", row.project_id, row.addon_id, row.id) async for row in inventory.backups()]
     assert keys == sorted(keys)
     assert len(set(keys)) == len(keys)
@@ -87,64 +87,62 @@ async def test_rows_come_by_team_project_addon_and_id(nf: Northflank, database: 
 
 
 async def test_a_second_sync_adds_what_is_new_changes_what_has_changed_and_marks_what_is_gone(database: str) -> None:
-    company = Company({"p/a": backups(3), "p/b": backups(1)})
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    account = FakeAccount({"p/a": backups(3), "p/b": backups(1)})
+    async with account.serve() as nf, Inventory(database) as inventory:
         await inventory.sync(nf)
         first = await stored(inventory)
-        company.addons["p/a"] = [{**backups(1)[0], "status": "failed"}, *backups(4)[2:]]
+        account.addons["p/a"] = [{**backups(1)[0], "status": "failed"}, *backups(4)[2:]]
         outcome = await inventory.sync(nf)
-        second = await stored(inventory, gone=True)
+        second = await stored(inventory, deleted=True)
         there = await stored(inventory)
     assert outcome.backups == 4
     assert set(second) == {"p/a/b0", "p/a/b1", "p/a/b2", "p/a/b3", "p/b/b0"}
     assert set(there) == set(second) - {"p/a/b1"}
     assert (first["p/a/b0"].status, second["p/a/b0"].status) == ("completed", "failed")
     assert second["p/a/b0"].data["status"] == "failed"
-    assert second["p/a/b0"].first_seen == first["p/a/b0"].first_seen
-    assert second["p/a/b0"].last_seen > first["p/a/b0"].last_seen
+    assert second["p/a/b0"].first_seen_at == first["p/a/b0"].first_seen_at
+    assert second["p/a/b0"].last_seen_at > first["p/a/b0"].last_seen_at
     gone = second["p/a/b1"]
-    assert gone.gone_since
-    assert gone.last_seen == first["p/a/b1"].last_seen < gone.gone_since
+    assert gone.deleted_at
+    assert gone.last_seen_at == first["p/a/b1"].last_seen_at < gone.deleted_at
 
 
 @pytest.mark.parametrize("gone", ["p/a", "q/a"])
 async def test_what_belonged_to_an_addon_or_a_project_that_is_gone_is_gone_too_and_can_come_back(
     database: str, gone: str
 ) -> None:
-    company = Company({"p/a": backups(2), "p/b": backups(1), "q/a": backups(1)})
+    account = FakeAccount({"p/a": backups(2), "p/b": backups(1), "q/a": backups(1)})
     restore = {"id": "r", "backupId": "b0", "status": "completed", "restoreTimestamp": "2026-01-02T00:00:00Z"}
-    company.restores = {name: [restore] for name in company.addons}
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
-        await inventory.sync(nf, restores=True)
+    account.restores = {name: [restore] for name in account.addons}
+    async with account.serve() as nf, Inventory(database) as inventory:
+        await inventory.sync(Query(nf, restores=True))
         before = await stored(inventory)
-        lost = company.addons.pop(gone)
-        await inventory.sync(nf, restores=True)
+        lost = account.addons.pop(gone)
+        await inventory.sync(Query(nf, restores=True))
         assert set(await stored(inventory)) == {name for name in before if not name.startswith(gone)}
-        company.addons[gone] = lost
-        await inventory.sync(nf, restores=True)
+        account.addons[gone] = lost
+        await inventory.sync(Query(nf, restores=True))
         after = await stored(inventory, restores=True)
     assert set(after) == set(before)
     assert [restore.id for restore in after[f"{gone}/b0"].restores] == ["r"]
 
 
 async def test_a_sync_that_ended_in_the_middle_goes_on_where_it_was(database: str) -> None:
-    company = Company(
-        {"p/a": backups(250), "p/b": backups(150)}, refused={"projects/p/addons/b/backups@c100": refusal(401)}
-    )
-    async with serve_company(company), company.server.client() as nf:
+    account = FakeAccount({"p/a": backups(250), "p/b": backups(150)}, faults={"p/b#1": refusal(401)})
+    async with account.serve() as nf:
         async with Inventory(database) as inventory:
             with pytest.raises(AuthenticationError):
                 await inventory.sync(nf, concurrency=1)
-        before = company.asked
-        company.refused.clear()
-        company.server.requests.clear()
+        before = list(account.requested)
+        account.faults.clear()
+        account.requested.clear()
         async with Inventory(database) as inventory:
             outcome = await inventory.sync(nf)
             assert len(await stored(inventory)) == 400
     assert outcome.resumed
     assert (outcome.backups, outcome.progress.backups, outcome.progress.addons_done) == (400, 400, 2)
-    assert company.asked == ["projects/p/addons/b/backups@c100"]
-    assert before[-1] == company.asked[0]
+    assert account.requested == ["p/b#1"]
+    assert before[-1] == account.requested[0]
 
 
 async def test_pages_that_have_come_are_kept_when_the_sync_is_cancelled(database: str) -> None:
@@ -167,75 +165,70 @@ async def test_pages_that_have_come_are_kept_when_the_sync_is_cancelled(database
 
 
 async def test_a_cursor_that_is_not_accepted_any_more_restarts_its_addon_alone(database: str) -> None:
-    company = Company(
-        {"p/a": backups(250), "p/b": backups(150)}, refused={"projects/p/addons/a/backups@c200": refusal(401)}
-    )
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    account = FakeAccount({"p/a": backups(250), "p/b": backups(150)}, faults={"p/a#2": refusal(401)})
+    async with account.serve() as nf, Inventory(database) as inventory:
         with pytest.raises(AuthenticationError):
             await inventory.sync(nf, concurrency=1)
-        company.refused.clear()
-        company.server.requests.clear()
-        company.cursors = "other"
-        del company.addons["p/a"][0]
+        account.faults.clear()
+        account.requested.clear()
+        account.cursor_prefix = "other"
+        del account.addons["p/a"][0]
         outcome = await inventory.sync(nf, concurrency=1)
         there = await stored(inventory)
-    assert company.asked == [
-        "projects/p/addons/a/backups@c200",
-        *(f"projects/p/addons/a/backups{cursor}" for cursor in ("", "@other100", "@other200")),
-        *(f"projects/p/addons/b/backups{cursor}" for cursor in ("", "@other100")),
+    assert account.requested == [
+        "p/a#2",
+        *("p/a#0", "p/a#other1", "p/a#other2"),
+        *("p/b#0", "p/b#other1"),
     ]
     assert (outcome.backups, outcome.failures, len(there)) == (399, [], 399)
     assert "p/a/b0" not in there
 
 
 async def test_a_bad_request_that_is_not_about_a_saved_cursor_is_a_failure(database: str) -> None:
-    company = Company(
-        {"p/a": backups(250), "p/b": backups(1)}, refused={"projects/p/addons/a/backups@c100": refusal(400)}
-    )
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    account = FakeAccount({"p/a": backups(250), "p/b": backups(1)}, faults={"p/a#1": refusal(400)})
+    async with account.serve() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
         assert len(await stored(inventory)) == 101
     assert [failure.addon_id for failure in outcome.failures] == ["a"]
 
 
 async def test_another_scope_begins_anew(database: str) -> None:
-    company = Company({"p/a": backups(1), "q/a": backups(1)}, refused={"projects/q/addons/a/backups": refusal(401)})
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    account = FakeAccount({"p/a": backups(1), "q/a": backups(1)}, faults={"q/a#0": refusal(401)})
+    async with account.serve() as nf, Inventory(database) as inventory:
         with pytest.raises(AuthenticationError):
             await inventory.sync(nf, concurrency=1)
-        company.refused.clear()
-        outcome = await inventory.sync(nf, projects=["p", "q"])
+        account.faults.clear()
+        outcome = await inventory.sync(Query(nf, projects=["p", "q"]))
     assert (outcome.resumed, outcome.progress.requests) == (False, 4)
 
 
 async def test_only_what_is_selected_is_added_but_what_is_there_is_kept_up_to_date(database: str) -> None:
     kept, other = backups(2)
-    company = Company({"p/a": [kept, {**other, "status": "failed"}]})
-    failed = Selection(statuses=RunStatus.FAILED)
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
-        await inventory.sync(nf, selection=failed)
+    account = FakeAccount({"p/a": [kept, {**other, "status": "failed"}]})
+    async with account.serve() as nf, Inventory(database) as inventory:
+        await inventory.sync(Query(nf, statuses=RunStatus.FAILED))
         assert set(await stored(inventory)) == {"p/a/b1"}
-        company.addons["p/a"] = [kept, other]
-        await inventory.sync(nf, selection=failed)
+        account.addons["p/a"] = [kept, other]
+        await inventory.sync(Query(nf, statuses=RunStatus.FAILED))
         assert {name: row.status for name, row in (await stored(inventory)).items()} == {"p/a/b1": "completed"}
-        await inventory.sync(nf, selection=Selection(since=datetime(2026, 1, 2, tzinfo=UTC)))
+        await inventory.sync(Query(nf, since=datetime(2026, 1, 2, tzinfo=UTC)))
         assert set(await stored(inventory)) == {"p/a/b1"}
-        await inventory.sync(nf, selection=Selection(since=datetime(2026, 1, 1, tzinfo=UTC)))
+        await inventory.sync(Query(nf, since=datetime(2026, 1, 1, tzinfo=UTC)))
         assert set(await stored(inventory)) == {"p/a/b0", "p/a/b1"}
 
 
 async def test_addons_of_another_type_are_not_asked(database: str) -> None:
-    company = Company({"p/a": backups(1), "p/b": backups(1)}, types={"p/b": "postgresql"})
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
-        outcome = await inventory.sync(nf, selection=Selection(addon_types=["postgresql"]))
+    account = FakeAccount({"p/a": backups(1), "p/b": backups(1)}, addon_types={"p/b": "postgresql"})
+    async with account.serve() as nf, Inventory(database) as inventory:
+        outcome = await inventory.sync(Query(nf, addon_types=["postgresql"]))
         assert set(await stored(inventory)) == {"p/b/b0"}
     assert outcome.progress.addons == 1
-    assert company.asked == ["projects", "projects/p/addons", "projects/p/addons/b/backups"]
+    assert account.requested == ["#0", "p#0", "p/b#0"]
 
 
 async def test_restores_come_with_their_backup_the_newest_first(nf: Northflank, database: str) -> None:
     async with Inventory(database) as inventory:
-        await inventory.sync(nf, restores=True)
+        await inventory.sync(Query(nf, restores=True))
         rows = await stored(inventory, restores=True)
     every = [restore for row in rows.values() for restore in row.restores]
     expected = [
@@ -254,18 +247,18 @@ async def test_restores_come_with_their_backup_the_newest_first(nf: Northflank, 
 
 
 async def test_what_cannot_be_read_is_named_and_the_rest_is_complete(database: str) -> None:
-    company = Company(
+    account = FakeAccount(
         {
             "p/a": [*backups(1), {"id": "odd", "createdAt": 7}, {"no": "id"}, None],
             "p/b": backups(1),
             "q/a": backups(150),
         },
-        refused={
-            "projects/p/addons/b/backups": refusal(403),
-            "projects/q/addons/a/backups@c100": web.Response(text='{"data": []}'),
+        faults={
+            "p/b#0": refusal(403),
+            "q/a#1": web.Response(text='{"data": []}'),
         },
     )
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    async with account.serve() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
         there = await stored(inventory)
     assert len(there) == 1 + 1 + 100
@@ -283,44 +276,44 @@ async def test_what_cannot_be_read_is_named_and_the_rest_is_complete(database: s
 
 
 async def test_backups_of_an_addon_that_failed_are_not_gone(database: str) -> None:
-    company = Company({"p/a": backups(1), "p/b": backups(1)})
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    account = FakeAccount({"p/a": backups(1), "p/b": backups(1)})
+    async with account.serve() as nf, Inventory(database) as inventory:
         await inventory.sync(nf)
-        company.refused["projects/p/addons/b/backups"] = refusal(403)
+        account.faults["p/b#0"] = refusal(403)
         await inventory.sync(nf)
         assert set(await stored(inventory)) == {"p/a/b0", "p/b/b0"}
 
 
 async def test_if_no_project_at_all_can_be_read_the_error_is_raised(database: str) -> None:
-    company = Company({"p/a": backups(1)}, refused={"projects/nope/addons": refusal(404)})
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    account = FakeAccount({"p/a": backups(1)}, faults={"nope#0": refusal(404)})
+    async with account.serve() as nf, Inventory(database) as inventory:
         with pytest.raises(NotFound):
-            await inventory.sync(nf, projects=["nope"])
-        outcome = await inventory.sync(nf, projects=["nope", "p"])
+            await inventory.sync(Query(nf, projects=["nope"]))
+        outcome = await inventory.sync(Query(nf, projects=["nope", "p"]))
     assert len(outcome.failures) == 1
 
 
 async def test_after_a_sync_that_could_read_no_project_the_next_one_looks_for_projects_anew(database: str) -> None:
-    company = Company({"p/a": backups(1)}, refused={"projects/p/addons": refusal(404)})
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    account = FakeAccount({"p/a": backups(1)}, faults={"p#0": refusal(404)})
+    async with account.serve() as nf, Inventory(database) as inventory:
         with pytest.raises(NotFound):
             await inventory.sync(nf)
-        company.addons = {"q/a": backups(1)}
+        account.addons = {"q/a": backups(1)}
         assert (await inventory.sync(nf)).backups == 1
 
 
 async def test_an_api_that_is_down_ends_the_sync_and_the_next_one_goes_on(database: str) -> None:
-    company = Company({f"p/a{number}": backups(1) for number in range(40)})
+    account = FakeAccount({f"p/a{number}": backups(1) for number in range(40)})
     for number in range(10, 40):
-        company.refused[f"projects/p/addons/a{number}/backups"] = refusal(500)
-    async with serve_company(company), company.server.client(attempts=1) as nf, Inventory(database) as inventory:
+        account.faults[f"p/a{number}#0"] = refusal(500)
+    async with account.serve(attempts=1) as nf, Inventory(database) as inventory:
         with pytest.raises(ServerError):
             await inventory.sync(nf, concurrency=1)
-        assert len(company.asked) == 2 + 10 + 10
-        company.refused.clear()
+        assert len(account.requested) == 2 + 10 + 10
+        account.faults.clear()
         outcome = await inventory.sync(nf)
         assert (outcome.backups, outcome.failures) == (40, [])
-        assert len(company.asked) == 2 + 10 + 10 + 30
+        assert len(account.requested) == 2 + 10 + 10 + 30
 
 
 async def test_text_that_databases_do_not_take_is_stored_as_escapes_and_the_json_as_it_was(database: str) -> None:
@@ -331,8 +324,8 @@ async def test_text_that_databases_do_not_take_is_stored_as_escapes_and_the_json
         "status": "\udfff",
         "config": {"size": str(2**70)},
     }
-    company = Company({"p/a": [raw]})
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    account = FakeAccount({"p/a": [raw]})
+    async with account.serve() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
         (row,) = [row async for row in inventory.backups()]
     assert outcome.failures == []
@@ -343,23 +336,16 @@ async def test_text_that_databases_do_not_take_is_stored_as_escapes_and_the_json
 
 
 async def test_an_addon_that_is_listed_twice_is_read_once(database: str) -> None:
-    class Shifting(Company):
-        def answer(self, request: web.Request) -> web.Response:
-            if not request.path.endswith("/addons"):
-                return super().answer(request)
-            if request.query.get("cursor"):
-                return envelope({"addons": [{"id": "a"}, {"id": "b"}]})
-            return envelope({"addons": [{"id": "a"}, {"id": "a"}]}, hasNextPage=True, cursor="c1", count=2)
-
-    company = Shifting({"p/a": backups(1), "p/b": []})
-    async with serve_company(company), company.server.client() as nf, Inventory(database) as inventory:
+    addons = [[{"id": "a"}, {"id": "a"}], [{"id": "a"}, {"id": "b"}]]
+    account = FakeAccount({"p/a": backups(1), "p/b": []}, pages={"p": addons})
+    async with account.serve() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
-    assert Counter(company.asked)["projects/p/addons/a/backups"] == 1
+    assert account.requested.count("p/a#0") == 1
     assert outcome.progress.addons == outcome.progress.addons_done == 2
 
 
 async def test_two_cannot_write_at_once_but_anyone_can_read(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("northflank_async.inventory.store.store._LOCK_TIMEOUT", 0.01)
+    monkeypatch.setattr("northflank_async.inventory.store.locks._LOCK_TIMEOUT", 0.01)
     async with (
         Simulator(latency=0.2) as sim,
         Northflank(sim.token, base_url=sim.url) as nf,
@@ -398,8 +384,8 @@ async def test_an_inventory_is_used_inside_its_block(nf: Northflank, tmp_path: P
     [
         ("mysql://user:secret-password@host/db", "not mysql"),
         ("postgresql://user:secret-password@host:99999/db", "port"),
-        ("postgresql://user:secret-password@host:port/db", "cannot be read"),
-        ("postgresql://user@host/db?password=secret-password&unknown=1", "not known: unknown"),
+        ("postgresql://user:secret-password@host:port/db", "invalid"),
+        ("postgresql://user@host/db?password=secret-password&unknown=1", "unknown option: unknown"),
     ],
 )
 def test_a_target_that_is_no_database_is_refused_without_showing_its_password(target: str, says: str) -> None:
@@ -422,30 +408,30 @@ async def test_the_password_is_not_shown_where_the_server_cannot_be_reached(unus
      "postgres://user:secret-password@host/db?sslmode=require&channel_binding=prefer&connect_timeout=10"],
 )  # fmt: skip
 def test_a_url_as_others_write_it_is_taken_and_its_password_never_shown(url: str) -> None:
-    parsed = parse_database(url)
+    parsed = parse_target(url)
     assert parsed.drivername == "postgresql+asyncpg"
     assert set(parsed.query) <= {"password", "ssl"}
-    assert "secret-password" not in f"{shown(parsed)} {Inventory(url)!r}"
-    assert shown(parsed).startswith("postgresql://user")
+    assert "secret-password" not in f"{display_name(parsed)} {Inventory(url)!r}"
+    assert display_name(parsed).startswith("postgresql://user")
 
 
 async def test_views_of_two_clients_are_not_one_inventory(sim: Simulator, nf: Northflank, tmp_path: Path) -> None:
     async with Northflank("another-token", base_url=sim.url) as other, Inventory(tmp_path / "x.db") as inventory:
-        with pytest.raises(ConfigurationError, match="of one client"):
-            await inventory.sync(nf, other)
+        with pytest.raises(ConfigurationError, match="to one client"):
+            await inventory.sync(Query([nf, other]))
 
 
 async def test_a_cancelled_sync_ends_with_its_last_transaction(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began, goes_on, keep = threading.Event(), threading.Event(), Run._keep
+    began, goes_on, keep = threading.Event(), threading.Event(), Ledger.store_pages
 
-    def slow(*given: Any) -> None:
+    def slow(*arguments: Any) -> list[list[Listing]]:
         began.set()
         goes_on.wait()
-        keep(*given)
+        return keep(*arguments)
 
-    monkeypatch.setattr(Run, "_keep", slow)
+    monkeypatch.setattr(Ledger, "store_pages", slow)
     async with Inventory(tmp_path / "x.db") as inventory:
         task = asyncio.create_task(inventory.sync(nf))
         await asyncio.to_thread(began.wait)
@@ -466,14 +452,14 @@ async def test_a_cancelled_sync_ends_with_its_last_transaction(
 async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("northflank_async.inventory.store.ledger._PATIENCE", 0.01)
+    monkeypatch.setattr("northflank_async.inventory.sync._CANCEL_TIMEOUT", 0.01)
     began, goes_on = threading.Event(), threading.Event()
 
     def endless(*_: object) -> None:
         began.set()
         goes_on.wait()
 
-    monkeypatch.setattr(Run, "_keep", endless)
+    monkeypatch.setattr(Ledger, "store_pages", endless)
     async with Inventory(tmp_path / "x.db") as inventory:
         task = asyncio.create_task(inventory.sync(nf))
         await asyncio.to_thread(began.wait)
@@ -516,6 +502,6 @@ async def test_a_database_is_not_brought_up_to_date_from_another_host(nf: Northf
     async with Inventory(tmp_path / "x.db") as inventory:
         await inventory.sync(nf)
         async with Northflank("another-token", base_url="https://localhost:1", attempts=1) as other:
-            with pytest.raises(ConfigurationError, match=r"that of 127\.0\.0\.1, and would be all gone at localhost"):
+            with pytest.raises(ConfigurationError, match=r"belongs to 127\.0\.0\.1; syncing from localhost"):
                 await inventory.sync(other)
         assert len(await stored(inventory)) == 3000

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,15 +23,15 @@ LEAST = 1 + 4 + 4 * 10
 """Requests of an undisturbed run: projects, addons, and pages of backups."""
 
 QUERIES = [
-    "SELECT team_id, id, name, data, gone_since FROM projects",
-    "SELECT team_id, project_id, id, name, type, status, data, gone_since FROM addons",
+    "SELECT team_id, id, name, data, deleted_at FROM projects",
+    "SELECT team_id, project_id, id, name, type, status, data, deleted_at FROM addons",
     "SELECT team_id, project_id, addon_id, id, name, uid, status, created_at, completed_at, source_type, size,"
-    " compression_type, addon_version, custom_destination_id, data, gone_since FROM backups",
-    "SELECT id, projects, addons, addons_done, backups, pages, finished_at IS NOT NULL FROM runs",
-    "SELECT count(*) FROM listings",
+    " compression_type, addon_version, custom_destination_id, data, deleted_at FROM backups",
+    "SELECT id, projects, addons, addons_done, backups, pages, finished_at IS NOT NULL FROM sync_runs",
+    "SELECT count(*) FROM checkpoints",
     "SELECT count(*) FROM failures",
 ]
-FINISHED = "SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"
+FINISHED = "SELECT count(*) FROM sync_runs WHERE finished_at IS NOT NULL"
 Ask = Callable[[str, str], list[str]]
 """What a database answers to a query, row by row; to a table that is not there yet, nothing."""
 
@@ -47,7 +47,7 @@ def ask_sqlite(target: str, query: str) -> list[str]:
         connection.close()
 
 
-async def export(target: str, sim: Simulator, moment: Callable[[], Awaitable[None]] | None = None) -> int:
+async def export(target: str, sim: Simulator, moment: Callable[[], Coroutine[Any, Any, None]] | None = None) -> int:
     """Run the command, and kill it at that moment if it has not ended before; its exit code."""
     process = await start("export", target, "--concurrency", CONCURRENCY, **reaching(sim))
     if moment:
@@ -126,7 +126,7 @@ async def test_a_killed_export_into_sqlite_ends_as_if_nothing_had_been(tmp_path:
 async def test_a_killed_export_into_postgresql_ends_as_if_nothing_had_been(postgresql: PostgreSQL, seed: int) -> None:
     def ask(target: str, query: str) -> list[str]:
         database = target.rsplit("/", 1)[1]
-        if not postgresql.query(database, "SELECT 1 FROM pg_tables WHERE tablename = 'runs'"):
+        if not postgresql.query(database, "SELECT 1 FROM pg_tables WHERE tablename = 'sync_runs'"):
             return []
         return sorted(postgresql.query(database, query))
 

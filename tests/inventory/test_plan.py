@@ -22,7 +22,7 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.http.budget import Budget
-from northflank_async.inventory import Selection, plan
+from northflank_async.inventory import Query, plan
 from northflank_async.simulator import Simulator
 from tests.support.clocks import ManualClock, wait_until
 from tests.support.scripted_server import envelope, serve
@@ -46,7 +46,7 @@ HOUR = 3600.0
     ],
     ids=str,
 )
-async def test_a_plan_tells_just_the_requests_that_a_scan_then_takes(size: dict[str, int], concurrency: int) -> None:
+async def test_a_plan_tells_just_the_requests_that_a_scan_then_takes(size: dict[str, Any], concurrency: int) -> None:
     async with (
         Simulator(**{"backups": 40, **size}) as sim,  # at most 80 for each addon: one page
         Northflank(sim.token, base_url=sim.url) as nf,
@@ -91,15 +91,15 @@ async def test_only_addons_of_the_wanted_types_are_counted(nf: Northflank) -> No
         if addon.spec
     ]
     for wanted in (["postgresql"], ["redis", "mysql"], ["of-another-kind"]):
-        planned = await nf.plan(selection=Selection(addon_types=wanted), restores=True)
+        planned = await nf.plan(addon_types=wanted, restores=True)
         assert planned.addons == sum(type_ in wanted for type_ in types)
         assert planned.requests == 1 + 5 + 2 * planned.addons
         assert planned.projects == 5
 
 
 async def test_a_status_or_a_time_spares_no_request(nf: Northflank) -> None:
-    selection = Selection(statuses="failed", since=datetime(2026, 1, 1, tzinfo=UTC))
-    assert (await nf.plan(selection=selection)).requests == 26
+    query = Query(nf, statuses="failed", since=datetime(2026, 1, 1, tzinfo=UTC))
+    assert (await plan(query)).requests == 26
 
 
 async def test_only_named_projects_are_planned_each_once(sim: Simulator, nf: Northflank) -> None:
@@ -120,7 +120,7 @@ async def test_nothing_is_planned_with_nothing(sim: Simulator, nf: Northflank) -
 
 async def test_several_teams_are_planned_as_one(sim: Simulator, nf: Northflank) -> None:
     red, blue = nf.team("red"), nf.team("blue")
-    planned = await plan(red, blue)
+    planned = await plan(Query([red, blue]))
     assert (planned.projects, planned.addons, planned.requests) == (10, 40, 2 * (1 + 5 + 20))
     assert {request.path.split("/")[3] for request in sim.requests} == {"red", "blue"}
     assert planned.remaining == 1000 - len(sim.requests)
@@ -133,7 +133,7 @@ async def test_what_cannot_be_planned_is_an_error_before_a_request(bad: Any, sim
     with pytest.raises(ConfigurationError):
         await nf.plan(**bad)
     with pytest.raises(ConfigurationError, match="nothing to read"):
-        await plan()
+        await plan(Query([]))
     assert sim.requests == []
 
 
@@ -306,9 +306,13 @@ async def test_nobody_waits_for_what_is_not_known() -> None:
     assert budget.time_to_afford(10) == 0
 
 
-# The selection
+# The query
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def a_query(**fields: Any) -> Query:
+    return Query(Northflank("token"), **fields)
 
 
 def a_backup(status: str = "completed", created_at: datetime = NOON) -> Backup:
@@ -320,14 +324,14 @@ def an_addon(addon_type: str) -> Addon:
 
 
 def test_everything_is_wanted_if_nothing_is_said() -> None:
-    assert Selection().wants(a_backup(status="not-documented"))
-    assert Selection().wants_addon(an_addon("not-documented"))
+    assert a_query().matches(a_backup(status="not-documented"))
+    assert a_query().matches_addon(an_addon("not-documented"))
 
 
 @pytest.mark.parametrize("since", [datetime(2026, 5, 1, 12), date(2026, 5, 1), "2026-05-01"])
 def test_since_is_a_time_with_its_zone(since: Any) -> None:
-    with pytest.raises(ConfigurationError, match="since must be a datetime with a time zone, unlike"):
-        Selection(since=since)
+    with pytest.raises(ConfigurationError, match="since must be a datetime with a time zone, not"):
+        a_query(since=since)
 
 
 @pytest.mark.parametrize(
@@ -336,36 +340,36 @@ def test_since_is_a_time_with_its_zone(since: Any) -> None:
      (datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=-1))), False)],
 )  # fmt: skip
 def test_since_is_the_earliest_time_of_creation(since: datetime, wanted: bool) -> None:
-    assert Selection(since=since).wants(a_backup()) is wanted
+    assert a_query(since=since).matches(a_backup()) is wanted
 
 
 @pytest.mark.parametrize("statuses", ["failed", ["failed", "aborted"], {RunStatus.FAILED}, ("failed",)], ids=repr)
 def test_statuses_are_the_apis_words_one_or_several(statuses: Any) -> None:
-    selection = Selection(statuses=statuses)
-    assert selection.wants(a_backup("failed"))
-    assert selection.wants(a_backup(RunStatus.FAILED))
-    assert not selection.wants(a_backup("completed"))
-    assert not selection.wants(a_backup("fail"))
+    query = a_query(statuses=statuses)
+    assert query.matches(a_backup("failed"))
+    assert query.matches(a_backup(RunStatus.FAILED))
+    assert not query.matches(a_backup("completed"))
+    assert not query.matches(a_backup("fail"))
 
 
 def test_a_status_that_is_not_documented_can_be_wanted() -> None:
-    assert Selection(statuses="paused").wants(a_backup("paused"))
+    assert a_query(statuses="paused").matches(a_backup("paused"))
 
 
 def test_a_backup_is_wanted_where_time_and_status_both_fit() -> None:
-    selection = Selection(since=NOON, statuses="failed")
-    assert selection.wants(a_backup("failed"))
-    assert not selection.wants(a_backup("failed", NOON - timedelta(days=1)))
-    assert not selection.wants(a_backup("completed"))
+    query = a_query(since=NOON, statuses="failed")
+    assert query.matches(a_backup("failed"))
+    assert not query.matches(a_backup("failed", NOON - timedelta(days=1)))
+    assert not query.matches(a_backup("completed"))
 
 
 @pytest.mark.parametrize("addon_types", ["postgresql", ["postgresql", "redis"]])
 def test_addons_of_other_types_are_not_wanted(addon_types: Any) -> None:
-    selection = Selection(addon_types=addon_types)
-    assert selection.wants_addon(an_addon("postgresql"))
-    assert not selection.wants_addon(an_addon("mongodb"))
+    query = a_query(addon_types=addon_types)
+    assert query.matches_addon(an_addon("postgresql"))
+    assert not query.matches_addon(an_addon("mongodb"))
 
 
 @pytest.mark.parametrize("addon", [Addon(id="a"), Addon(id="a", spec=AddonSpec())])
 def test_an_addon_whose_type_is_not_known_is_wanted(addon: Addon) -> None:
-    assert Selection(addon_types="postgresql").wants_addon(addon)
+    assert a_query(addon_types="postgresql").matches_addon(addon)

@@ -2,13 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pytest
 from aiohttp import web
-from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,95 +23,42 @@ from northflank_async import (
     ServerError,
     TransportError,
 )
-from northflank_async.inventory import Found, Scan
+from northflank_async.inventory import Found, Query, Scan
 from northflank_async.resources import AccountResource
 from northflank_async.simulator import Simulator
 from tests.support.clocks import ManualClock, wait_until
-from tests.support.company import Company, backups, refusal, serve_company
-from tests.support.scripted_server import TOKEN, backup, envelope, serve
+from tests.support.fake_account import FakeAccount, backups, is_of_backups, refusal
+from tests.support.scripted_server import TOKEN, backup, serve
 
 Tree: TypeAlias = list[dict[str, list[dict[str, int]]]]
 """Pages of projects, each with its pages of addons, each with the number of its pages of backups."""
 
 
-def pages_of(tree: Tree) -> dict[str, tuple[str, list[Any]]]:
-    """All pages by their names, `#0`, `project#0`, `project/addon#0`; each backup is called like the page it is on."""
-    pages: dict[str, tuple[str, list[Any]]] = {}
-    for number, projects in enumerate(tree):
-        pages[f"#{number}"] = "projects", [{"id": project} for project in projects]
-        for project, pages_of_addons in projects.items():
-            for number_in_project, addons in enumerate(pages_of_addons):
-                pages[f"{project}#{number_in_project}"] = "addons", [{"id": addon} for addon in addons]
-                for addon, count in addons.items():
-                    for name in [f"{project}/{addon}#{index}" for index in range(max(1, count))]:
-                        pages[name] = "backups", [{**backup(0), "id": name}] if count else []
+def pages_of(tree: Tree) -> dict[str, list[list[Any]]]:
+    """The pages of all listings, as `FakeAccount` takes them; each backup is called like the page it is on."""
+    pages: dict[str, list[list[Any]]] = {"": [[{"id": project} for project in projects] for projects in tree]}
+    for project, pages_of_addons in [item for projects in tree for item in projects.items()]:
+        pages[project] = [[{"id": addon} for addon in addons] for addons in pages_of_addons]
+        for addon, count in [item for addons in pages_of_addons for item in addons.items()]:
+            place = f"{project}/{addon}"
+            pages[place] = [[{**backup(0), "id": f"{place}#{index}"}] for index in range(count)] or [[]]
     return pages
 
 
+def page_names(tree: Tree) -> list[str]:
+    return [f"{place}#{number}" for place, pages in pages_of(tree).items() for number in range(len(pages))]
+
+
 def backups_of(tree: Tree) -> list[str]:
-    return [item["id"] for kind, items in pages_of(tree).values() if kind == "backups" for item in items]
+    return [item["id"] for place, pages in pages_of(tree).items() if "/" in place for page in pages for item in page]
 
 
-@define
-class Api:
-    """Answers with a tree.
-
-    `faults` are the pages that are answered with a status, with other data, or (`None`) not at all; `more` are items
-    that a page has besides. What `holds` says is answered when the test lets it go.
-    """
-
-    tree: Tree
-    faults: Mapping[str, Any] = field(factory=dict)
-    more: Mapping[str, list[Any]] = field(factory=dict)
-    holds: Callable[[str], bool] = lambda _: False
-    asked: list[str] = field(factory=list, init=False)
-    held: dict[str, asyncio.Event] = field(factory=dict, init=False)
-    most_at_once: int = field(default=0, init=False)
-    _at_once: int = field(default=0, init=False)
-
-    async def __call__(self, request: web.Request) -> web.Response:
-        parts = request.path.split("/")[2:]
-        page = f"{'/'.join(parts[1::2])}#{request.query.get('cursor', 0)}"
-        self.asked.append(page)
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
-        if self.holds(page):
-            self.held[page] = asyncio.Event()
-            await self.held[page].wait()
-        self._at_once -= 1
-        return self._answer(request, page)
-
-    @property
-    def asked_for_backups(self) -> list[str]:
-        return [page for page in self.asked if "/" in page]
-
-    def let_go(self, page: str) -> None:
-        self.held.pop(page).set()
-
-    def _answer(self, request: web.Request, page: str) -> web.Response:
-        match self.faults.get(page, self):
-            case int() as status:
-                return web.Response(status=status)
-            case None:
-                assert request.transport
-                request.transport.abort()
-            case data if data is not self:
-                return envelope(data)
-        pages = pages_of(self.tree)
-        kind, items = pages[page]
-        name, _, number = page.partition("#")
-        cursor = str(int(number) + 1)
-        more = {"cursor": cursor} if f"{name}#{cursor}" in pages else {}
-        items = items + self.more.get(page, [])
-        return envelope({kind: items}, hasNextPage=bool(more), count=len(items), **more)
+def fake_account(tree: Tree, **options: Any) -> FakeAccount:
+    return FakeAccount(pages=pages_of(tree), **options)
 
 
 def one_project(addons: int, pages: int = 1) -> Tree:
     return [{"p": [{f"a{number}": pages for number in range(1, addons + 1)}]}]
-
-
-def is_of_backups(page: str) -> bool:
-    return "/" in page
 
 
 async def read(scan: Scan) -> list[Found]:
@@ -158,7 +103,7 @@ def tasks_of_the_client() -> set[asyncio.Task[Any]]:
     ids=str,
 )  # fmt: skip
 async def test_a_scan_finds_what_the_plain_listings_do_with_the_same_requests(
-    size: dict[str, int], concurrency: int
+    size: dict[str, Any], concurrency: int
 ) -> None:
     async with Simulator(**size) as sim, Northflank(sim.token, base_url=sim.url) as nf:
         expected = await walk(nf)
@@ -203,18 +148,18 @@ def test_any_tree_is_read_once_with_no_more_addons_begun_than_requests_in_flight
         }
         for page, projects in enumerate(shape)
     ]
-    api = Api(tree)
+    account = fake_account(tree)
 
     async def run() -> list[str]:
-        async with serve(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+        async with account.serve() as nf, nf.scan(concurrency=concurrency) as scan:
             return await read_ids(scan)
 
     assert sorted(asyncio.run(run())) == sorted(backups_of(tree))
-    assert sorted(api.asked) == sorted(pages_of(tree))
-    assert api.most_at_once <= concurrency
-    pages_left = Counter(page.partition("#")[0] for page in pages_of(tree) if is_of_backups(page))
+    assert sorted(account.requested) == sorted(page_names(tree))
+    assert account.max_in_flight <= concurrency
+    pages_left = Counter(page.partition("#")[0] for page in page_names(tree) if is_of_backups(page))
     begun = set()
-    for page in api.asked_for_backups:
+    for page in account.requested_backups:
         addon = page.partition("#")[0]
         begun.add(addon)
         pages_left[addon] -= 1
@@ -254,7 +199,7 @@ async def test_several_teams_are_read_at_once_and_each_backup_says_whose_it_is(s
     red, blue = nf.team("red"), nf.team("blue")
     expected = await walk(red) + await walk(blue)
     assert {item.team_id for item in expected} == {"red", "blue"}
-    async with Scan(red, blue) as scan:
+    async with Scan(Query([red, blue])) as scan:
         assert Counter(await read(scan)) == Counter(expected)
 
 
@@ -271,7 +216,7 @@ async def test_what_cannot_be_scanned_is_an_error_at_the_call(bad: Any) -> None:
 
 async def test_a_scan_of_nothing_is_an_error_at_the_call() -> None:
     with pytest.raises(ConfigurationError, match="nothing to read"):
-        Scan()
+        Scan(Query([]))
 
 
 # How many at a time, and in which order
@@ -279,34 +224,34 @@ async def test_a_scan_of_nothing_is_an_error_at_the_call() -> None:
 
 @pytest.mark.parametrize("concurrency", [1, 2, 7])
 async def test_as_many_requests_are_in_flight_as_asked_for_and_never_more(concurrency: int) -> None:
-    api = Api(one_project(addons=3 * concurrency, pages=2), holds=is_of_backups)
-    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+    account = fake_account(one_project(addons=3 * concurrency, pages=2), holds=is_of_backups)
+    async with account.serve() as nf, nf.scan(concurrency=concurrency) as scan:
         reading = asyncio.create_task(read(scan))
         for _ in range(5 * concurrency):  # of 6; then there is not enough to do any more
-            await wait_until(lambda: len(api.held) == concurrency)
-            api.let_go(next(iter(api.held)))
-        api.holds = lambda _: False
-        for page in list(api.held):
-            api.let_go(page)
+            await wait_until(lambda: len(account.held) == concurrency)
+            account.release(next(iter(account.held)))
+        account.holds = lambda _: False
+        for page in list(account.held):
+            account.release(page)
         assert len(await reading) == 6 * concurrency
-    assert api.most_at_once == concurrency
+    assert account.max_in_flight == concurrency
 
 
 async def test_the_next_page_of_an_addon_is_asked_for_while_others_are_being_read() -> None:
-    api = Api([{"p": [{"slow": 1, "long": 4}]}], holds=lambda page: page == "p/slow#0")
-    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
+    account = fake_account([{"p": [{"slow": 1, "long": 4}]}], holds=lambda page: page == "p/slow#0")
+    async with account.serve() as nf, nf.scan(concurrency=2) as scan:
         ids = [(await anext(scan)).backup.id for _ in range(4)]
         assert ids == ["p/long#0", "p/long#1", "p/long#2", "p/long#3"]
-        api.let_go("p/slow#0")
+        account.release("p/slow#0")
         assert await read_ids(scan) == ["p/slow#0"]
 
 
 async def test_what_was_begun_is_finished_before_more_is_opened() -> None:
     tree: Tree = [{"p1": [{"a1": 2, "a2": 0}, {"a3": 1}], "p2": [{"a4": 3}]}, {"p3": [{"a5": 1}]}]
-    api = Api(tree)
-    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+    account = fake_account(tree)
+    async with account.serve() as nf, nf.scan(concurrency=1) as scan:
         await read(scan)
-    assert api.asked == [
+    assert account.requested == [
         *("#0", "p1#0", "p1/a1#0", "p1/a1#1", "p1/a2#0", "p1#1", "p1/a3#0"),
         *("p2#0", "p2/a4#0", "p2/a4#1", "p2/a4#2", "#1", "p3#0", "p3/a5#0"),
     ]
@@ -314,23 +259,25 @@ async def test_what_was_begun_is_finished_before_more_is_opened() -> None:
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_when_nobody_reads_twice_as_many_pages_are_held_as_requests_in_flight(concurrency: int) -> None:
-    api = Api(one_project(addons=10 * concurrency))
-    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=concurrency) as scan:
+    account = fake_account(one_project(addons=10 * concurrency))
+    async with account.serve() as nf, nf.scan(concurrency=concurrency) as scan:
         for taken in range(3):
-            await wait_until(lambda most=2 * concurrency + taken: len(api.asked_for_backups) == most)
+            most = 2 * concurrency + taken
+            await wait_until(lambda most=most: len(account.requested_backups) == most)  # type: ignore[misc]
             await settle()
-            assert len(api.asked_for_backups) == 2 * concurrency + taken
+            assert len(account.requested_backups) == most
             await anext(scan)
         assert len(await read(scan)) == 10 * concurrency - 3
 
 
 async def test_a_long_addon_that_nobody_reads_is_not_read_on_without_end() -> None:
-    api = Api(one_project(addons=1, pages=20))
-    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
-        await wait_until(lambda: len(api.asked_for_backups) == 3)
+    tree = one_project(addons=1, pages=20)
+    account = fake_account(tree)
+    async with account.serve() as nf, nf.scan(concurrency=2) as scan:
+        await wait_until(lambda: len(account.requested_backups) == 3)
         await settle()
-        assert len(api.asked_for_backups) <= 4
-        assert await read_ids(scan) == backups_of(api.tree)
+        assert len(account.requested_backups) <= 4
+        assert await read_ids(scan) == backups_of(tree)
 
 
 async def test_each_backup_comes_to_exactly_one_of_several_tasks_that_read(nf: Northflank) -> None:
@@ -365,8 +312,8 @@ FAULTY: Tree = [{"p1": [{"a1": 2, "a2": 1}], "p2": [{"a3": 1}]}]
 async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is_found(
     page: str, lost: str, addon_id: str | None, fault: Any, error: type[NorthflankError], text: str
 ) -> None:
-    api = Api(FAULTY, faults={page: fault})
-    async with serve(api) as server, server.client(attempts=2) as nf, nf.scan() as scan:
+    account = fake_account(FAULTY, faults={page: fault})
+    async with account.serve(attempts=2) as nf, nf.scan() as scan:
         ids = await read_ids(scan)
     assert sorted(ids) == [name for name in backups_of(FAULTY) if not name.startswith(lost)]
     (failure,) = scan.failures
@@ -376,7 +323,7 @@ async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is
     assert str(failure).startswith(f"{where}: ")
     assert text in str(failure)
     assert f"/v1/projects/{'p1/addons/a1/backups' if addon_id else 'p1/addons'}?" in str(failure)
-    assert scan.progress.requests == len(api.asked)
+    assert scan.progress.requests == len(account.requested)
     assert scan.progress.addons_done == scan.progress.addons == (3 if addon_id else 1)
 
 
@@ -395,7 +342,10 @@ async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is
 async def test_a_record_that_is_not_as_documented_is_a_failure_and_everything_else_is_found(
     page: str, record: Any, where: str, item_id: str, error: type[NorthflankError], text: str
 ) -> None:
-    async with serve(Api(FAULTY, more={page: [record]})) as server, server.client() as nf, nf.scan() as scan:
+    account = fake_account(FAULTY)
+    place, _, number = page.partition("#")
+    account.pages[place][int(number)].append(record)
+    async with account.serve() as nf, nf.scan() as scan:
         assert sorted(await read_ids(scan)) == backups_of(FAULTY)
     (failure,) = scan.failures
     assert "/".join(filter(None, (failure.project_id, failure.addon_id))) == where.replace("the account", "")
@@ -405,7 +355,7 @@ async def test_a_record_that_is_not_as_documented_is_a_failure_and_everything_el
 
 
 async def test_a_project_that_is_not_there_is_a_failure_of_each_team(nf: Northflank) -> None:
-    async with Scan(nf.team("red"), nf.team("blue"), projects=["nowhere", "billing"]) as scan:
+    async with Scan(Query([nf.team("red"), nf.team("blue")], projects=["nowhere", "billing"])) as scan:
         assert {found.project.id for found in await read(scan)} == {"billing"}
     assert sorted(str(failure).partition(" [")[0] for failure in scan.failures) == [
         "blue/nowhere: 404 There is no project nowhere.",
@@ -422,13 +372,13 @@ async def test_where_no_project_at_all_can_be_read_the_first_failure_is_raised(n
 
 
 async def test_the_same_view_and_the_same_project_are_read_once(nf: Northflank) -> None:
-    async with Scan(nf, nf, nf.team("red"), nf.team("red"), projects=["billing", "billing"]) as scan:
+    async with Scan(Query([nf, nf, nf.team("red"), nf.team("red")], projects=["billing", "billing"])) as scan:
         assert len(await read(scan)) == 2 * 750
 
 
 async def test_a_token_that_is_not_accepted_any_more_is_raised_after_everything_that_came_before() -> None:
-    api = Api(one_project(addons=9), faults={"p/a5#0": 401})
-    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+    account = fake_account(one_project(addons=9), faults={"p/a5#0": 401})
+    async with account.serve() as nf, nf.scan(concurrency=1) as scan:
         ids: list[str] = []
         with pytest.raises(AuthenticationError):
             await read_ids(scan, ids)
@@ -438,11 +388,11 @@ async def test_a_token_that_is_not_accepted_any_more_is_raised_after_everything_
 
 
 async def test_pages_that_wait_for_room_come_before_what_ends_the_scan() -> None:
-    api = Api(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
-    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=2) as scan:
-        await wait_until(lambda: api.held)
+    account = fake_account(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
+    async with account.serve() as nf, nf.scan(concurrency=2) as scan:
+        await wait_until(lambda: account.held)
         await settle()  # a1 and a2 are in the queue now, and a3 has come and waits
-        api.let_go("p/a4#0")
+        account.release("p/a4#0")
         await settle()
         ids: list[str] = []
         with pytest.raises(AuthenticationError):
@@ -454,27 +404,28 @@ async def test_pages_that_wait_for_room_come_before_what_ends_the_scan() -> None
 async def test_ten_listings_in_a_row_that_the_api_fails_at_end_the_scan(
     fault: int | None, error: type[NorthflankError]
 ) -> None:
-    api = Api(one_project(addons=30), faults={f"p/a{number}#0": fault for number in range(3, 31)})
-    async with serve(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+    account = fake_account(one_project(addons=30), faults={f"p/a{number}#0": fault for number in range(3, 31)})
+    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         ids: list[str] = []
         with pytest.raises(error):
             await read_ids(scan, ids)
     assert ids == ["p/a1#0", "p/a2#0"]
     assert [failure.addon_id for failure in scan.failures] == [f"a{number}" for number in range(3, 12)]
-    assert len(api.asked_for_backups) == 12
+    assert len(account.requested_backups) == 12
 
 
 async def test_a_listing_that_can_be_read_says_that_the_api_is_up() -> None:
-    api = Api(one_project(addons=29), faults={f"p/a{number}#0": 500 for number in range(1, 30) if number % 10})
-    async with serve(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+    faults = {f"p/a{number}#0": 500 for number in range(1, 30) if number % 10}
+    account = fake_account(one_project(addons=29), faults=faults)
+    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         assert await read_ids(scan) == ["p/a10#0", "p/a20#0"]
     assert len(scan.failures) == 27
 
 
 @pytest.mark.parametrize("fault", [403, 404, []])
 async def test_any_number_of_listings_may_be_refused(fault: Any) -> None:
-    api = Api(one_project(addons=15), faults={f"p/a{number}#0": fault for number in range(1, 15)})
-    async with serve(api) as server, server.client() as nf, nf.scan(concurrency=1) as scan:
+    account = fake_account(one_project(addons=15), faults={f"p/a{number}#0": fault for number in range(1, 15)})
+    async with account.serve() as nf, nf.scan(concurrency=1) as scan:
         assert await read_ids(scan) == ["p/a15#0"]
     assert len(scan.failures) == 14
 
@@ -486,8 +437,8 @@ LISTING_FAULTS = pytest.mark.parametrize(
 
 @LISTING_FAULTS
 async def test_a_list_of_projects_that_cannot_be_read_is_raised(fault: Any, error: type[NorthflankError]) -> None:
-    api = Api([{"p1": [{"a1": 2}]}], faults={"#0": fault})
-    async with serve(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+    account = fake_account([{"p1": [{"a1": 2}]}], faults={"#0": fault})
+    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         with pytest.raises(error):
             await read_ids(scan)
 
@@ -496,16 +447,16 @@ async def test_a_list_of_projects_that_cannot_be_read_is_raised(fault: Any, erro
 async def test_a_later_page_of_projects_that_cannot_be_read_is_a_failure(
     fault: Any, error: type[NorthflankError]
 ) -> None:
-    api = Api([{"p1": [{"a1": 2}]}, {"p2": [{"a2": 1}]}], faults={"#1": fault})
-    async with serve(api) as server, server.client(attempts=1) as nf, nf.scan(concurrency=1) as scan:
+    account = fake_account([{"p1": [{"a1": 2}]}, {"p2": [{"a2": 1}]}], faults={"#1": fault})
+    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         assert await read_ids(scan) == ["p1/a1#0", "p1/a1#1"]
     (failure,) = scan.failures
     assert (failure.project_id, type(failure.error)) == (None, error)
 
 
 async def test_a_team_whose_projects_cannot_be_listed_does_not_take_the_others_along() -> None:
-    company = Company({"p/a": backups(3)}, refused={"teams/red/projects": refusal(403)})
-    async with serve_company(company), company.server.client() as nf, Scan(nf.team("red"), nf.team("blue")) as scan:
+    account = FakeAccount({"p/a": backups(3)}, faults={"red:#0": refusal(403)})
+    async with account.serve() as nf, Scan(Query([nf.team("red"), nf.team("blue")])) as scan:
         assert [found.team_id for found in await read(scan)] == ["blue"] * 3
     assert [str(failure)[:8] for failure in scan.failures] == ["red: 403"]
 
@@ -524,33 +475,33 @@ async def test_where_no_connection_can_be_made_the_scan_ends_at_once() -> None:
 
 
 async def test_a_block_that_is_left_early_leaves_nothing_running_and_the_client_usable() -> None:
-    api = Api(one_project(addons=9), holds=lambda page: page > "p/a1#0")
-    async with serve(api) as server, server.client() as nf:
+    account = fake_account(one_project(addons=9), holds=lambda page: page > "p/a1#0")
+    async with account.serve() as nf:
         before = tasks_of_the_client()
         async with nf.scan(concurrency=4) as scan:
             async for found in scan:
                 assert found.backup.id == "p/a1#0"
                 break
-            await wait_until(lambda: len(api.held) == 4)
+            await wait_until(lambda: len(account.held) == 4)
         assert tasks_of_the_client() == before
         assert [project.id async for project in nf.projects()] == ["p"]
-        assert len(api.asked_for_backups) == 5
+        assert len(account.requested_backups) == 5
 
 
 async def test_a_block_that_is_left_with_everything_held_leaves_nothing_running() -> None:
-    api = Api(one_project(addons=9))
-    async with serve(api) as server, server.client() as nf:
+    account = fake_account(one_project(addons=9))
+    async with account.serve() as nf:
         before = tasks_of_the_client()
         async with nf.scan(concurrency=2) as scan:
-            await wait_until(lambda: len(api.asked_for_backups) == 4)
+            await wait_until(lambda: len(account.requested_backups) == 4)
             await settle()
         assert tasks_of_the_client() == before
         assert await read(scan) == []
 
 
 async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_client_usable() -> None:
-    api = Api(one_project(addons=9), holds=is_of_backups)
-    async with serve(api) as server, server.client() as nf:
+    account = fake_account(one_project(addons=9), holds=is_of_backups)
+    async with account.serve() as nf:
 
         async def scan_it() -> None:
             async with nf.scan(concurrency=4) as scan:
@@ -558,7 +509,7 @@ async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_cli
 
         before = tasks_of_the_client()
         reading = asyncio.create_task(scan_it())
-        await wait_until(lambda: len(api.held) == 4)
+        await wait_until(lambda: len(account.held) == 4)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
@@ -567,19 +518,20 @@ async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_cli
 
 
 async def test_cancelling_one_read_loses_nothing() -> None:
-    api = Api(one_project(addons=3), holds=is_of_backups)
-    async with serve(api) as server, server.client() as nf, nf.scan() as scan:
+    tree = one_project(addons=3)
+    account = fake_account(tree, holds=is_of_backups)
+    async with account.serve() as nf, nf.scan() as scan:
         reading = asyncio.create_task(anext(scan))
-        await wait_until(lambda: len(api.held) == 3)
+        await wait_until(lambda: len(account.held) == 3)
         reading.cancel()
         await asyncio.wait([reading])
-        for page in list(api.held):
-            api.let_go(page)
-        assert sorted(await read_ids(scan)) == backups_of(api.tree)
+        for page in list(account.held):
+            account.release(page)
+        assert sorted(await read_ids(scan)) == backups_of(tree)
 
 
 async def test_an_error_in_the_block_goes_on_and_leaves_nothing_running() -> None:
-    async with serve(Api(one_project(addons=9))) as server, server.client() as nf:
+    async with fake_account(one_project(addons=9)).serve() as nf:
         before = tasks_of_the_client()
         with pytest.raises(ValueError, match="of the caller"):
             async with nf.scan() as scan:
@@ -596,15 +548,15 @@ async def test_what_ended_the_scan_goes_with_a_block_that_is_left_without_readin
 
 @pytest.mark.parametrize("moments_later", range(6))
 async def test_a_block_can_be_left_just_when_the_scan_ends_with_an_error(moments_later: int) -> None:
-    api = Api(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
-    async with serve(api) as server, server.client() as nf:
+    account = fake_account(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
+    async with account.serve() as nf:
 
         async def leave_it() -> None:
             async with nf.scan(concurrency=2):
-                await wait_until(lambda: api.held)
+                await wait_until(lambda: account.held)
                 await settle()
                 before = len(tasks_of_the_client())
-                api.let_go("p/a4#0")
+                account.release("p/a4#0")
                 while len(tasks_of_the_client()) == before:  # until the request has ended
                     await asyncio.sleep(0)
                 for _ in range(moments_later):
@@ -616,11 +568,11 @@ async def test_a_block_can_be_left_just_when_the_scan_ends_with_an_error(moments
 
 
 async def test_who_still_reads_when_the_block_is_left_comes_to_an_end() -> None:
-    api = Api(one_project(addons=3), holds=is_of_backups)
-    async with serve(api) as server, server.client() as nf:
+    account = fake_account(one_project(addons=3), holds=is_of_backups)
+    async with account.serve() as nf:
         async with nf.scan() as scan:
             readers = [asyncio.create_task(read(scan)) for _ in range(2)]
-            await wait_until(lambda: api.held)
+            await wait_until(lambda: account.held)
         await asyncio.wait(readers, timeout=5)
         assert [reader.done() and reader.result() for reader in readers] == [[], []]
 
@@ -639,10 +591,10 @@ async def test_a_scan_is_opened_before_it_is_read(sim: Simulator, nf: Northflank
 
 async def test_a_scan_is_made_once(nf: Northflank) -> None:
     async with nf.scan() as scan:
-        with pytest.raises(ConfigurationError, match="made once"):
+        with pytest.raises(ConfigurationError, match="opened only once"):
             await scan.__aenter__()
         await read(scan)
-    with pytest.raises(ConfigurationError, match="made once"):
+    with pytest.raises(ConfigurationError, match="opened only once"):
         async with scan:
             pass
 
@@ -662,12 +614,12 @@ async def test_the_progress_at_the_end_says_what_there_is(sim: Simulator, nf: No
 
 
 async def test_the_progress_counts_addons_that_are_found_and_those_that_are_done() -> None:
-    api = Api(one_project(addons=3), holds=lambda page: page == "p/a2#0")
-    async with serve(api) as server, server.client() as nf, nf.scan() as scan:
+    account = fake_account(one_project(addons=3), holds=lambda page: page == "p/a2#0")
+    async with account.serve() as nf, nf.scan() as scan:
         for _ in range(2):
             await anext(scan)
         assert (scan.progress.addons, scan.progress.addons_done, scan.progress.backups) == (3, 2, 2)
-        api.let_go("p/a2#0")
+        account.release("p/a2#0")
         await read(scan)
         assert (scan.progress.addons, scan.progress.addons_done, scan.progress.backups) == (3, 3, 3)
 
@@ -682,7 +634,8 @@ async def test_a_scan_waits_for_the_hour_says_so_and_gets_no_429(concurrency: in
     ):
         reading = asyncio.create_task(read(scan))
         for window in (1, 2):
-            await wait_until(lambda sent=5 * window: len(sim.requests) == sent and scan.progress.waiting_until)
+            sent = 5 * window
+            await wait_until(lambda sent=sent: len(sim.requests) == sent and scan.progress.waiting_until)  # type: ignore[misc]
             waiting_until = scan.progress.waiting_until
             assert waiting_until
             assert timedelta(minutes=50) < waiting_until - datetime.now(UTC) <= timedelta(hours=1)

@@ -10,10 +10,8 @@ from northflank_async.cli.exits import ExitCode
 from northflank_async.cli.reading import Reading, end_with, reading_options
 from northflank_async.cli.times import parse_time
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory import Outcome, Selection
-from northflank_async.inventory.extras import extra
-from northflank_async.inventory.outcome import OnStart
-from northflank_async.inventory.scope import Scope
+from northflank_async.inventory import OnStart, Outcome, Query
+from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.stream import stream
 from northflank_async.records import RunStatus
 
@@ -56,15 +54,14 @@ def export_command(
     streams = target == "-"
     if streams and (strict or reading.restores):
         raise click.UsageError("--strict and --restores need a file or a database.")
-    selection: Selection = evolve(reading.selection, since=since, statuses=statuses)
-    reading = evolve(reading, selection=selection)
+    reading = evolve(reading, since=since, statuses=statuses)
 
-    def work(scope: Scope, on_start: OnStart) -> Coroutine[Any, Any, Outcome]:
+    def work(query: Query, on_start: OnStart) -> Coroutine[Any, Any, Outcome]:
         if streams:
-            return stream(sys.stdout.buffer, scope, on_start=on_start)
-        with extra():
+            return stream(sys.stdout.buffer, query, concurrency=reading.concurrency, on_start=on_start)
+        with require_extra():
             from northflank_async.inventory.export import export
-        return export(target, scope, strict=strict, on_start=on_start)
+        return export(target, query, concurrency=reading.concurrency, strict=strict, on_start=on_start)
 
     if_stopped = "what was written is not gone on with" if streams else "the same command goes on where it was"
     shown = _without_password(target)
@@ -84,8 +81,8 @@ def _without_password(target: str) -> str:
     if "://" not in target:
         return target
     try:
-        with extra():
-            from northflank_async.inventory.store.store import parse_database, shown
-        return shown(parse_database(target))
+        with require_extra():
+            from northflank_async.inventory.store.database import display_name, parse_target
+        return display_name(parse_target(target))
     except ConfigurationError:
         return "the database"  # what is wrong with it is said by the export itself

@@ -6,9 +6,7 @@ import click
 
 from northflank_async.cli.exits import ExitCode
 from northflank_async.cli.reading import Reading, end_with, reading_options
-from northflank_async.inventory import Plan, plan
-from northflank_async.inventory.outcome import OnStart
-from northflank_async.inventory.scope import Scope
+from northflank_async.inventory import OnStart, Plan, Query, plan
 
 
 @click.command("plan")
@@ -23,14 +21,8 @@ def plan_command(reading: Reading) -> None:
     northflank-async plan --addon-type postgresql
     """
 
-    def work(scope: Scope, _: OnStart) -> Coroutine[Any, Any, Plan]:
-        return plan(
-            *scope.views,
-            projects=scope.projects,
-            selection=scope.selection,
-            restores=scope.restores,
-            concurrency=scope.concurrency,
-        )
+    def work(query: Query, _: OnStart) -> Coroutine[Any, Any, Plan]:
+        return plan(query, concurrency=reading.concurrency)
 
     found = reading.run(work, if_stopped="nothing is lost")
     seconds = max(0, round((found.done_at - datetime.now(UTC)).total_seconds()))

@@ -1,4 +1,4 @@
-"""JSON Lines: a backup a line, as the API sent it."""
+"""JSON Lines: each backup on a line, as the API sent it."""
 
 from collections.abc import Sequence
 from typing import Any, BinaryIO
@@ -12,8 +12,8 @@ async def write(file: BinaryIO, batches: Batches, restores: bool) -> int:
     count = 0
     async for batch in batches:
         for stored in batch:
-            where = (stored.team_id, stored.project_id, stored.addon_id, stored.addon_type)
-            file.write(line(*where, stored.json, [restore.data for restore in stored.restores] if restores else None))
+            place = (stored.team_id, stored.project_id, stored.addon_id, stored.addon_type)
+            file.write(line(*place, stored.json, [restore.data for restore in stored.restores] if restores else None))
         count += len(batch)
     return count
 
@@ -26,8 +26,8 @@ def line(
     backup: str,
     restores: Sequence[Any] | None = None,
 ) -> bytes:
-    """The line of a backup, which is JSON already. The team is named where there is one."""
-    where = {"team": team_id, "project": project_id, "addon": addon_id, "addonType": addon_type}
-    head = dump({name: value for name, value in where.items() if name != "team" or value is not None})
+    """Return the line of a backup, which is JSON already. The team is left out if there is none."""
+    place = {"team": team_id, "project": project_id, "addon": addon_id, "addonType": addon_type}
+    head = dump({name: value for name, value in place.items() if name != "team" or value is not None})
     tail = "" if restores is None else f',"restores":{dump(list(restores))}'
     return f'{head[:-1]},"backup":{backup}{tail}}}\n'.encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Parquet: a row a backup with real types, written as the rows come."""
+"""Parquet: a typed row for each backup, written in row groups."""
 
 from typing import Any, BinaryIO
 
@@ -11,31 +11,31 @@ from northflank_async.inventory.formats import Batches
 from northflank_async.inventory.store.stored_backup import StoredBackup
 
 ROW_GROUP = 50_000
-"""Rows that are in memory at a time."""
+"""Rows held in memory."""
 
 _TEXT = pa.string()
-_WORD = pa.dictionary(pa.int32(), pa.string())
-"""Text of which there are few kinds."""
+_CATEGORY = pa.dictionary(pa.int32(), pa.string())
+"""Text with few distinct values."""
 _TIME = pa.timestamp("us", tz="UTC")
 _DESTINATION = pa.struct([("destination_id", _TEXT), ("type", _TEXT), ("retention_time", pa.int64())])
 _RESTORE = pa.struct([("id", _TEXT), ("status", _TEXT), ("restore_timestamp", _TIME), ("completed_at", _TIME)])
 SCHEMA = pa.schema(
     [
-        ("team_id", _WORD),
-        ("project_id", _WORD),
-        ("addon_id", _WORD),
-        ("addon_type", _WORD),
+        ("team_id", _CATEGORY),
+        ("project_id", _CATEGORY),
+        ("addon_id", _CATEGORY),
+        ("addon_type", _CATEGORY),
         ("id", _TEXT),
         ("name", _TEXT),
         ("uid", _TEXT),
-        ("status", _WORD),
+        ("status", _CATEGORY),
         ("created_at", _TIME),
         ("completed_at", _TIME),
-        ("source_type", _WORD),
+        ("source_type", _CATEGORY),
         ("size", pa.int64()),
-        ("compression_type", _WORD),
-        ("addon_version", _WORD),
-        ("custom_destination_id", _WORD),
+        ("compression_type", _CATEGORY),
+        ("addon_version", _CATEGORY),
+        ("custom_destination_id", _CATEGORY),
         ("additional_destinations", pa.list_(_DESTINATION)),
     ]
 )
@@ -71,12 +71,12 @@ def _write_group(writer: pq.ParquetWriter, group: list[pa.RecordBatch]) -> None:
 
 def _cell(value: Any) -> Any:
     if not isinstance(value, tuple):
-        return value  # as the store has it
+        return value  # the store has checked its type
     return [{name: _plain(field) for name, field in asdict(item).items() if name != "data"} for item in value]
 
 
 def _plain(value: Any) -> Any:
-    """What fits: of the destinations' texts and numbers nobody has made sure so far."""
+    """Make a destination's text or number fit its type; the store has not checked these."""
     match value:
         case str():
             return storable(value)

@@ -1,263 +1,142 @@
-"""One pass over the API as the store keeps it: each page, with where its listing goes on, is one transaction."""
+"""The bookkeeping of a sync run in the database: pages, checkpoints, counts and failures."""
 
-import asyncio
-import json
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from attrs import Factory, define
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from yarl import URL
 
 from northflank_async.errors import ConfigurationError, NorthflankError
-from northflank_async.inventory.crawl.listings import Branch, Failure, Kind, Visit
+from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
+from northflank_async.inventory.crawl.pages import ParsedPage
 from northflank_async.inventory.encoding import storable
-from northflank_async.inventory.selection import Selection
-from northflank_async.inventory.store.database import Database
 from northflank_async.inventory.store.schema import (
     COUNTS,
-    FOUND,
     LISTING_KEY,
+    TABLES,
     backups,
-    columns,
+    checkpoints,
     failures,
-    listings,
     projects,
-    runs,
+    record_row,
+    sync_runs,
 )
-from northflank_async.inventory.store.statements import add, execute_prepared, is_its, its, mark_gone, refresh, upsert
+from northflank_async.inventory.store.statements import (
+    bind_key,
+    execute_prepared,
+    insert_missing,
+    matches_key,
+    soft_delete,
+    update_existing,
+    upsert,
+)
 from northflank_async.records import Addon, Project, unstructure
 from northflank_async.resources import AccountResource
 
-T = TypeVar("T")
-
-_PATIENCE = 10.0
-"""Seconds, that a cancelled run gives its last transaction."""
-_FORGOTTEN = 0
-"""The run of what has to be seen anew."""
+_NO_RUN = 0
+"""The run of rows that have to be seen again."""
 
 
-@define(eq=False)
-class _Page:
-    """A page that waits to be kept, and then which of its children are new."""
-
-    visit: Visit
-    opened: list[Branch] = Factory(list)
-
-
-class Run:
-    """A pass, begun or gone on with. It takes what a walk finds.
+class Ledger:
+    """Records one sync run. Each method is one transaction's work; the caller commits it.
 
     Args:
-        database: with nobody else who writes to it.
-        selection: which backups are wanted.
-        alone: the store is for this pass alone: a new one leaves nothing of those before it.
+        tree: what the run reads.
+        temporary: the store is only for this export: a new run empties it.
     """
 
-    def __init__(self, database: Database, selection: Selection, *, alone: bool = False) -> None:
-        self.id = _FORGOTTEN
+    def __init__(self, tree: Tree, *, temporary: bool = False) -> None:
+        self.run_id = _NO_RUN
         self.resumed = False
-        self.branches: list[Branch] = []
-        self.counts: dict[str, int] = {}
-        self._database = database
-        self._selection = selection
-        self._alone = alone
-        self._turn = asyncio.Lock()
-        self._waiting: list[_Page] = []
-        self._keeper: asyncio.Task[None] | None = None  # of the pages that wait
+        self.open_listings: list[Listing] = []
+        """What to crawl, as of `begin`."""
+        self.counts: Counter[str] = Counter()
+        """The progress, as of `begin`."""
+        self._tree = tree
+        self._query = tree.query
+        self._temporary = temporary
 
-    async def begin(self, scope: str, roots: Iterable[Branch]) -> None:
-        """Go on with the last run, if it was of the same scope and has not ended; else begin another one."""
-        await self._transaction(lambda connection: self._begin(connection, scope, list(roots)))
+    def begin(self, connection: Connection) -> None:
+        """Resume the last run if it is unfinished and its fingerprint is this query's; otherwise start a new one.
 
-    async def visit(self, visit: Visit) -> list[Branch]:
-        """Keep a page, in one transaction with those that wait for the same."""
-        page = _Page(visit)
-        self._waiting.append(page)
-        if self._keeper is None or self._keeper.done():
-            self._keeper = asyncio.create_task(self._keep_waiting())
-        await _to_its_end(self._keeper)
-        self.counts["pages"] = self.counts.get("pages", 0) + 1
-        return page.opened
+        Raises:
+            ConfigurationError: the store's last run was of another host.
+        """
+        last = connection.execute(select(sync_runs).order_by(sync_runs.c.id.desc()).limit(1)).first()
+        if last and not self._temporary:
+            _check_same_host(last.base_url, self._query.base_url)
+        if last and last.finished_at is None and last.fingerprint == self._query.fingerprint:
+            self._resume(connection, last)
+        else:
+            self._start(connection)
 
-    async def fail(self, branch: Branch, failure: Failure) -> None:
-        """Keep that a listing cannot be read; where it stands is kept as it is."""
-        await self._transaction(lambda connection: self._log(connection, [(branch, failure)]))
+    def _resume(self, connection: Connection, last: Any) -> None:
+        self.run_id, self.resumed = last.id, True
+        self.counts = Counter({name: getattr(last, name) for name in COUNTS})
+        connection.execute(delete(failures).where(failures.c.item_id.is_(None)))  # these listings are read again
+        accounts = {account.team_id or "": account for account in self._query.accounts}
+        open_first = select(checkpoints).order_by(checkpoints.c.cursor.is_(None), *checkpoints.primary_key)
+        self.open_listings = [_listing(accounts[row.team_id], row) for row in connection.execute(open_first)]
 
-    async def begin_again(self, branch: Branch) -> None:
-        """Forget what was seen of a listing, as it is read anew."""
-        await self._transaction(lambda connection: self._begin_again(connection, branch))
-
-    async def finish(self) -> None:
-        """End the run: the next one begins at the beginning."""
-        await self._transaction(self._finish)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it has begun, and there is nothing to go on with."""
-        return self.id != _FORGOTTEN and not self.counts.get("pages")
-
-    async def reopen(self) -> None:
-        """Have the next pass read anew what had an item that could not be read; what failed itself is open still."""
-        await self._transaction(self._reopen)
-
-    async def failures(self) -> list[Failure]:
-        """What could not be read, since the run began."""
-        return await self._transaction(self._failures)
-
-    async def stored(self) -> int:
-        """The number of backups that are there, of those that the run has seen."""
-        query = select(func.count()).where(backups.c.run_id == self.id, backups.c.gone_since.is_(None))
-        return await self._transaction(lambda connection: connection.scalar(query)) or 0
-
-    async def _transaction(self, work: Callable[[Connection], T]) -> T:
-        return await _to_its_end(self._in_turn(work))
-
-    async def _in_turn(self, work: Callable[[Connection], T]) -> T:
-        async with self._turn:
-            return await self._database.run(work)
-
-    async def _keep_waiting(self) -> None:
-        async with self._turn:
-            pages, self._waiting, self._keeper = self._waiting, [], None  # who comes later waits for the next one
-            await self._database.run(lambda connection: self._keep(connection, pages))
-
-    def _begin(self, connection: Connection, scope: str, roots: list[Branch]) -> None:
-        last = (connection.execute(select(runs).order_by(runs.c.id.desc()).limit(1))).first()
-        if last and not self._alone:
-            _check_same_host(last.scope, scope)
-        if last and last.finished_at is None and last.scope == scope:
-            self.id, self.resumed = last.id, True
-            self.counts = {count: getattr(last, count) for count in COUNTS}
-            connection.execute(delete(failures).where(failures.c.item_id.is_(None)))  # they are tried again
-            views = {branch.view.team_id or "": branch.view for branch in roots}
-            begun_first = select(listings).order_by(listings.c.cursor.is_(None), *listings.primary_key)
-            rows = connection.execute(begun_first)
-            self.branches = [_branch(views[row.team_id], row) for row in rows]
-            return
-        for table in (listings, failures, *(FOUND.values() if self._alone else ())):
+    def _start(self, connection: Connection) -> None:
+        for table in (checkpoints, failures, *(TABLES.values() if self._temporary else ())):
             connection.execute(delete(table))
-        result = connection.execute(insert(runs).values(scope=scope, started_at=datetime.now(UTC)))
-        (self.id,) = result.inserted_primary_key or (_FORGOTTEN,)
-        self.branches = roots
-        self._open(connection, roots)
+        run = insert(sync_runs).values(
+            base_url=self._query.base_url, fingerprint=self._query.fingerprint, started_at=datetime.now(UTC)
+        )
+        (self.run_id,) = connection.execute(run).inserted_primary_key or (_NO_RUN,)
+        self.open_listings = self._tree.roots()
+        self._insert_checkpoints(connection, self.open_listings)
 
-    def _keep(self, connection: Connection, pages: list["_Page"]) -> None:
+    def store_pages(self, connection: Connection, pages: Sequence[ParsedPage]) -> list[list[Listing]]:
+        """Store pages, each with its listing's checkpoint; return the listings below each that are new."""
         now = datetime.now(UTC)
-        for page in pages:
-            page.opened = self._unopened(connection, page.visit)
-        visits = [page.visit for page in pages]
-        self._keep_projects(connection, visits, now)
+        children = [self._new_children(connection, page) for page in pages]
+        self._upsert_projects(connection, pages, now)
         for kind in Kind:
-            self._keep_items(connection, kind, [visit for visit in visits if visit.branch.kind is kind], now)
-        self._open(connection, [branch for page in pages for branch in page.opened])
-        self._move(connection, [visit.branch for visit in visits if not visit.branch.ended])
-        self._end(connection, [visit.branch for visit in visits if visit.branch.ended], now)
-        self._log(connection, [(visit.branch, failure) for visit in visits for failure in visit.failures])
-        counts = sum((page.visit.counts(page.opened) for page in pages), Counter[str]())
-        values = {name: runs.c[name] + number for name, number in counts.items()}
-        connection.execute(update(runs).where(runs.c.id == self.id).values(values))
+            self._store_items(connection, kind, [page for page in pages if page.listing.kind is kind], now)
+        self._insert_checkpoints(connection, [child for each in children for child in each])
+        self._save_checkpoints(connection, [page.listing for page in pages if not page.listing.ended])
+        self._end_listings(connection, [page.listing for page in pages if page.listing.ended], now)
+        self._insert_failures(connection, [(page.listing, failure) for page in pages for failure in page.failures])
+        self._add_counts(connection, pages, children)
+        return children
 
-    def _unopened(self, connection: Connection, visit: Visit) -> list[Branch]:
-        """The page's children, less those that an earlier page of this run has led to."""
-        if not visit.children:
-            return []
-        table = FOUND[visit.branch.kind]
-        ids = [storable(record.id) for _, record in visit.items]
-        where = is_its(table, _key(visit.branch))
-        query = select(table.c.id).where(where, table.c.run_id == self.id, table.c.id.in_(ids))
-        seen = set((connection.execute(query, its(_key(visit.branch)))).scalars())
-        unopened = {
-            (child.kind, name): child
-            for child in visit.children
-            if (name := storable(child.addon_id or child.project_id or "")) not in seen
-        }
-        return list(unopened.values())
+    def store_failure(self, connection: Connection, listing: Listing, failure: Failure) -> None:
+        """Store why a listing could not be read. Its checkpoint stays."""
+        self._insert_failures(connection, [(listing, failure)])
 
-    def _keep_projects(self, connection: Connection, visits: list[Visit], now: datetime) -> None:
-        """A project that was asked for by its id is known by nothing but its addons."""
-        rows = [
-            {
-                "team_id": visit.branch.view.team_id or "",
-                **self._seen(now),
-                **columns(Kind.PROJECTS, visit.branch.project, unstructure(visit.branch.project)),
-            }
-            for visit in visits
-            if visit.branch.kind is Kind.ADDONS
-        ]
-        self._execute(connection, upsert(projects, connection.dialect.name, keep=("name", "data", "first_seen")), rows)
+    def restart(self, connection: Connection, listing: Listing) -> None:
+        """Read a listing again from its first page."""
+        self._reset_seen(connection, listing.kind, _parents(listing))
+        self._execute(connection, delete(failures).where(matches_key(failures, LISTING_KEY)), [bind_key(_key(listing))])
+        self._save_checkpoints(connection, [listing])
 
-    def _keep_items(self, connection: Connection, kind: Kind, visits: list[Visit], now: datetime) -> None:
-        wanted: list[dict[str, Any]] = []
-        others: list[dict[str, Any]] = []
-        for visit in visits:
-            every = {**_key(visit.branch), **self._seen(now)}
-            for raw, record in visit.items:
-                is_wanted = kind is not Kind.BACKUPS or self._selection.wants(record)
-                (wanted if is_wanted else others).append({**every, **columns(kind, record, raw)})
-            for raw in visit.unreadable:
-                if isinstance(raw, dict) and isinstance(raw.get("id"), str):
-                    wanted.append({**every, **columns(kind, None, raw)})
-        key = [column.name for column in FOUND[kind].primary_key]
-        execute_prepared(connection, upsert(FOUND[kind], connection.dialect.name), wanted)
-        execute_prepared(connection, refresh(FOUND[kind]), [{**row, **its(row, key)} for row in others])
-
-    def _open(self, connection: Connection, branches: Iterable[Branch]) -> None:
-        rows = [{**_listing_key(branch), "cursor": branch.cursor, "page": branch.page} for branch in branches]
-        self._execute(connection, add(listings, connection.dialect.name), rows)
-
-    def _move(self, connection: Connection, branches: Iterable[Branch]) -> None:
-        rows = [{**its(_listing_key(branch)), "cursor": branch.cursor, "page": branch.page} for branch in branches]
-        moved: dict[str, Any] = {"cursor": bindparam("cursor"), "page": bindparam("page")}
-        self._execute(connection, update(listings).where(is_its(listings, LISTING_KEY)).values(moved), rows)
-
-    def _end(self, connection: Connection, branches: list[Branch], now: datetime) -> None:
-        """What a listing that was read to its end does not have is gone, with all that belonged to it."""
-        keys = [its(_listing_key(branch)) for branch in branches]
-        self._execute(connection, delete(listings).where(is_its(listings, LISTING_KEY)), keys)
-        for kind in Kind:
-            rows = [{**its(_key(branch)), "now": now, "its_run": self.id} for branch in branches if branch.kind is kind]
-            for gone in mark_gone(kind):
-                self._execute(connection, gone, rows)
-
-    def _execute(self, connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            connection.execute(statement, rows)
-
-    def _begin_again(self, connection: Connection, branch: Branch) -> None:
-        self._forget(connection, branch.kind, _key(branch))
-        self._execute(connection, delete(failures).where(is_its(failures, LISTING_KEY)), [its(_listing_key(branch))])
-        self._move(connection, [branch])
-
-    def _reopen(self, connection: Connection) -> None:
+    def reopen(self, connection: Connection) -> None:
+        """Have the next run read the listings with unreadable items again; those that failed themselves are open."""
         key = [failures.c[name] for name in LISTING_KEY]
         found = connection.execute(select(*key).where(failures.c.item_id.is_not(None)).distinct())
         rows = [{**row, "cursor": None, "page": None} for row in found.mappings()]
         for row in rows:
-            self._forget(
-                connection, Kind(row["kind"]), {name: row[name] for name in ("team_id", "project_id", "addon_id")}
-            )
+            parents = {name: row[name] for name in ("team_id", "project_id", "addon_id")}
+            self._reset_seen(connection, Kind(row["kind"]), parents)
         connection.execute(delete(failures))
-        self._execute(connection, add(listings, connection.dialect.name), rows)
+        self._execute(connection, insert_missing(checkpoints, connection.dialect.name), rows)
 
-    def _forget(self, connection: Connection, kind: Kind, key: dict[str, str]) -> None:
-        """Have a listing's items seen anew; what is below projects and addons was begun, and stays."""
-        if kind in (Kind.BACKUPS, Kind.RESTORES):
-            table = FOUND[kind]
-            self._execute(connection, update(table).where(is_its(table, key)).values(run_id=_FORGOTTEN), [its(key)])
+    def finish(self, connection: Connection) -> None:
+        """Finish the run: the next one starts from the beginning."""
+        connection.execute(delete(checkpoints))
+        connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(finished_at=datetime.now(UTC)))
 
-    def _log(self, connection: Connection, found: list[tuple[Branch, Failure]]) -> None:
-        rows = [
-            {**_listing_key(branch), "item_id": failure.item_id, "error": storable(str(failure.error))}
-            for branch, failure in found
-        ]
-        self._execute(connection, insert(failures), rows)
+    def count_backups(self, connection: Connection) -> int:
+        """Return the number of stored backups that the run has seen."""
+        seen = select(func.count()).where(backups.c.run_id == self.run_id, backups.c.deleted_at.is_(None))
+        return connection.scalar(seen) or 0
 
-    def _failures(self, connection: Connection) -> list[Failure]:
-        rows = connection.execute(select(failures).order_by(failures.c.id))
+    def failures(self, connection: Connection) -> list[Failure]:
+        """Return what the run could not read."""
         return [
             Failure(
                 team_id=row.team_id or None,
@@ -266,57 +145,135 @@ class Run:
                 item_id=row.item_id,
                 error=NorthflankError(row.error),
             )
-            for row in rows
+            for row in connection.execute(select(failures).order_by(failures.c.id))
         ]
 
-    def _finish(self, connection: Connection) -> None:
-        connection.execute(delete(listings))
-        connection.execute(update(runs).where(runs.c.id == self.id).values(finished_at=datetime.now(UTC)))
+    def _new_children(self, connection: Connection, page: ParsedPage) -> list[Listing]:
+        """Return the listings below a page, except those below a record that the run has already seen."""
+        if not page.children:
+            return []
+        table, parents = TABLES[page.listing.kind], _parents(page.listing)
+        ids = [storable(record.id) for _, record in page.items]
+        query = select(table.c.id).where(
+            matches_key(table, parents), table.c.run_id == self.run_id, table.c.id.in_(ids)
+        )
+        seen = set(connection.execute(query, bind_key(parents)).scalars())
+        children = {
+            (child.kind, record_id): child
+            for child in page.children
+            if (record_id := storable(child.addon_id or child.project_id or "")) not in seen
+        }
+        return list(children.values())
+
+    def _upsert_projects(self, connection: Connection, pages: Sequence[ParsedPage], now: datetime) -> None:
+        """Store the projects of addon listings: one named in the query is in no listing."""
+        rows = [
+            {
+                "team_id": page.listing.account.team_id or "",
+                **self._seen(now),
+                **record_row(Kind.PROJECTS, page.listing.project, unstructure(page.listing.project)),
+            }
+            for page in pages
+            if page.listing.kind is Kind.ADDONS
+        ]
+        preserve = ("name", "data", "first_seen_at")
+        self._execute(connection, upsert(projects, connection.dialect.name, preserve), rows)
+
+    def _store_items(self, connection: Connection, kind: Kind, pages: Sequence[ParsedPage], now: datetime) -> None:
+        """Upsert what the query matches, and update other rows only if they exist."""
+        matching: list[dict[str, Any]] = []
+        others: list[dict[str, Any]] = []
+        for page in pages:
+            shared = {**_parents(page.listing), **self._seen(now)}
+            for raw, record in page.items:
+                is_match = kind is not Kind.BACKUPS or self._query.matches(record)
+                (matching if is_match else others).append({**shared, **record_row(kind, record, raw)})
+            for raw in page.unreadable:
+                if isinstance(raw, dict) and isinstance(raw.get("id"), str):
+                    matching.append({**shared, **record_row(kind, None, raw)})
+        key = [column.name for column in TABLES[kind].primary_key]
+        execute_prepared(connection, upsert(TABLES[kind], connection.dialect.name), matching)
+        execute_prepared(connection, update_existing(TABLES[kind]), [{**row, **bind_key(row, key)} for row in others])
+
+    def _insert_checkpoints(self, connection: Connection, listings: Iterable[Listing]) -> None:
+        rows = [{**_key(listing), "cursor": listing.cursor, "page": listing.page} for listing in listings]
+        self._execute(connection, insert_missing(checkpoints, connection.dialect.name), rows)
+
+    def _save_checkpoints(self, connection: Connection, listings: Iterable[Listing]) -> None:
+        rows = [{**bind_key(_key(listing)), "cursor": listing.cursor, "page": listing.page} for listing in listings]
+        position: dict[str, Any] = {"cursor": bindparam("cursor"), "page": bindparam("page")}
+        self._execute(
+            connection, update(checkpoints).where(matches_key(checkpoints, LISTING_KEY)).values(position), rows
+        )
+
+    def _end_listings(self, connection: Connection, listings: Sequence[Listing], now: datetime) -> None:
+        """Remove the checkpoints of complete listings, and soft-delete what they no longer have."""
+        keys = [bind_key(_key(listing)) for listing in listings]
+        self._execute(connection, delete(checkpoints).where(matches_key(checkpoints, LISTING_KEY)), keys)
+        for kind in Kind:
+            rows = [
+                {**bind_key(_parents(listing)), "now": now, "current_run": self.run_id}
+                for listing in listings
+                if listing.kind is kind
+            ]
+            for statement in soft_delete(kind):
+                self._execute(connection, statement, rows)
+
+    def _insert_failures(self, connection: Connection, found: Iterable[tuple[Listing, Failure]]) -> None:
+        rows = [
+            {**_key(listing), "item_id": failure.item_id, "error": storable(str(failure.error))}
+            for listing, failure in found
+        ]
+        self._execute(connection, insert(failures), rows)
+
+    def _add_counts(
+        self, connection: Connection, pages: Sequence[ParsedPage], children: Sequence[Sequence[Listing]]
+    ) -> None:
+        counts = Counter[str]()
+        for page, new in zip(pages, children, strict=True):
+            counts += page.listing.count(len(page.items) + len(page.unreadable), new)
+        values = {name: sync_runs.c[name] + number for name, number in counts.items()}
+        connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(values))
+
+    def _reset_seen(self, connection: Connection, kind: Kind, parents: dict[str, str]) -> None:
+        """Mark a listing's backups or restores as unseen. Projects and addons stay seen: those below are open."""
+        if kind in (Kind.BACKUPS, Kind.RESTORES):
+            table = TABLES[kind]
+            reset = update(table).where(matches_key(table, parents)).values(run_id=_NO_RUN)
+            self._execute(connection, reset, [bind_key(parents)])
+
+    def _execute(self, connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            connection.execute(statement, rows)
 
     def _seen(self, now: datetime) -> dict[str, Any]:
-        return {"first_seen": now, "last_seen": now, "gone_since": None, "run_id": self.id}
+        return {"first_seen_at": now, "last_seen_at": now, "deleted_at": None, "run_id": self.run_id}
 
 
-async def _to_its_end(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
-    """Do it even if whoever waits for it is cancelled: the page is paid for.
-
-    A database that does not answer, and a second cancellation, put an end to that.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    finally:
-        if not task.done():  # cancelled
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task], timeout=_PATIENCE)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if task.done() and not task.cancelled():
-            task.exception()  # it has been seen, even if another one is raised
-
-
-def _check_same_host(last: str, scope: str) -> None:
-    """What another API does not have is not gone from this one."""
-    before, now = (URL(json.loads(name)["baseUrl"]).host for name in (last, scope))
+def _check_same_host(stored: str, queried: str) -> None:
+    """Refuse another host: it would mark every backup as deleted."""
+    before, now = URL(stored).host, URL(queried).host
     if before != now:
-        raise ConfigurationError(f"the inventory is that of {before}, and would be all gone at {now}: use another one")
+        raise ConfigurationError(
+            f"this inventory belongs to {before}; syncing from {now} would mark everything deleted: use another target"
+        )
 
 
-def _key(branch: Branch) -> dict[str, str]:
-    """Where a branch's items belong, in every table's names."""
-    key = {"team_id": branch.view.team_id or "", "project_id": branch.project_id, "addon_id": branch.addon_id}
-    return {name: storable(value) for name, value in key.items() if value is not None}
+def _parents(listing: Listing) -> dict[str, str]:
+    """Return the columns that the rows of a listing's items share."""
+    ids = {"team_id": listing.account.team_id or "", "project_id": listing.project_id, "addon_id": listing.addon_id}
+    return {name: storable(value) for name, value in ids.items() if value is not None}
 
 
-def _listing_key(branch: Branch) -> dict[str, str]:
-    return {"project_id": "", "addon_id": "", **_key(branch), "kind": str(branch.kind)}
+def _key(listing: Listing) -> dict[str, str]:
+    """Return a listing's key in the tables of checkpoints and failures."""
+    return {"project_id": "", "addon_id": "", **_parents(listing), "kind": str(listing.kind)}
 
 
-def _branch(view: AccountResource, row: Any) -> Branch:
-    """A listing as it stood."""
-    return Branch(
-        view=view,
+def _listing(account: AccountResource, row: Any) -> Listing:
+    """Restore a listing from its checkpoint."""
+    return Listing(
+        account=account,
         kind=Kind(row.kind),
         project=Project(id=row.project_id) if row.project_id else None,
         addon=Addon(id=row.addon_id) if row.addon_id else None,

@@ -1,4 +1,4 @@
-"""The tables of the store, and the rows that records make in them."""
+"""The tables of the store, and the rows of records."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ _NO_CONFIG = BackupConfig()
 
 
 class Time(TypeDecorator[datetime]):
-    """A time in UTC. SQLite has no type for it: there it is text that sorts and that its functions understand."""
+    """A time in UTC. SQLite has no such type: it stores sortable text that its functions understand."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -27,7 +27,7 @@ class Time(TypeDecorator[datetime]):
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        return _sortable if dialect.name == "sqlite" else None  # without the steps that bind_param takes for each value
+        return _sortable if dialect.name == "sqlite" else None  # faster than process_bind_param for each value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -43,16 +43,16 @@ metadata = MetaData()
 
 
 def _table(name: str, keys: tuple[str, ...], *columns: Column[Any]) -> Table:
-    """A table of what was found: its key, what people ask for, the JSON as it was sent, and when it was there."""
+    """A table of records: the key, columns for queries, the JSON as the API sent it, and when it was seen."""
     return Table(
         name,
         metadata,
         *(Column(key, Text, primary_key=True) for key in keys),
         *columns,
         Column("data", JSON, nullable=False),
-        Column("first_seen", Time, nullable=False),
-        Column("last_seen", Time, nullable=False),
-        Column("gone_since", Time),
+        Column("first_seen_at", Time, nullable=False),
+        Column("last_seen_at", Time, nullable=False),
+        Column("deleted_at", Time),
         Column("run_id", Integer, nullable=False),
         sqlite_with_rowid=False,
     )
@@ -90,28 +90,29 @@ restores = _table(
 )
 
 COUNTS = ("projects", "addons", "addons_done", "backups", "pages")
-"""What a run counts, by the names of its progress."""
+"""The columns of a sync run's progress."""
 LISTING_KEY = ("team_id", "project_id", "addon_id", "kind")
 
-runs = Table(
-    "runs",
+sync_runs = Table(
+    "sync_runs",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("scope", Text, nullable=False),
+    Column("base_url", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
     Column("started_at", Time, nullable=False),
     Column("finished_at", Time),
     *(Column(count, BigInteger, nullable=False, server_default="0") for count in COUNTS),
 )
-"""Each pass over the API; the last one without `finished_at` goes on."""
+"""Every sync run; the next one resumes the last one if that has no `finished_at` and the same fingerprint."""
 
-listings = Table(
-    "listings",
+checkpoints = Table(
+    "checkpoints",
     metadata,
     *(Column(key, Text, primary_key=True) for key in LISTING_KEY),
     Column("cursor", Text),
     Column("page", Integer),
 )
-"""What the unfinished run has yet to read, and where it goes on."""
+"""The listings that the unfinished sync run has yet to read, and where their next pages begin."""
 
 failures = Table(
     "failures",
@@ -121,9 +122,9 @@ failures = Table(
     Column("item_id", Text),
     Column("error", Text, nullable=False),
 )
-"""What the last run could not read: a listing, or the one item of it that `item_id` names."""
+"""What the last sync run could not read: a listing, or the item of it named by `item_id`."""
 
-FOUND: dict[Kind, Table] = {
+TABLES: dict[Kind, Table] = {
     Kind.PROJECTS: projects,
     Kind.ADDONS: addons,
     Kind.BACKUPS: backups,
@@ -131,8 +132,8 @@ FOUND: dict[Kind, Table] = {
 }
 
 
-def columns(kind: Kind, record: Any, raw: Any) -> Row:
-    """What a record's row holds besides where and when it was found; of one that cannot be read, its id."""
+def record_row(kind: Kind, record: Any, raw: Any) -> Row:
+    """Return a record's own columns; those of an unreadable one are empty except for `id` and `data`."""
     row: Row = {**_EMPTY[kind], "id": storable(raw["id"]), "data": raw}
     match record:
         case Backup():
@@ -169,8 +170,8 @@ def _storable(text: str | None) -> str | None:
     return None if text is None else storable(text)
 
 
-_SEEN = ("data", "first_seen", "last_seen", "gone_since", "run_id")
+_BOOKKEEPING = ("data", "first_seen_at", "last_seen_at", "deleted_at", "run_id")
 _EMPTY: dict[Kind, Row] = {
-    kind: {column.name: None for column in table.columns if not column.primary_key and column.name not in _SEEN}
-    for kind, table in FOUND.items()
+    kind: {column.name: None for column in table.columns if not column.primary_key and column.name not in _BOOKKEEPING}
+    for kind, table in TABLES.items()
 }

@@ -10,7 +10,7 @@ from northflank_async.records import Backup, BackupDestination, structure
 
 @frozen(kw_only=True)
 class StoredRestore:
-    """A restore in a store; `data` is all of it, as the API sent it."""
+    """A stored restore; `data` is its JSON as the API sent it."""
 
     id: str
     status: str | None
@@ -21,11 +21,10 @@ class StoredRestore:
 
 @frozen(kw_only=True)
 class StoredBackup:
-    """A backup in a store: where it was found, what is in its row, and when it was there.
+    """A stored backup: its place, its columns, and when it was seen.
 
-    Times are aware and in UTC, `size` is in bytes. What the API did not send is `None`, and so is everything but the
-    id of a backup that is not as documented; `data` is all of it, as the API sent it. `restores` are the backup's,
-    the newest first, where they were asked for.
+    Times are aware and in UTC, `size` is in bytes. A value that the API did not send is `None`; of a malformed
+    backup, only the id is set. `data` is its JSON as the API sent it. `restores`, newest first, are read on request.
     """
 
     team_id: str | None
@@ -43,9 +42,9 @@ class StoredBackup:
     compression_type: str | None
     addon_version: str | None
     custom_destination_id: str | None
-    first_seen: datetime
-    last_seen: datetime
-    gone_since: datetime | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    deleted_at: datetime | None
     json: str = field(repr=False)
     restores: tuple[StoredRestore, ...] = field(default=(), repr=False)
 
@@ -60,13 +59,13 @@ class StoredBackup:
         """The backup as a record.
 
         Raises:
-            DecodeError: it is not as documented.
+            DecodeError: it is malformed.
         """
         return structure(self.data, Backup, "data")
 
     @property
     def additional_destinations(self) -> tuple[BackupDestination, ...]:
-        """Where else it is stored."""
+        """The further destinations it is stored at."""
         try:
             config = self.backup.config
         except DecodeError:

@@ -1,4 +1,4 @@
-"""CSV: a flat row a backup, after a row of names."""
+"""CSV: a flat row for each backup, after a header."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ RESTORE_COLUMNS = ("restore_count", "last_restore_status", "last_restore_timesta
 
 
 async def write(file: BinaryIO, batches: Batches, restores: bool) -> int:
-    """Write a row for each backup; the columns are always these, in this order."""
+    """Write a row for each backup, always with the same columns."""
     text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow([*COLUMNS, *(RESTORE_COLUMNS if restores else ())])

@@ -1,0 +1,103 @@
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from attrs import field, frozen
+
+from northflank_async.errors import ConfigurationError
+from northflank_async.http.request import segment
+from northflank_async.records import Addon, Backup
+from northflank_async.resources import AccountResource
+
+
+def _distinct_accounts(accounts: AccountResource | Iterable[AccountResource]) -> tuple[AccountResource, ...]:
+    given = [accounts] if isinstance(accounts, AccountResource) else list(accounts)
+    if not given:
+        raise ConfigurationError("there is nothing to read: pass a client, or one of its teams")
+    if len({account.budget for account in given}) > 1:
+        raise ConfigurationError("all accounts of a query must belong to one client")
+    return tuple({account.team_id: account for account in given}.values())
+
+
+def _distinct_projects(projects: Iterable[str] | None) -> tuple[str, ...] | None:
+    if projects is None:
+        return None
+    if isinstance(projects, str) or not isinstance(projects, Iterable):
+        raise ConfigurationError(f"projects must be a list of ids, not {projects!r}")
+    ids = list(projects)
+    for project_id in ids:
+        segment("the project id", project_id)
+    return tuple(dict.fromkeys(ids))
+
+
+def _word_set(words: str | Iterable[str]) -> frozenset[str]:
+    return frozenset([words] if isinstance(words, str) else words)
+
+
+def _check_since(_: object, __: object, since: datetime | None) -> None:
+    if since is not None and (not isinstance(since, datetime) or since.tzinfo is None):
+        raise ConfigurationError(f"since must be a datetime with a time zone, not {since!r}")
+
+
+@frozen
+class Query:
+    """Which part of an inventory is wanted; scans, plans, syncs, exports and streams all take one.
+
+        Query(nf)                                              # everything the token can see
+        Query([nf.team("acme"), nf.team("globex")], projects=["billing"], statuses="failed")
+
+    Args:
+        accounts: the client or one of its teams, or several of them.
+        projects: ids to read in each account; `None` reads all projects.
+        addon_types: the API's words, such as `"postgresql"`; other addons' backups are not requested. An addon
+            without a type is included.
+        statuses: the API's words, such as `"failed"`.
+        since: the earliest creation time of a backup, with a time zone.
+        restores: read restores too. Only a sync or an export to a target reads them.
+
+    Raises:
+        ConfigurationError: an argument is invalid, or the accounts belong to different clients.
+    """
+
+    accounts: tuple[AccountResource, ...] = field(converter=_distinct_accounts)
+    projects: tuple[str, ...] | None = field(default=None, converter=_distinct_projects, kw_only=True)
+    addon_types: frozenset[str] = field(default=(), converter=_word_set, kw_only=True)
+    statuses: frozenset[str] = field(default=(), converter=_word_set, kw_only=True)
+    since: datetime | None = field(default=None, validator=_check_since, kw_only=True)
+    restores: bool = field(default=False, kw_only=True)
+
+    @classmethod
+    def of(cls, source: "Query | AccountResource") -> "Query":
+        """Return a query as it is, and make an account one for everything in it."""
+        return source if isinstance(source, Query) else cls(source)
+
+    def matches_addon(self, addon: Addon) -> bool:
+        """Whether the addon's backups are wanted; they are if its type is unknown."""
+        addon_type = addon.spec and addon.spec.type
+        return not self.addon_types or addon_type is None or addon_type in self.addon_types
+
+    def matches(self, backup: Backup) -> bool:
+        """Whether the backup's creation time and status are wanted."""
+        if self.since is not None and backup.created_at < self.since:
+            return False
+        return not self.statuses or backup.status in self.statuses
+
+    @property
+    def base_url(self) -> str:
+        """The API of the accounts."""
+        return self.accounts[0].base_url
+
+    @property
+    def fingerprint(self) -> str:
+        """Syncs that share it can resume each other."""
+        return json.dumps(
+            {
+                "baseUrl": self.base_url,
+                "teams": [account.team_id for account in self.accounts],
+                "projects": self.projects,
+                "since": None if self.since is None else self.since.astimezone(UTC).isoformat(),
+                "statuses": sorted(self.statuses),
+                "addonTypes": sorted(self.addon_types),
+                "restores": self.restores,
+            }
+        )
