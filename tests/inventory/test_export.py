@@ -53,7 +53,7 @@ async def synced(nf: Northflank, path: Path) -> list[StoredBackup]:
         return [stored async for stored in inventory.backups(restores=True)]
 
 
-async def test_json_lines_hold_each_backup_as_the_api_sent_it(nf: Northflank, tmp_path: Path) -> None:
+async def test_json_lines_contain_each_backup_as_the_api_sent_it(nf: Northflank, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     outcome = await export(str(out), nf)
     assert outcome.backups == 3000
@@ -69,9 +69,7 @@ async def test_json_lines_hold_each_backup_as_the_api_sent_it(nf: Northflank, tm
     assert [list(line["backup"]) for line in lines(out)] == [list(line["backup"]) for line in expected]
 
 
-async def test_json_lines_name_the_team_and_hold_the_restores_where_they_are_wanted(
-    nf: Northflank, tmp_path: Path
-) -> None:
+async def test_json_lines_contain_the_team_and_requested_restores(nf: Northflank, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     await export(str(out), Query([nf.team("acme"), nf], restores=True))
     written = lines(out)
@@ -82,9 +80,7 @@ async def test_json_lines_name_the_team_and_hold_the_restores_where_they_are_wan
     assert sum(len(line["restores"]) for line in written) > 100
 
 
-async def test_a_csv_file_holds_what_the_store_does_in_columns_that_never_change(
-    nf: Northflank, tmp_path: Path
-) -> None:
+async def test_a_csv_file_contains_the_stored_backups_in_fixed_columns(nf: Northflank, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     await export(str(out), nf)
     header, *rows = csv.reader(out.read_text(encoding="utf-8").splitlines())
@@ -92,7 +88,7 @@ async def test_a_csv_file_holds_what_the_store_does_in_columns_that_never_change
     assert rows == [[cell(getattr(stored, name)) for name in header] for stored in await synced(nf, tmp_path / "x.db")]
 
 
-async def test_a_csv_file_with_restores_has_their_number_and_the_last_of_them(nf: Northflank, tmp_path: Path) -> None:
+async def test_a_csv_file_with_restores_has_their_count_and_the_latest(nf: Northflank, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     await export(str(out), Query(nf, restores=True))
     with out.open(encoding="utf-8", newline="") as file:
@@ -117,7 +113,7 @@ def cell(value: Any) -> str:
 
 
 @pytest.mark.parametrize("row_group", [700, 50_000])
-async def test_a_parquet_file_holds_what_the_store_does_with_real_types(
+async def test_a_parquet_file_contains_the_stored_backups_with_types(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row_group: int
 ) -> None:
     monkeypatch.setattr(parquet, "ROW_GROUP", row_group)
@@ -142,7 +138,7 @@ def nested(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-async def test_an_inventory_that_was_synced_before_is_exported_without_a_request(
+async def test_a_synced_inventory_is_exported_without_requests(
     sim: Simulator, nf: Northflank, tmp_path: Path, ending: str
 ) -> None:
     await export(str(tmp_path / f"direct.{ending}"), nf)
@@ -155,14 +151,14 @@ async def test_an_inventory_that_was_synced_before_is_exported_without_a_request
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-async def test_an_empty_inventory_is_a_file_all_the_same(tmp_path: Path, ending: str) -> None:
+async def test_an_empty_inventory_is_exported_to_a_file(tmp_path: Path, ending: str) -> None:
     async with FakeAccount().serve() as nf:
         outcome = await export(str(tmp_path / f"out.{ending}"), nf)
     assert outcome.backups == 0
     assert (tmp_path / f"out.{ending}").exists()
 
 
-async def test_odd_text_and_what_cannot_be_read_come_out_in_every_format(tmp_path: Path) -> None:
+async def test_every_format_contains_unusual_text_and_malformed_backups(tmp_path: Path) -> None:
     good = {**backups(1)[0], "name": 'ä€😀 "quoted", half \ud800 and\nlines', "shard": [1.5, None]}
     account = FakeAccount({"p/a": [good, {"id": "odd"}]})
     async with account.serve() as nf:
@@ -179,7 +175,7 @@ async def test_odd_text_and_what_cannot_be_read_come_out_in_every_format(tmp_pat
     assert [row["status"] for row in table] == ["completed", None]
 
 
-async def test_only_what_is_selected_is_written(nf: Northflank, tmp_path: Path) -> None:
+async def test_an_export_contains_only_backups_that_match_the_query(nf: Northflank, tmp_path: Path) -> None:
     since = datetime(2026, 10, 1, tzinfo=UTC)
     query = Query(nf, statuses=["failed"], since=since, addon_types=["redis", "mongodb"])
     await export(str(tmp_path / "out.jsonl"), query)
@@ -195,7 +191,7 @@ async def test_only_what_is_selected_is_written(nf: Northflank, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-async def test_an_interrupted_export_goes_on_and_leaves_nothing_but_its_file(tmp_path: Path, ending: str) -> None:
+async def test_an_interrupted_export_resumes_and_leaves_only_its_file(tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"out.{ending}"
     async with Simulator(latency=0.01) as sim, Northflank(sim.token, base_url=sim.url) as nf:
         task = asyncio.create_task(export(str(out), nf, concurrency=4))
@@ -212,7 +208,7 @@ async def test_an_interrupted_export_goes_on_and_leaves_nothing_but_its_file(tmp
     assert out.read_bytes() == (tmp_path / f"again.{ending}").read_bytes()
 
 
-async def test_what_was_read_before_it_could_be_written_is_not_asked_for_again(
+async def test_pages_are_not_refetched_after_a_failed_write(
     sim: Simulator, nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.jsonl"
@@ -231,7 +227,7 @@ async def test_what_was_read_before_it_could_be_written_is_not_asked_for_again(
     assert len(lines(out)) == 3000
 
 
-async def test_an_export_of_something_else_to_the_same_file_begins_anew(tmp_path: Path) -> None:
+async def test_an_export_with_another_query_starts_from_the_beginning(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     account = FakeAccount({"p/a": backups(150), "q/a": backups(1)}, faults={"p/a#1": refusal(401)})
     async with account.serve() as nf:
@@ -242,7 +238,7 @@ async def test_an_export_of_something_else_to_the_same_file_begins_anew(tmp_path
     assert [line["project"] for line in lines(out)] == ["q"]
 
 
-async def test_with_strict_a_failure_keeps_the_file_away_until_it_is_mended(tmp_path: Path) -> None:
+async def test_a_strict_export_writes_no_file_until_its_failures_are_fixed(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     account = FakeAccount({"p/a": backups(1), "p/b": backups(1)}, faults={"p/b#0": refusal(403)})
     async with account.serve() as nf:
@@ -256,7 +252,7 @@ async def test_with_strict_a_failure_keeps_the_file_away_until_it_is_mended(tmp_
     assert (outcome.failures, len(lines(out))) == ([], 2)
 
 
-async def test_with_strict_a_record_that_cannot_be_read_is_looked_at_again(tmp_path: Path) -> None:
+async def test_a_strict_export_refetches_malformed_records(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     account = FakeAccount({"p/a": [{"id": "odd"}], "p/b": backups(1)})
     async with account.serve() as nf:
@@ -269,7 +265,7 @@ async def test_with_strict_a_record_that_cannot_be_read_is_looked_at_again(tmp_p
     assert (outcome.failures, [line["backup"]["id"] for line in lines(out)]) == ([], ["b0", "b0"])
 
 
-async def test_what_an_interrupted_export_of_something_else_has_read_is_not_written(tmp_path: Path) -> None:
+async def test_an_export_excludes_what_another_query_has_read(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     account = FakeAccount({"p/a": backups(250)}, faults={"p/a#2": refusal(401)})
     async with account.serve() as nf:
@@ -296,9 +292,7 @@ async def test_an_invalid_argument_keeps_the_state_of_an_interrupted_export(tmp_
         assert (await export(str(out), nf)).resumed
 
 
-async def test_a_state_whose_file_was_written_is_not_gone_on_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_state_of_a_finished_export_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out.jsonl"
     account = FakeAccount({"p/a": backups(1)})
     with monkeypatch.context() as patched:
@@ -313,7 +307,7 @@ async def test_a_state_whose_file_was_written_is_not_gone_on_with(
     assert list(tmp_path.iterdir()) == [out]
 
 
-async def test_what_parquet_cannot_hold_does_not_stop_an_export(tmp_path: Path) -> None:
+async def test_values_that_do_not_fit_parquet_do_not_stop_an_export(tmp_path: Path) -> None:
     destinations = [{"destinationId": "\ud800", "retentionTime": 2**70}]
     account = FakeAccount({"p/a": backups(1, config={"additionalDestinations": destinations})})
     async with account.serve() as nf:
@@ -323,7 +317,7 @@ async def test_what_parquet_cannot_hold_does_not_stop_an_export(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("before", [None, "the last inventory\n"])
-async def test_a_failed_export_leaves_what_was_there_and_nothing_else(
+async def test_a_failed_export_leaves_the_previous_file_unchanged(
     nf: Northflank, tmp_path: Path, before: str | None
 ) -> None:
     out = tmp_path / "out.jsonl"
@@ -334,7 +328,7 @@ async def test_a_failed_export_leaves_what_was_there_and_nothing_else(
     assert [path.read_text() for path in tmp_path.iterdir()] == ([before] if before else [])
 
 
-async def test_a_failing_api_ends_the_export_with_its_error(tmp_path: Path) -> None:
+async def test_an_api_failure_is_raised_by_the_export(tmp_path: Path) -> None:
     account = FakeAccount(faults={"#0": refusal(500)})
     async with account.serve(attempts=2) as nf:
         with pytest.raises(ServerError) as caught:
@@ -344,7 +338,7 @@ async def test_a_failing_api_ends_the_export_with_its_error(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("target", ["missing/out.jsonl", "folder.csv", "link.parquet", "out.txt", "out", "x://y"])
-async def test_a_target_that_cannot_be_written_is_found_out_before_anything_is_sent(
+async def test_an_unwritable_target_is_refused_before_any_request(
     sim: Simulator, nf: Northflank, tmp_path: Path, target: str
 ) -> None:
     (tmp_path / "folder.csv").mkdir()
@@ -358,7 +352,7 @@ async def test_a_target_that_cannot_be_written_is_found_out_before_anything_is_s
     assert not state_path(Path(path)).exists()
 
 
-async def test_two_exports_to_one_file_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+async def test_a_second_export_to_the_same_file_is_refused(tmp_path: Path) -> None:
     out = str(tmp_path / "out.jsonl")
     async with Simulator(latency=0.05) as sim, Northflank(sim.token, base_url=sim.url) as nf:
         first = asyncio.create_task(export(out, nf))
@@ -369,7 +363,7 @@ async def test_two_exports_to_one_file_do_not_get_in_each_others_way(tmp_path: P
     assert len(sim.requests) == 46
 
 
-def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_its_target(tmp_path: Path) -> None:
+def test_replacing_a_file_keeps_its_mode_and_follows_a_symlink(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("old")
     target.chmod(0o600)
@@ -382,7 +376,7 @@ def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_its_target(tmp_path: 
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
-async def test_a_stream_has_the_same_lines_in_the_order_in_which_they_come(nf: Northflank, tmp_path: Path) -> None:
+async def test_a_stream_contains_the_lines_of_a_file_in_order_of_arrival(nf: Northflank, tmp_path: Path) -> None:
     out = io.BytesIO()
     outcome = await stream(out, nf)
     assert outcome.backups == 3000
@@ -390,7 +384,7 @@ async def test_a_stream_has_the_same_lines_in_the_order_in_which_they_come(nf: N
     assert sorted(out.getvalue().splitlines()) == sorted((tmp_path / "out.jsonl").read_bytes().splitlines())
 
 
-async def test_a_stream_names_what_cannot_be_read_and_writes_the_rest(tmp_path: Path) -> None:
+async def test_a_stream_reports_failures_and_writes_the_rest(tmp_path: Path) -> None:
     account = FakeAccount({"p/a": [*backups(1), 7], "p/b": backups(1)}, faults={"p/b#0": refusal(403)})
     out = io.BytesIO()
     async with account.serve() as nf:
@@ -411,7 +405,7 @@ async def test_a_stream_names_what_cannot_be_read_and_writes_the_rest(tmp_path: 
         ("pyarrow", "x.parquet", "parquet"),
     ],
 )
-async def test_without_an_extra_its_use_says_in_one_line_what_to_install(
+async def test_a_missing_package_is_reported_with_the_extra_to_install(
     tmp_path: Path, missing: str, target: str, extra: str
 ) -> None:
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('No module named {missing}', name='{missing}')")
@@ -422,7 +416,7 @@ async def test_without_an_extra_its_use_says_in_one_line_what_to_install(
     assert err == f"northflank-async: {missing} is missing: pip install 'northflank-async[{extra}]'\n"
 
 
-async def test_the_library_alone_scans_and_plans(tmp_path: Path) -> None:
+async def test_scans_and_plans_need_no_extra(tmp_path: Path) -> None:
     for missing in ("sqlalchemy", "filelock", "pyarrow", "click", "rich"):
         (tmp_path / f"{missing}.py").write_text("raise ModuleNotFoundError")
     program = """

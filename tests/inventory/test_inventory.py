@@ -51,9 +51,7 @@ async def stored(inventory: Inventory, **options: Any) -> dict[str, StoredBackup
     }
 
 
-async def test_every_backup_is_stored_as_the_api_sent_it_with_columns_for_what_people_ask(
-    sim: Simulator, nf: Northflank, database: str
-) -> None:
+async def test_a_sync_stores_every_backup_as_json_and_in_columns(sim: Simulator, nf: Northflank, database: str) -> None:
     async with Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
         rows = [row async for row in inventory.backups()]
@@ -77,7 +75,7 @@ async def test_every_backup_is_stored_as_the_api_sent_it_with_columns_for_what_p
         assert row.first_seen_at == row.last_seen_at
 
 
-async def test_rows_come_by_team_project_addon_and_id(nf: Northflank, database: str) -> None:
+async def test_backups_are_ordered_by_team_project_addon_and_id(nf: Northflank, database: str) -> None:
     async with Inventory(database) as inventory:
         await inventory.sync(Query([nf, nf.team("acme")], projects=["billing", "analytics", "default-project"]))
         keys = [(row.team_id or "", row.project_id, row.addon_id, row.id) async for row in inventory.backups()]
@@ -86,7 +84,7 @@ async def test_rows_come_by_team_project_addon_and_id(nf: Northflank, database: 
     assert {key[0] for key in keys} == {"", "acme"}
 
 
-async def test_a_second_sync_adds_what_is_new_changes_what_has_changed_and_marks_what_is_gone(database: str) -> None:
+async def test_a_second_sync_inserts_updates_and_soft_deletes(database: str) -> None:
     account = FakeAccount({"p/a": backups(3), "p/b": backups(1)})
     async with account.serve() as nf, Inventory(database) as inventory:
         await inventory.sync(nf)
@@ -108,9 +106,7 @@ async def test_a_second_sync_adds_what_is_new_changes_what_has_changed_and_marks
 
 
 @pytest.mark.parametrize("gone", ["p/a", "q/a"])
-async def test_what_belonged_to_an_addon_or_a_project_that_is_gone_is_gone_too_and_can_come_back(
-    database: str, gone: str
-) -> None:
+async def test_deleting_an_addon_or_a_project_deletes_its_backups_until_it_returns(database: str, gone: str) -> None:
     account = FakeAccount({"p/a": backups(2), "p/b": backups(1), "q/a": backups(1)})
     restore = {"id": "r", "backupId": "b0", "status": "completed", "restoreTimestamp": "2026-01-02T00:00:00Z"}
     account.restores = {name: [restore] for name in account.addons}
@@ -127,7 +123,7 @@ async def test_what_belonged_to_an_addon_or_a_project_that_is_gone_is_gone_too_a
     assert [restore.id for restore in after[f"{gone}/b0"].restores] == ["r"]
 
 
-async def test_a_sync_that_ended_in_the_middle_goes_on_where_it_was(database: str) -> None:
+async def test_an_interrupted_sync_resumes_at_its_checkpoint(database: str) -> None:
     account = FakeAccount({"p/a": backups(250), "p/b": backups(150)}, faults={"p/b#1": refusal(401)})
     async with account.serve() as nf:
         async with Inventory(database) as inventory:
@@ -145,7 +141,7 @@ async def test_a_sync_that_ended_in_the_middle_goes_on_where_it_was(database: st
     assert before[-1] == account.requested[0]
 
 
-async def test_pages_that_have_come_are_kept_when_the_sync_is_cancelled(database: str) -> None:
+async def test_a_cancelled_sync_stores_the_pages_that_have_arrived(database: str) -> None:
     async with (
         Simulator(latency=0.01) as sim,
         Northflank(sim.token, base_url=sim.url) as nf,
@@ -164,7 +160,7 @@ async def test_pages_that_have_come_are_kept_when_the_sync_is_cancelled(database
         assert len(sim.requests) - rest < 30
 
 
-async def test_a_cursor_that_is_not_accepted_any_more_restarts_its_addon_alone(database: str) -> None:
+async def test_a_rejected_cursor_restarts_only_its_listing(database: str) -> None:
     account = FakeAccount({"p/a": backups(250), "p/b": backups(150)}, faults={"p/a#2": refusal(401)})
     async with account.serve() as nf, Inventory(database) as inventory:
         with pytest.raises(AuthenticationError):
@@ -184,7 +180,7 @@ async def test_a_cursor_that_is_not_accepted_any_more_restarts_its_addon_alone(d
     assert "p/a/b0" not in there
 
 
-async def test_a_bad_request_that_is_not_about_a_saved_cursor_is_a_failure(database: str) -> None:
+async def test_a_bad_request_without_a_saved_cursor_is_a_failure(database: str) -> None:
     account = FakeAccount({"p/a": backups(250), "p/b": backups(1)}, faults={"p/a#1": refusal(400)})
     async with account.serve() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(nf)
@@ -192,7 +188,7 @@ async def test_a_bad_request_that_is_not_about_a_saved_cursor_is_a_failure(datab
     assert [failure.addon_id for failure in outcome.failures] == ["a"]
 
 
-async def test_another_scope_begins_anew(database: str) -> None:
+async def test_a_sync_with_another_query_starts_from_the_beginning(database: str) -> None:
     account = FakeAccount({"p/a": backups(1), "q/a": backups(1)}, faults={"q/a#0": refusal(401)})
     async with account.serve() as nf, Inventory(database) as inventory:
         with pytest.raises(AuthenticationError):
@@ -202,7 +198,7 @@ async def test_another_scope_begins_anew(database: str) -> None:
     assert (outcome.resumed, outcome.progress.requests) == (False, 4)
 
 
-async def test_only_what_is_selected_is_added_but_what_is_there_is_kept_up_to_date(database: str) -> None:
+async def test_a_sync_inserts_matching_backups_and_updates_all_stored_ones(database: str) -> None:
     kept, other = backups(2)
     account = FakeAccount({"p/a": [kept, {**other, "status": "failed"}]})
     async with account.serve() as nf, Inventory(database) as inventory:
@@ -217,7 +213,7 @@ async def test_only_what_is_selected_is_added_but_what_is_there_is_kept_up_to_da
         assert set(await stored(inventory)) == {"p/a/b0", "p/a/b1"}
 
 
-async def test_addons_of_another_type_are_not_asked(database: str) -> None:
+async def test_backups_of_other_addon_types_are_not_requested(database: str) -> None:
     account = FakeAccount({"p/a": backups(1), "p/b": backups(1)}, addon_types={"p/b": "postgresql"})
     async with account.serve() as nf, Inventory(database) as inventory:
         outcome = await inventory.sync(Query(nf, addon_types=["postgresql"]))
@@ -226,7 +222,7 @@ async def test_addons_of_another_type_are_not_asked(database: str) -> None:
     assert account.requested == ["#0", "p#0", "p/b#0"]
 
 
-async def test_restores_come_with_their_backup_the_newest_first(nf: Northflank, database: str) -> None:
+async def test_backups_have_their_restores_newest_first(nf: Northflank, database: str) -> None:
     async with Inventory(database) as inventory:
         await inventory.sync(Query(nf, restores=True))
         rows = await stored(inventory, restores=True)
@@ -246,7 +242,7 @@ async def test_restores_come_with_their_backup_the_newest_first(nf: Northflank, 
         assert times == sorted(times, reverse=True, key=lambda time: time or datetime.min)
 
 
-async def test_what_cannot_be_read_is_named_and_the_rest_is_complete(database: str) -> None:
+async def test_a_sync_reports_failures_and_stores_the_rest(database: str) -> None:
     account = FakeAccount(
         {
             "p/a": [*backups(1), {"id": "odd", "createdAt": 7}, {"no": "id"}, None],
@@ -275,7 +271,7 @@ async def test_what_cannot_be_read_is_named_and_the_rest_is_complete(database: s
     assert shown[4].startswith("q/a: data")
 
 
-async def test_backups_of_an_addon_that_failed_are_not_gone(database: str) -> None:
+async def test_backups_of_a_failed_addon_are_not_deleted(database: str) -> None:
     account = FakeAccount({"p/a": backups(1), "p/b": backups(1)})
     async with account.serve() as nf, Inventory(database) as inventory:
         await inventory.sync(nf)
@@ -284,7 +280,7 @@ async def test_backups_of_an_addon_that_failed_are_not_gone(database: str) -> No
         assert set(await stored(inventory)) == {"p/a/b0", "p/b/b0"}
 
 
-async def test_if_no_project_at_all_can_be_read_the_error_is_raised(database: str) -> None:
+async def test_a_sync_that_can_read_no_project_raises_the_error(database: str) -> None:
     account = FakeAccount({"p/a": backups(1)}, faults={"nope#0": refusal(404)})
     async with account.serve() as nf, Inventory(database) as inventory:
         with pytest.raises(NotFound):
@@ -293,7 +289,7 @@ async def test_if_no_project_at_all_can_be_read_the_error_is_raised(database: st
     assert len(outcome.failures) == 1
 
 
-async def test_after_a_sync_that_could_read_no_project_the_next_one_looks_for_projects_anew(database: str) -> None:
+async def test_a_sync_that_could_read_no_project_is_not_resumed(database: str) -> None:
     account = FakeAccount({"p/a": backups(1)}, faults={"p#0": refusal(404)})
     async with account.serve() as nf, Inventory(database) as inventory:
         with pytest.raises(NotFound):
@@ -302,7 +298,7 @@ async def test_after_a_sync_that_could_read_no_project_the_next_one_looks_for_pr
         assert (await inventory.sync(nf)).backups == 1
 
 
-async def test_an_api_that_is_down_ends_the_sync_and_the_next_one_goes_on(database: str) -> None:
+async def test_a_sync_stopped_by_an_outage_resumes(database: str) -> None:
     account = FakeAccount({f"p/a{number}": backups(1) for number in range(40)})
     for number in range(10, 40):
         account.faults[f"p/a{number}#0"] = refusal(500)
@@ -316,7 +312,7 @@ async def test_an_api_that_is_down_ends_the_sync_and_the_next_one_goes_on(databa
         assert len(account.requested) == 2 + 10 + 10 + 30
 
 
-async def test_text_that_databases_do_not_take_is_stored_as_escapes_and_the_json_as_it_was(database: str) -> None:
+async def test_text_that_databases_reject_is_escaped_but_not_in_the_json(database: str) -> None:
     raw = {
         **backups(1)[0],
         "id": "nul \0 half \ud800 whole 😀",
@@ -344,7 +340,7 @@ async def test_an_addon_that_is_listed_twice_is_read_once(database: str) -> None
     assert outcome.progress.addons == outcome.progress.addons_done == 2
 
 
-async def test_two_cannot_write_at_once_but_anyone_can_read(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_has_one_writer_and_many_readers(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("northflank_async.inventory.store.locks._LOCK_TIMEOUT", 0.01)
     async with (
         Simulator(latency=0.2) as sim,
@@ -363,7 +359,7 @@ async def test_two_cannot_write_at_once_but_anyone_can_read(database: str, monke
             assert (await other.sync(nf)).resumed
 
 
-async def test_reading_can_be_left_at_any_moment(nf: Northflank, database: str) -> None:
+async def test_iteration_over_backups_can_stop_at_any_point(nf: Northflank, database: str) -> None:
     async with Inventory(database) as inventory:
         await inventory.sync(nf)
         async for row in inventory.backups():
@@ -372,7 +368,7 @@ async def test_reading_can_be_left_at_any_moment(nf: Northflank, database: str) 
         assert len(await stored(inventory)) == 3000
 
 
-async def test_an_inventory_is_used_inside_its_block(nf: Northflank, tmp_path: Path) -> None:
+async def test_an_inventory_must_be_opened_before_use(nf: Northflank, tmp_path: Path) -> None:
     inventory = Inventory(tmp_path / "x.db")
     with pytest.raises(ConfigurationError, match="async with"):
         await inventory.sync(nf)
@@ -388,14 +384,14 @@ async def test_an_inventory_is_used_inside_its_block(nf: Northflank, tmp_path: P
         ("postgresql://user@host/db?password=secret-password&unknown=1", "unknown option: unknown"),
     ],
 )
-def test_a_target_that_is_no_database_is_refused_without_showing_its_password(target: str, says: str) -> None:
+def test_an_invalid_target_is_refused_without_showing_its_password(target: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says) as caught:
         Inventory(target)
     assert "secret-password" not in f"{caught.value} {caught.value!r}"
     assert caught.value.__cause__ is None
 
 
-async def test_the_password_is_not_shown_where_the_server_cannot_be_reached(unused_tcp_port: int) -> None:
+async def test_the_password_is_not_shown_if_the_server_is_unreachable(unused_tcp_port: int) -> None:
     inventory = Inventory(f"postgresql://user:secret-password@127.0.0.1:{unused_tcp_port}/x?sslmode=disable")
     with pytest.raises(OSError, match=r"Connect call failed") as caught:
         await inventory.__aenter__()
@@ -407,7 +403,7 @@ async def test_the_password_is_not_shown_where_the_server_cannot_be_reached(unus
     ["postgresql://user@host/db?password=secret-password", "postgresql://user:/secret-password@host/db",
      "postgres://user:secret-password@host/db?sslmode=require&channel_binding=prefer&connect_timeout=10"],
 )  # fmt: skip
-def test_a_url_as_others_write_it_is_taken_and_its_password_never_shown(url: str) -> None:
+def test_urls_of_other_drivers_are_accepted_and_their_passwords_never_shown(url: str) -> None:
     parsed = parse_target(url)
     assert parsed.drivername == "postgresql+asyncpg"
     assert set(parsed.query) <= {"password", "ssl"}
@@ -415,13 +411,13 @@ def test_a_url_as_others_write_it_is_taken_and_its_password_never_shown(url: str
     assert display_name(parsed).startswith("postgresql://user")
 
 
-async def test_views_of_two_clients_are_not_one_inventory(sim: Simulator, nf: Northflank, tmp_path: Path) -> None:
+async def test_a_query_refuses_accounts_of_two_clients(sim: Simulator, nf: Northflank, tmp_path: Path) -> None:
     async with Northflank("another-token", base_url=sim.url) as other, Inventory(tmp_path / "x.db") as inventory:
         with pytest.raises(ConfigurationError, match="to one client"):
             await inventory.sync(Query([nf, other]))
 
 
-async def test_a_cancelled_sync_ends_with_its_last_transaction(
+async def test_a_cancelled_sync_completes_its_last_transaction(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began, goes_on, keep = threading.Event(), threading.Event(), Ledger.store_pages
@@ -449,7 +445,7 @@ async def test_a_cancelled_sync_ends_with_its_last_transaction(
 
 
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
-async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
+async def test_a_hanging_transaction_does_not_block_cancellation(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("northflank_async.inventory.sync._CANCEL_TIMEOUT", 0.01)
@@ -472,7 +468,7 @@ async def test_a_transaction_that_does_not_end_does_not_keep_a_cancelled_sync(
     gc.collect()  # the connection that the transaction had; nobody closes it
 
 
-async def test_a_file_that_is_no_database_is_an_os_error_that_names_it(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_raises_an_os_error_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_text("something else, and long enough to be taken for a header of some kind" * 20)
     with pytest.raises(OSError, match="not a database") as caught:
         async with Inventory(tmp_path / "x.db"):
@@ -483,9 +479,7 @@ async def test_a_file_that_is_no_database_is_an_os_error_that_names_it(tmp_path:
             pass
 
 
-async def test_a_database_that_breaks_in_the_middle_ends_the_sync_with_an_os_error(
-    nf: Northflank, tmp_path: Path
-) -> None:
+async def test_a_database_failure_during_a_sync_raises_an_os_error(nf: Northflank, tmp_path: Path) -> None:
     async with Inventory(tmp_path / "x.db") as inventory:
         await inventory.sync(nf)
     connection = sqlite3.connect(tmp_path / "x.db")
@@ -498,7 +492,7 @@ async def test_a_database_that_breaks_in_the_middle_ends_the_sync_with_an_os_err
     assert await nf.projects()
 
 
-async def test_a_database_is_not_brought_up_to_date_from_another_host(nf: Northflank, tmp_path: Path) -> None:
+async def test_a_sync_from_another_host_is_refused(nf: Northflank, tmp_path: Path) -> None:
     async with Inventory(tmp_path / "x.db") as inventory:
         await inventory.sync(nf)
         async with Northflank("another-token", base_url="https://localhost:1", attempts=1) as other:

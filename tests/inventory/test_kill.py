@@ -112,18 +112,18 @@ async def check(targets: Callable[[int], str], ask: Ask | None, seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_a_killed_export_into_a_file_ends_as_if_nothing_had_been(tmp_path: Path, seed: int) -> None:
+async def test_a_killed_export_to_a_file_resumes_to_the_same_result(tmp_path: Path, seed: int) -> None:
     await check(lambda run: str(tmp_path / f"{run}.jsonl"), None, seed)
     assert all(path.suffix == ".jsonl" for path in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("seed", range(5, 8))
-async def test_a_killed_export_into_sqlite_ends_as_if_nothing_had_been(tmp_path: Path, seed: int) -> None:
+async def test_a_killed_export_to_sqlite_resumes_to_the_same_result(tmp_path: Path, seed: int) -> None:
     await check(lambda run: str(tmp_path / f"{run}.db"), ask_sqlite, seed)
 
 
 @pytest.mark.parametrize("seed", range(10, 13))
-async def test_a_killed_export_into_postgresql_ends_as_if_nothing_had_been(postgresql: PostgreSQL, seed: int) -> None:
+async def test_a_killed_export_to_postgresql_resumes_to_the_same_result(postgresql: PostgreSQL, seed: int) -> None:
     def ask(target: str, query: str) -> list[str]:
         database = target.rsplit("/", 1)[1]
         if not postgresql.query(database, "SELECT 1 FROM pg_tables WHERE tablename = 'sync_runs'"):

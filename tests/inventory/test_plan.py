@@ -46,7 +46,7 @@ HOUR = 3600.0
     ],
     ids=str,
 )
-async def test_a_plan_tells_just_the_requests_that_a_scan_then_takes(size: dict[str, Any], concurrency: int) -> None:
+async def test_a_plan_predicts_the_requests_of_a_scan(size: dict[str, Any], concurrency: int) -> None:
     async with (
         Simulator(**{"backups": 40, **size}) as sim,  # at most 80 for each addon: one page
         Northflank(sim.token, base_url=sim.url) as nf,
@@ -61,9 +61,7 @@ async def test_a_plan_tells_just_the_requests_that_a_scan_then_takes(size: dict[
     assert planned.failures == []
 
 
-async def test_a_plan_is_one_pass_over_projects_and_addons_and_asks_for_no_backup(
-    sim: Simulator, nf: Northflank
-) -> None:
+async def test_a_plan_reads_projects_and_addons_but_no_backups(sim: Simulator, nf: Northflank) -> None:
     planned = await nf.plan()
     assert sorted(request.path for request in sim.requests) == sorted(
         ["/v1/projects"] + [f"/v1/projects/{project.id}/addons" for project in await nf.projects().all()]
@@ -71,7 +69,7 @@ async def test_a_plan_is_one_pass_over_projects_and_addons_and_asks_for_no_backu
     assert (planned.projects, planned.addons, planned.requests) == (5, 20, 1 + 5 + 20)
 
 
-async def test_an_addon_with_more_than_a_page_of_backups_takes_more_than_is_planned(nf: Northflank) -> None:
+async def test_an_addon_with_several_pages_of_backups_exceeds_the_plan(nf: Northflank) -> None:
     planned = await nf.plan()
     async with nf.scan() as scan:
         async for _ in scan:
@@ -79,11 +77,11 @@ async def test_an_addon_with_more_than_a_page_of_backups_takes_more_than_is_plan
     assert planned.requests < scan.progress.requests
 
 
-async def test_restores_are_one_more_listing_of_each_addon(nf: Northflank) -> None:
+async def test_restores_cost_another_request_for_each_addon(nf: Northflank) -> None:
     assert (await nf.plan(restores=True)).requests == 1 + 5 + 2 * 20
 
 
-async def test_only_addons_of_the_wanted_types_are_counted(nf: Northflank) -> None:
+async def test_a_plan_counts_only_addons_that_match_the_query(nf: Northflank) -> None:
     types = [
         addon.spec.type
         async for project in nf.projects()
@@ -97,12 +95,12 @@ async def test_only_addons_of_the_wanted_types_are_counted(nf: Northflank) -> No
         assert planned.projects == 5
 
 
-async def test_a_status_or_a_time_spares_no_request(nf: Northflank) -> None:
+async def test_statuses_and_times_save_no_requests(nf: Northflank) -> None:
     query = Query(nf, statuses="failed", since=datetime(2026, 1, 1, tzinfo=UTC))
     assert (await plan(query)).requests == 26
 
 
-async def test_only_named_projects_are_planned_each_once(sim: Simulator, nf: Northflank) -> None:
+async def test_a_plan_counts_each_named_project_once(sim: Simulator, nf: Northflank) -> None:
     planned = await nf.plan(["billing", "search", "billing"])
     assert sorted(request.path for request in sim.requests) == [
         "/v1/projects/billing/addons",
@@ -111,14 +109,14 @@ async def test_only_named_projects_are_planned_each_once(sim: Simulator, nf: Nor
     assert (planned.projects, planned.addons, planned.requests) == (2, 8, 2 + 8)
 
 
-async def test_nothing_is_planned_with_nothing(sim: Simulator, nf: Northflank) -> None:
+async def test_a_plan_of_no_projects_needs_no_requests(sim: Simulator, nf: Northflank) -> None:
     planned = await nf.plan([])
     assert (planned.projects, planned.addons, planned.requests) == (0, 0, 0)
     assert (planned.limit, planned.remaining) == (None, None)
     assert sim.requests == []
 
 
-async def test_several_teams_are_planned_as_one(sim: Simulator, nf: Northflank) -> None:
+async def test_a_plan_covers_several_teams(sim: Simulator, nf: Northflank) -> None:
     red, blue = nf.team("red"), nf.team("blue")
     planned = await plan(Query([red, blue]))
     assert (planned.projects, planned.addons, planned.requests) == (10, 40, 2 * (1 + 5 + 20))
@@ -129,7 +127,7 @@ async def test_several_teams_are_planned_as_one(sim: Simulator, nf: Northflank) 
 @pytest.mark.parametrize(
     "bad", [{"projects": "billing"}, {"projects": ["a/b"]}, {"concurrency": 0}, {"concurrency": 101}], ids=str
 )
-async def test_what_cannot_be_planned_is_an_error_before_a_request(bad: Any, sim: Simulator, nf: Northflank) -> None:
+async def test_an_invalid_plan_is_refused_before_any_request(bad: Any, sim: Simulator, nf: Northflank) -> None:
     with pytest.raises(ConfigurationError):
         await nf.plan(**bad)
     with pytest.raises(ConfigurationError, match="nothing to read"):
@@ -140,7 +138,7 @@ async def test_what_cannot_be_planned_is_an_error_before_a_request(bad: Any, sim
 # What cannot be read
 
 
-async def test_a_project_that_cannot_be_read_is_a_failure_of_the_plan(nf: Northflank) -> None:
+async def test_an_unreadable_project_is_a_failure_of_the_plan(nf: Northflank) -> None:
     planned = await nf.plan(["billing", "nowhere"])
     (failure,) = planned.failures
     assert (failure.project_id, failure.addon_id, failure.item_id) == ("nowhere", None, None)
@@ -149,7 +147,7 @@ async def test_a_project_that_cannot_be_read_is_a_failure_of_the_plan(nf: Northf
     assert (planned.projects, planned.addons, planned.requests) == (1, 4, 5)
 
 
-async def test_a_record_that_is_not_as_documented_is_a_failure_of_the_plan() -> None:
+async def test_a_malformed_record_is_a_failure_of_the_plan() -> None:
     def answer(request: web.Request) -> web.Response:
         if request.path == "/v1/projects":
             return envelope({"projects": [{"id": "p"}, {"id": "a/b"}]})
@@ -166,13 +164,13 @@ async def test_a_record_that_is_not_as_documented_is_a_failure_of_the_plan() -> 
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, AuthenticationError), (403, PermissionDenied), (500, ServerError)])
-async def test_a_list_of_projects_that_cannot_be_read_is_raised(status: int, error: type[NorthflankError]) -> None:
+async def test_an_unreadable_project_listing_is_raised(status: int, error: type[NorthflankError]) -> None:
     async with serve(lambda _: web.Response(status=status)) as server, server.client(attempts=1) as nf:
         with pytest.raises(error):
             await nf.plan()
 
 
-async def test_a_token_that_is_not_accepted_any_more_is_raised() -> None:
+async def test_a_plan_raises_the_error_of_a_rejected_token() -> None:
     def answer(request: web.Request) -> web.Response:
         if request.path == "/v1/projects":
             return envelope({"projects": [{"id": f"p{number}"} for number in range(9)]})
@@ -186,12 +184,12 @@ async def test_a_token_that_is_not_accepted_any_more_is_raised() -> None:
 # The time
 
 
-async def test_what_the_window_has_left_is_shown(sim: Simulator, nf: Northflank) -> None:
+async def test_a_plan_shows_the_remaining_requests(sim: Simulator, nf: Northflank) -> None:
     planned = await nf.plan()
     assert (planned.limit, planned.remaining) == (1000, 1000 - len(sim.requests))
 
 
-async def test_where_the_api_tells_no_numbers_there_are_none() -> None:
+async def test_a_plan_without_rate_limit_headers_shows_no_limit() -> None:
     async with serve(lambda _: envelope({"projects": []})) as server, server.client() as nf:
         planned = await nf.plan()
     assert (planned.limit, planned.remaining, planned.requests) == (None, None, 1)
@@ -199,7 +197,7 @@ async def test_where_the_api_tells_no_numbers_there_are_none() -> None:
 
 @pytest.mark.parametrize(("rate_limit", "hours"), [(6, 5), (7, 4), (10, 3), (15, 2), (16, 1), (31, 1), (32, 0)])
 @pytest.mark.parametrize("reserve", [0, 3])
-async def test_a_scan_is_done_when_the_plan_says(rate_limit: int, hours: int, reserve: int) -> None:
+async def test_a_scan_ends_when_the_plan_says(rate_limit: int, hours: int, reserve: int) -> None:
     clock = ManualClock()
     async with (
         Simulator(backups=40, rate_limit=rate_limit + reserve, clock=clock.time) as sim,
@@ -226,7 +224,7 @@ async def test_a_scan_is_done_when_the_plan_says(rate_limit: int, hours: int, re
     assert earliest + took <= planned.done_at <= latest + took
 
 
-async def test_the_time_that_requests_take_is_that_of_the_plans_own() -> None:
+async def test_a_plan_estimates_the_time_of_requests_from_its_own() -> None:
     clock = ManualClock()
 
     def answer(request: web.Request) -> web.Response:
@@ -243,7 +241,7 @@ async def test_the_time_that_requests_take_is_that_of_the_plans_own() -> None:
     assert earliest + takes <= planned.done_at <= latest + takes
 
 
-async def test_the_time_that_the_plan_itself_waits_for_the_hour_is_not_taken_for_that_of_requests() -> None:
+async def test_a_plan_does_not_count_its_wait_for_the_window_as_request_time() -> None:
     clock = ManualClock()
     async with (
         Simulator(addons=1, backups=40, rate_limit=4, clock=clock.time) as sim,
@@ -323,13 +321,13 @@ def an_addon(addon_type: str) -> Addon:
     return Addon(id="a", spec=AddonSpec(type=addon_type))
 
 
-def test_everything_is_wanted_if_nothing_is_said() -> None:
+def test_an_empty_query_matches_everything() -> None:
     assert a_query().matches(a_backup(status="not-documented"))
     assert a_query().matches_addon(an_addon("not-documented"))
 
 
 @pytest.mark.parametrize("since", [datetime(2026, 5, 1, 12), date(2026, 5, 1), "2026-05-01"])
-def test_since_is_a_time_with_its_zone(since: Any) -> None:
+def test_since_must_have_a_time_zone(since: Any) -> None:
     with pytest.raises(ConfigurationError, match="since must be a datetime with a time zone, not"):
         a_query(since=since)
 
@@ -339,12 +337,12 @@ def test_since_is_a_time_with_its_zone(since: Any) -> None:
     [(NOON, True), (NOON + timedelta(milliseconds=1), False), (NOON.astimezone(timezone(timedelta(hours=9))), True),
      (datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=-1))), False)],
 )  # fmt: skip
-def test_since_is_the_earliest_time_of_creation(since: datetime, wanted: bool) -> None:
+def test_since_is_the_earliest_creation_time(since: datetime, wanted: bool) -> None:
     assert a_query(since=since).matches(a_backup()) is wanted
 
 
 @pytest.mark.parametrize("statuses", ["failed", ["failed", "aborted"], {RunStatus.FAILED}, ("failed",)], ids=repr)
-def test_statuses_are_the_apis_words_one_or_several(statuses: Any) -> None:
+def test_statuses_are_one_or_several_words_of_the_api(statuses: Any) -> None:
     query = a_query(statuses=statuses)
     assert query.matches(a_backup("failed"))
     assert query.matches(a_backup(RunStatus.FAILED))
@@ -352,11 +350,11 @@ def test_statuses_are_the_apis_words_one_or_several(statuses: Any) -> None:
     assert not query.matches(a_backup("fail"))
 
 
-def test_a_status_that_is_not_documented_can_be_wanted() -> None:
+def test_a_query_can_ask_for_an_undocumented_status() -> None:
     assert a_query(statuses="paused").matches(a_backup("paused"))
 
 
-def test_a_backup_is_wanted_where_time_and_status_both_fit() -> None:
+def test_a_backup_must_match_both_time_and_status() -> None:
     query = a_query(since=NOON, statuses="failed")
     assert query.matches(a_backup("failed"))
     assert not query.matches(a_backup("failed", NOON - timedelta(days=1)))
@@ -364,12 +362,12 @@ def test_a_backup_is_wanted_where_time_and_status_both_fit() -> None:
 
 
 @pytest.mark.parametrize("addon_types", ["postgresql", ["postgresql", "redis"]])
-def test_addons_of_other_types_are_not_wanted(addon_types: Any) -> None:
+def test_addons_of_other_types_do_not_match(addon_types: Any) -> None:
     query = a_query(addon_types=addon_types)
     assert query.matches_addon(an_addon("postgresql"))
     assert not query.matches_addon(an_addon("mongodb"))
 
 
 @pytest.mark.parametrize("addon", [Addon(id="a"), Addon(id="a", spec=AddonSpec())])
-def test_an_addon_whose_type_is_not_known_is_wanted(addon: Addon) -> None:
+def test_an_addon_of_unknown_type_matches(addon: Addon) -> None:
     assert a_query(addon_types="postgresql").matches_addon(addon)

@@ -102,7 +102,7 @@ def tasks_of_the_client() -> set[asyncio.Task[Any]]:
      {"projects": 2, "addons": 101, "backups": 1}],
     ids=str,
 )  # fmt: skip
-async def test_a_scan_finds_what_the_plain_listings_do_with_the_same_requests(
+async def test_a_scan_makes_the_requests_of_the_listings_and_finds_the_same(
     size: dict[str, Any], concurrency: int
 ) -> None:
     async with Simulator(**size) as sim, Northflank(sim.token, base_url=sim.url) as nf:
@@ -116,9 +116,7 @@ async def test_a_scan_finds_what_the_plain_listings_do_with_the_same_requests(
     assert scan.failures == []
 
 
-async def test_a_scan_takes_a_request_for_each_page_and_one_for_an_addon_without_backups(
-    sim: Simulator, nf: Northflank
-) -> None:
+async def test_a_scan_makes_one_request_for_each_page(sim: Simulator, nf: Northflank) -> None:
     async with nf.scan() as scan:
         found = await read(scan)
     counts = Counter((item.project.id, item.addon.id) for item in found)
@@ -135,9 +133,7 @@ shapes = st.lists(
 
 @given(shape=shapes, concurrency=st.integers(1, 6))
 @settings(max_examples=60)
-def test_any_tree_is_read_once_with_no_more_addons_begun_than_requests_in_flight(
-    shape: list[list[list[list[int]]]], concurrency: int
-) -> None:
+def test_any_account_is_read_once_with_few_open_listings(shape: list[list[list[list[int]]]], concurrency: int) -> None:
     tree: Tree = [
         {
             f"p{page}{index}": [
@@ -166,7 +162,7 @@ def test_any_tree_is_read_once_with_no_more_addons_begun_than_requests_in_flight
         assert sum(pages_left[addon] > 0 for addon in begun) <= concurrency
 
 
-async def test_the_backups_of_an_addon_come_in_the_order_of_its_listing(nf: Northflank) -> None:
+async def test_backups_of_an_addon_keep_the_order_of_its_listing(nf: Northflank) -> None:
     async with nf.scan() as scan:
         found = await read(scan)
     for addon in {(item.project.id, item.addon.id) for item in found}:
@@ -174,9 +170,7 @@ async def test_the_backups_of_an_addon_come_in_the_order_of_its_listing(nf: Nort
         assert [item.backup for item in found if (item.project.id, item.addon.id) == addon] == listed
 
 
-async def test_only_named_projects_are_read_each_once_and_known_by_nothing_but_their_ids(
-    sim: Simulator, nf: Northflank
-) -> None:
+async def test_a_scan_reads_each_named_project_once_and_knows_only_its_id(sim: Simulator, nf: Northflank) -> None:
     expected = [item for item in await walk(nf) if item.project.id in ("billing", "search")]
     sim.requests.clear()
     async with nf.scan(name for name in ("search", "billing", "search")) as scan:
@@ -189,13 +183,13 @@ async def test_only_named_projects_are_read_each_once_and_known_by_nothing_but_t
     assert "/v1/projects" not in {request.path for request in sim.requests}
 
 
-async def test_no_project_named_is_no_project_read(sim: Simulator, nf: Northflank) -> None:
+async def test_a_scan_of_no_projects_makes_no_requests(sim: Simulator, nf: Northflank) -> None:
     async with nf.scan(projects=[]) as scan:
         assert await read(scan) == []
     assert sim.requests == []
 
 
-async def test_several_teams_are_read_at_once_and_each_backup_says_whose_it_is(sim: Simulator, nf: Northflank) -> None:
+async def test_a_scan_of_several_teams_reports_the_team_of_each_backup(sim: Simulator, nf: Northflank) -> None:
     red, blue = nf.team("red"), nf.team("blue")
     expected = await walk(red) + await walk(blue)
     assert {item.team_id for item in expected} == {"red", "blue"}
@@ -209,12 +203,12 @@ async def test_several_teams_are_read_at_once_and_each_backup_says_whose_it_is(s
      {"projects": [None]}, {"concurrency": 0}, {"concurrency": 101}, {"concurrency": -1}, {"concurrency": 1.5}],
     ids=str,
 )  # fmt: skip
-async def test_what_cannot_be_scanned_is_an_error_at_the_call(bad: Any) -> None:
+async def test_an_invalid_argument_is_refused_when_a_scan_is_created(bad: Any) -> None:
     with pytest.raises(ConfigurationError):
         Northflank(TOKEN).scan(**bad)
 
 
-async def test_a_scan_of_nothing_is_an_error_at_the_call() -> None:
+async def test_a_query_without_accounts_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="nothing to read"):
         Scan(Query([]))
 
@@ -223,7 +217,7 @@ async def test_a_scan_of_nothing_is_an_error_at_the_call() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 7])
-async def test_as_many_requests_are_in_flight_as_asked_for_and_never_more(concurrency: int) -> None:
+async def test_a_scan_keeps_exactly_the_requested_concurrency(concurrency: int) -> None:
     account = fake_account(one_project(addons=3 * concurrency, pages=2), holds=is_of_backups)
     async with account.serve() as nf, nf.scan(concurrency=concurrency) as scan:
         reading = asyncio.create_task(read(scan))
@@ -237,7 +231,7 @@ async def test_as_many_requests_are_in_flight_as_asked_for_and_never_more(concur
     assert account.max_in_flight == concurrency
 
 
-async def test_the_next_page_of_an_addon_is_asked_for_while_others_are_being_read() -> None:
+async def test_a_slow_listing_does_not_delay_the_pages_of_others() -> None:
     account = fake_account([{"p": [{"slow": 1, "long": 4}]}], holds=lambda page: page == "p/slow#0")
     async with account.serve() as nf, nf.scan(concurrency=2) as scan:
         ids = [(await anext(scan)).backup.id for _ in range(4)]
@@ -246,7 +240,7 @@ async def test_the_next_page_of_an_addon_is_asked_for_while_others_are_being_rea
         assert await read_ids(scan) == ["p/slow#0"]
 
 
-async def test_what_was_begun_is_finished_before_more_is_opened() -> None:
+async def test_open_listings_are_finished_before_new_ones_are_opened() -> None:
     tree: Tree = [{"p1": [{"a1": 2, "a2": 0}, {"a3": 1}], "p2": [{"a4": 3}]}, {"p3": [{"a5": 1}]}]
     account = fake_account(tree)
     async with account.serve() as nf, nf.scan(concurrency=1) as scan:
@@ -258,7 +252,7 @@ async def test_what_was_begun_is_finished_before_more_is_opened() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-async def test_when_nobody_reads_twice_as_many_pages_are_held_as_requests_in_flight(concurrency: int) -> None:
+async def test_an_unread_scan_holds_twice_as_many_pages_as_requests_in_flight(concurrency: int) -> None:
     account = fake_account(one_project(addons=10 * concurrency))
     async with account.serve() as nf, nf.scan(concurrency=concurrency) as scan:
         for taken in range(3):
@@ -270,7 +264,7 @@ async def test_when_nobody_reads_twice_as_many_pages_are_held_as_requests_in_fli
         assert len(await read(scan)) == 10 * concurrency - 3
 
 
-async def test_a_long_addon_that_nobody_reads_is_not_read_on_without_end() -> None:
+async def test_an_unread_scan_stops_fetching_a_long_listing() -> None:
     tree = one_project(addons=1, pages=20)
     account = fake_account(tree)
     async with account.serve() as nf, nf.scan(concurrency=2) as scan:
@@ -280,7 +274,7 @@ async def test_a_long_addon_that_nobody_reads_is_not_read_on_without_end() -> No
         assert await read_ids(scan) == backups_of(tree)
 
 
-async def test_each_backup_comes_to_exactly_one_of_several_tasks_that_read(nf: Northflank) -> None:
+async def test_concurrent_consumers_share_the_backups_of_a_scan(nf: Northflank) -> None:
     expected = await walk(nf)
     async with nf.scan() as scan:
         shares = await asyncio.gather(*(read(scan) for _ in range(4)))
@@ -309,7 +303,7 @@ FAULTY: Tree = [{"p1": [{"a1": 2, "a2": 1}], "p2": [{"a3": 1}]}]
         ({"backup": []}, DecodeError, "missing; data has backup"),
     ],
 )
-async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is_found(
+async def test_an_unreadable_listing_is_a_failure_and_the_scan_continues(
     page: str, lost: str, addon_id: str | None, fault: Any, error: type[NorthflankError], text: str
 ) -> None:
     account = fake_account(FAULTY, faults={page: fault})
@@ -339,7 +333,7 @@ async def test_a_listing_that_cannot_be_read_is_a_failure_and_everything_else_is
         ("p1/a1#0", {"id": "x\n" * 99}, "p1/a1", r"x\n" * 30, DecodeError, "data.backups[1].status: missing"),
     ],
 )
-async def test_a_record_that_is_not_as_documented_is_a_failure_and_everything_else_is_found(
+async def test_a_malformed_record_is_a_failure_and_the_scan_continues(
     page: str, record: Any, where: str, item_id: str, error: type[NorthflankError], text: str
 ) -> None:
     account = fake_account(FAULTY)
@@ -354,7 +348,7 @@ async def test_a_record_that_is_not_as_documented_is_a_failure_and_everything_el
     assert str(failure).startswith(f"{where}: {item_id}: {text}")
 
 
-async def test_a_project_that_is_not_there_is_a_failure_of_each_team(nf: Northflank) -> None:
+async def test_a_missing_project_is_a_failure_of_each_team(nf: Northflank) -> None:
     async with Scan(Query([nf.team("red"), nf.team("blue")], projects=["nowhere", "billing"])) as scan:
         assert {found.project.id for found in await read(scan)} == {"billing"}
     assert sorted(str(failure).partition(" [")[0] for failure in scan.failures) == [
@@ -364,19 +358,19 @@ async def test_a_project_that_is_not_there_is_a_failure_of_each_team(nf: Northfl
     assert {failure.team_id for failure in scan.failures} == {"red", "blue"}
 
 
-async def test_where_no_project_at_all_can_be_read_the_first_failure_is_raised(nf: Northflank) -> None:
+async def test_a_scan_that_can_read_no_project_raises_the_first_error(nf: Northflank) -> None:
     async with nf.scan(["nowhere", "neither"]) as scan:
         with pytest.raises(NotFound, match="There is no project"):
             await read(scan)
     assert len(scan.failures) == 2
 
 
-async def test_the_same_view_and_the_same_project_are_read_once(nf: Northflank) -> None:
+async def test_repeated_accounts_and_projects_are_read_once(nf: Northflank) -> None:
     async with Scan(Query([nf, nf, nf.team("red"), nf.team("red")], projects=["billing", "billing"])) as scan:
         assert len(await read(scan)) == 2 * 750
 
 
-async def test_a_token_that_is_not_accepted_any_more_is_raised_after_everything_that_came_before() -> None:
+async def test_a_rejected_token_is_raised_after_the_backups_that_arrived() -> None:
     account = fake_account(one_project(addons=9), faults={"p/a5#0": 401})
     async with account.serve() as nf, nf.scan(concurrency=1) as scan:
         ids: list[str] = []
@@ -387,7 +381,7 @@ async def test_a_token_that_is_not_accepted_any_more_is_raised_after_everything_
     assert scan.failures == []
 
 
-async def test_pages_that_wait_for_room_come_before_what_ends_the_scan() -> None:
+async def test_buffered_pages_are_yielded_before_a_fatal_error() -> None:
     account = fake_account(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
     async with account.serve() as nf, nf.scan(concurrency=2) as scan:
         await wait_until(lambda: account.held)
@@ -401,9 +395,7 @@ async def test_pages_that_wait_for_room_come_before_what_ends_the_scan() -> None
 
 
 @pytest.mark.parametrize(("fault", "error"), [(500, ServerError), (503, ServerError), (None, TransportError)])
-async def test_ten_listings_in_a_row_that_the_api_fails_at_end_the_scan(
-    fault: int | None, error: type[NorthflankError]
-) -> None:
+async def test_ten_consecutive_failed_listings_end_the_scan(fault: int | None, error: type[NorthflankError]) -> None:
     account = fake_account(one_project(addons=30), faults={f"p/a{number}#0": fault for number in range(3, 31)})
     async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         ids: list[str] = []
@@ -414,7 +406,7 @@ async def test_ten_listings_in_a_row_that_the_api_fails_at_end_the_scan(
     assert len(account.requested_backups) == 12
 
 
-async def test_a_listing_that_can_be_read_says_that_the_api_is_up() -> None:
+async def test_a_readable_listing_resets_the_count_of_failed_ones() -> None:
     faults = {f"p/a{number}#0": 500 for number in range(1, 30) if number % 10}
     account = fake_account(one_project(addons=29), faults=faults)
     async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
@@ -423,7 +415,7 @@ async def test_a_listing_that_can_be_read_says_that_the_api_is_up() -> None:
 
 
 @pytest.mark.parametrize("fault", [403, 404, []])
-async def test_any_number_of_listings_may_be_refused(fault: Any) -> None:
+async def test_refused_listings_do_not_end_the_scan(fault: Any) -> None:
     account = fake_account(one_project(addons=15), faults={f"p/a{number}#0": fault for number in range(1, 15)})
     async with account.serve() as nf, nf.scan(concurrency=1) as scan:
         assert await read_ids(scan) == ["p/a15#0"]
@@ -436,7 +428,7 @@ LISTING_FAULTS = pytest.mark.parametrize(
 
 
 @LISTING_FAULTS
-async def test_a_list_of_projects_that_cannot_be_read_is_raised(fault: Any, error: type[NorthflankError]) -> None:
+async def test_an_unreadable_project_listing_is_raised(fault: Any, error: type[NorthflankError]) -> None:
     account = fake_account([{"p1": [{"a1": 2}]}], faults={"#0": fault})
     async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         with pytest.raises(error):
@@ -444,9 +436,7 @@ async def test_a_list_of_projects_that_cannot_be_read_is_raised(fault: Any, erro
 
 
 @LISTING_FAULTS
-async def test_a_later_page_of_projects_that_cannot_be_read_is_a_failure(
-    fault: Any, error: type[NorthflankError]
-) -> None:
+async def test_an_unreadable_later_page_of_projects_is_a_failure(fault: Any, error: type[NorthflankError]) -> None:
     account = fake_account([{"p1": [{"a1": 2}]}, {"p2": [{"a2": 1}]}], faults={"#1": fault})
     async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         assert await read_ids(scan) == ["p1/a1#0", "p1/a1#1"]
@@ -454,14 +444,14 @@ async def test_a_later_page_of_projects_that_cannot_be_read_is_a_failure(
     assert (failure.project_id, type(failure.error)) == (None, error)
 
 
-async def test_a_team_whose_projects_cannot_be_listed_does_not_take_the_others_along() -> None:
+async def test_a_team_with_an_unreadable_project_listing_is_a_failure() -> None:
     account = FakeAccount({"p/a": backups(3)}, faults={"red:#0": refusal(403)})
     async with account.serve() as nf, Scan(Query([nf.team("red"), nf.team("blue")])) as scan:
         assert [found.team_id for found in await read(scan)] == ["blue"] * 3
     assert [str(failure)[:8] for failure in scan.failures] == ["red: 403"]
 
 
-async def test_where_no_connection_can_be_made_the_scan_ends_at_once() -> None:
+async def test_a_connection_failure_ends_the_scan_at_once() -> None:
     async with (
         Northflank(TOKEN, base_url="http://127.0.0.1:1", attempts=1) as nf,
         nf.scan(["p1", "p2"], concurrency=1) as scan,
@@ -474,7 +464,7 @@ async def test_where_no_connection_can_be_made_the_scan_ends_at_once() -> None:
 # Leaving early
 
 
-async def test_a_block_that_is_left_early_leaves_nothing_running_and_the_client_usable() -> None:
+async def test_leaving_a_scan_early_cancels_its_requests() -> None:
     account = fake_account(one_project(addons=9), holds=lambda page: page > "p/a1#0")
     async with account.serve() as nf:
         before = tasks_of_the_client()
@@ -488,7 +478,7 @@ async def test_a_block_that_is_left_early_leaves_nothing_running_and_the_client_
         assert len(account.requested_backups) == 5
 
 
-async def test_a_block_that_is_left_with_everything_held_leaves_nothing_running() -> None:
+async def test_leaving_a_scan_with_a_full_buffer_cancels_its_tasks() -> None:
     account = fake_account(one_project(addons=9))
     async with account.serve() as nf:
         before = tasks_of_the_client()
@@ -499,7 +489,7 @@ async def test_a_block_that_is_left_with_everything_held_leaves_nothing_running(
         assert await read(scan) == []
 
 
-async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_client_usable() -> None:
+async def test_cancelling_the_consumer_cancels_the_requests_of_its_scan() -> None:
     account = fake_account(one_project(addons=9), holds=is_of_backups)
     async with account.serve() as nf:
 
@@ -517,7 +507,7 @@ async def test_cancelling_the_task_that_reads_leaves_nothing_running_and_the_cli
         assert [project.id async for project in nf.projects()] == ["p"]
 
 
-async def test_cancelling_one_read_loses_nothing() -> None:
+async def test_cancelling_one_iteration_loses_no_backup() -> None:
     tree = one_project(addons=3)
     account = fake_account(tree, holds=is_of_backups)
     async with account.serve() as nf, nf.scan() as scan:
@@ -530,7 +520,7 @@ async def test_cancelling_one_read_loses_nothing() -> None:
         assert sorted(await read_ids(scan)) == backups_of(tree)
 
 
-async def test_an_error_in_the_block_goes_on_and_leaves_nothing_running() -> None:
+async def test_an_error_in_the_block_propagates_and_cancels_the_scan() -> None:
     async with fake_account(one_project(addons=9)).serve() as nf:
         before = tasks_of_the_client()
         with pytest.raises(ValueError, match="of the caller"):
@@ -540,14 +530,14 @@ async def test_an_error_in_the_block_goes_on_and_leaves_nothing_running() -> Non
         assert tasks_of_the_client() == before
 
 
-async def test_what_ended_the_scan_goes_with_a_block_that_is_left_without_reading() -> None:
+async def test_an_error_is_discarded_if_the_scan_is_never_read() -> None:
     async with serve(lambda _: web.Response(status=401)) as server, server.client() as nf, nf.scan():
         await wait_until(lambda: server.requests)
         await settle()
 
 
 @pytest.mark.parametrize("moments_later", range(6))
-async def test_a_block_can_be_left_just_when_the_scan_ends_with_an_error(moments_later: int) -> None:
+async def test_a_scan_can_be_left_just_when_it_fails(moments_later: int) -> None:
     account = fake_account(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
     async with account.serve() as nf:
 
@@ -567,7 +557,7 @@ async def test_a_block_can_be_left_just_when_the_scan_ends_with_an_error(moments
         assert leaving.done()
 
 
-async def test_who_still_reads_when_the_block_is_left_comes_to_an_end() -> None:
+async def test_leaving_a_scan_ends_its_waiting_consumers() -> None:
     account = fake_account(one_project(addons=3), holds=is_of_backups)
     async with account.serve() as nf:
         async with nf.scan() as scan:
@@ -577,19 +567,19 @@ async def test_who_still_reads_when_the_block_is_left_comes_to_an_end() -> None:
         assert [reader.done() and reader.result() for reader in readers] == [[], []]
 
 
-async def test_after_the_block_nothing_more_is_found(nf: Northflank) -> None:
+async def test_a_closed_scan_yields_nothing(nf: Northflank) -> None:
     async with nf.scan() as scan:
         await anext(scan)
     assert await read(scan) == []
 
 
-async def test_a_scan_is_opened_before_it_is_read(sim: Simulator, nf: Northflank) -> None:
+async def test_a_scan_must_be_opened_before_it_is_read(sim: Simulator, nf: Northflank) -> None:
     with pytest.raises(ConfigurationError, match="async with"):
         await anext(nf.scan())
     assert sim.requests == []
 
 
-async def test_a_scan_is_made_once(nf: Northflank) -> None:
+async def test_a_scan_can_be_opened_only_once(nf: Northflank) -> None:
     async with nf.scan() as scan:
         with pytest.raises(ConfigurationError, match="opened only once"):
             await scan.__aenter__()
@@ -602,7 +592,7 @@ async def test_a_scan_is_made_once(nf: Northflank) -> None:
 # How far it is, and the hour's requests
 
 
-async def test_the_progress_at_the_end_says_what_there_is(sim: Simulator, nf: Northflank) -> None:
+async def test_the_final_progress_counts_everything(sim: Simulator, nf: Northflank) -> None:
     scan = nf.scan()
     assert (scan.progress.projects, scan.progress.requests, scan.progress.waiting_until) == (0, 0, None)
     async with scan:
@@ -613,7 +603,7 @@ async def test_the_progress_at_the_end_says_what_there_is(sim: Simulator, nf: No
     assert progress.waiting_until is None
 
 
-async def test_the_progress_counts_addons_that_are_found_and_those_that_are_done() -> None:
+async def test_the_progress_counts_found_and_finished_addons() -> None:
     account = fake_account(one_project(addons=3), holds=lambda page: page == "p/a2#0")
     async with account.serve() as nf, nf.scan() as scan:
         for _ in range(2):
@@ -625,7 +615,7 @@ async def test_the_progress_counts_addons_that_are_found_and_those_that_are_done
 
 
 @pytest.mark.parametrize("concurrency", [1, 16])
-async def test_a_scan_waits_for_the_hour_says_so_and_gets_no_429(concurrency: int) -> None:
+async def test_a_scan_waits_for_the_window_and_gets_no_429(concurrency: int) -> None:
     clock = ManualClock()
     async with (
         Simulator(projects=2, addons=4, backups=40, rate_limit=5, clock=clock.time) as sim,
@@ -648,7 +638,7 @@ async def test_a_scan_waits_for_the_hour_says_so_and_gets_no_429(concurrency: in
         assert {request.status for request in sim.requests} == {200}
 
 
-async def test_who_does_not_want_to_wait_gets_what_the_hour_was_enough_for() -> None:
+async def test_a_scan_that_must_not_wait_yields_what_the_window_allowed() -> None:
     clock = ManualClock()
     async with (
         Simulator(projects=2, addons=4, backups=40, rate_limit=5, clock=clock.time) as sim,
