@@ -1,8 +1,8 @@
-"""An export of a simulated company that is killed in the middle, and goes on.
+"""Export a simulated account, kill the export halfway, and resume it.
 
     python -m examples.interrupted_export build/inventory.jsonl
 
-Needs nothing but the command line's extra: `pip install 'northflank-async[cli]'`.
+Needs only the extra `cli`: `pip install 'northflank-async[cli]'`.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ CONCURRENCY = 8
 
 
 async def main(target: Path) -> None:
-    for left in target.parent.glob(f"{target.name}*"):
-        left.unlink()
+    for leftover in target.parent.glob(f"{target.name}*"):
+        leftover.unlink()
     async with Simulator(latency=LATENCY, rate_limit=1000) as sim:
-        print(f"A simulated company at {sim.url}; each answer takes {LATENCY} s, and an hour has 1000 requests.\n")
+        print(f"A simulated account at {sim.url}: {LATENCY} s for each response, 1000 requests an hour.\n")
         environment = {**os.environ, "NORTHFLANK_API_TOKEN": sim.token, "NORTHFLANK_API_BASE_URL": sim.url}
         command = ["export", str(target), "--concurrency", str(CONCURRENCY)]
 
@@ -32,15 +32,15 @@ async def main(target: Path) -> None:
         process.kill()
         await process.wait()
         before = len(sim.requests)
-        print(f"\nKilled (SIGKILL) when {before} requests had come in, {CONCURRENCY} of them at a time.")
-        print(f"There is {'a' if target.exists() else 'no'} {target}; what was read is beside it:")
+        print(f"\nKilled (SIGKILL) after {before} requests, with up to {CONCURRENCY} in flight.")
+        print(f"{target} {'exists' if target.exists() else 'does not exist'}; the pages read so far are next to it:")
         print(*(f"  {path}\n" for path in sorted(target.parent.glob(f"{target.name}*"))), sep="")
 
         print(f"$ northflank-async {' '.join(command)}", flush=True)
         process = await start(command, environment)
         if await process.wait():
-            sys.exit("the second export has failed")
-        print(f"\n{len(sim.requests)} requests in all: those in flight at the kill were made again, and no other.")
+            sys.exit("the second export failed")
+        print(f"\n{len(sim.requests)} requests in total: only those in flight at the kill were repeated.")
     with target.open(encoding="utf-8") as lines:
         print(f"The first line of {target}:\n{next(lines)[:240]} …")
 

@@ -153,7 +153,7 @@ def test_the_demo_is_an_export_that_is_killed_and_goes_on(tmp_path: Path) -> Non
         [sys.executable, "-m", "examples.interrupted_export", tmp_path / "inventory.jsonl"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert "Killed (SIGKILL) when" in done.stdout
+    assert "Killed (SIGKILL) after" in done.stdout
     assert "going on with what was there" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["inventory.jsonl"]
 

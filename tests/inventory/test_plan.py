@@ -1,24 +1,20 @@
-"""What an export will take, and which backups it is about."""
+"""Plans: estimates of what an export will take."""
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from northflank_async import (
-    Addon,
-    AddonSpec,
     AuthenticationError,
-    Backup,
     ConfigurationError,
     DecodeError,
     Northflank,
     NorthflankError,
     NotFound,
     PermissionDenied,
-    RunStatus,
     ServerError,
 )
 from northflank_async.http.budget import Budget
@@ -30,7 +26,7 @@ from tests.support.scripted_server import envelope, serve
 HOUR = 3600.0
 
 
-# The requests
+# Requests
 
 
 @pytest.mark.parametrize("concurrency", [1, 16])
@@ -135,7 +131,7 @@ async def test_an_invalid_plan_is_refused_before_any_request(bad: Any, sim: Simu
     assert sim.requests == []
 
 
-# What cannot be read
+# Failures
 
 
 async def test_an_unreadable_project_is_a_failure_of_the_plan(nf: Northflank) -> None:
@@ -181,7 +177,7 @@ async def test_a_plan_raises_the_error_of_a_rejected_token() -> None:
             await nf.plan()
 
 
-# The time
+# Time
 
 
 async def test_a_plan_shows_the_remaining_requests(sim: Simulator, nf: Northflank) -> None:
@@ -203,8 +199,8 @@ async def test_a_scan_ends_when_the_plan_says(rate_limit: int, hours: int, reser
         Simulator(backups=40, rate_limit=rate_limit + reserve, clock=clock.time) as sim,
         Northflank(sim.token, base_url=sim.url, clock=clock, reserve=reserve) as nf,
     ):
-        began, earliest = clock.now, datetime.now(UTC)
-        planned = await nf.plan()  # 6 requests, which leaves 26 to come
+        started, earliest = clock.now, datetime.now(UTC)
+        planned = await nf.plan()  # takes 6 requests; the scan takes 26
         latest = datetime.now(UTC)
         assert planned.remaining == rate_limit + reserve - 6
 
@@ -219,7 +215,7 @@ async def test_a_scan_ends_when_the_plan_says(rate_limit: int, hours: int, reser
             if not scanning.done():
                 clock.advance(HOUR)
         await scanning
-        took = timedelta(seconds=clock.now - began)
+        took = timedelta(seconds=clock.now - started)
     assert took == timedelta(hours=hours)
     assert earliest + took <= planned.done_at <= latest + took
 
@@ -302,72 +298,3 @@ async def test_nobody_waits_for_what_is_not_known() -> None:
     assert budget.time_to_afford(10) == 100
     clock.advance(100)
     assert budget.time_to_afford(10) == 0
-
-
-# The query
-
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-
-def a_query(**fields: Any) -> Query:
-    return Query(Northflank("token"), **fields)
-
-
-def a_backup(status: str = "completed", created_at: datetime = NOON) -> Backup:
-    return Backup(id="b", status=status, created_at=created_at)
-
-
-def an_addon(addon_type: str) -> Addon:
-    return Addon(id="a", spec=AddonSpec(type=addon_type))
-
-
-def test_an_empty_query_matches_everything() -> None:
-    assert a_query().matches(a_backup(status="not-documented"))
-    assert a_query().matches_addon(an_addon("not-documented"))
-
-
-@pytest.mark.parametrize("since", [datetime(2026, 5, 1, 12), date(2026, 5, 1), "2026-05-01"])
-def test_since_must_have_a_time_zone(since: Any) -> None:
-    with pytest.raises(ConfigurationError, match="since must be a datetime with a time zone, not"):
-        a_query(since=since)
-
-
-@pytest.mark.parametrize(
-    ("since", "wanted"),
-    [(NOON, True), (NOON + timedelta(milliseconds=1), False), (NOON.astimezone(timezone(timedelta(hours=9))), True),
-     (datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=-1))), False)],
-)  # fmt: skip
-def test_since_is_the_earliest_creation_time(since: datetime, wanted: bool) -> None:
-    assert a_query(since=since).matches(a_backup()) is wanted
-
-
-@pytest.mark.parametrize("statuses", ["failed", ["failed", "aborted"], {RunStatus.FAILED}, ("failed",)], ids=repr)
-def test_statuses_are_one_or_several_words_of_the_api(statuses: Any) -> None:
-    query = a_query(statuses=statuses)
-    assert query.matches(a_backup("failed"))
-    assert query.matches(a_backup(RunStatus.FAILED))
-    assert not query.matches(a_backup("completed"))
-    assert not query.matches(a_backup("fail"))
-
-
-def test_a_query_can_ask_for_an_undocumented_status() -> None:
-    assert a_query(statuses="paused").matches(a_backup("paused"))
-
-
-def test_a_backup_must_match_both_time_and_status() -> None:
-    query = a_query(since=NOON, statuses="failed")
-    assert query.matches(a_backup("failed"))
-    assert not query.matches(a_backup("failed", NOON - timedelta(days=1)))
-    assert not query.matches(a_backup("completed"))
-
-
-@pytest.mark.parametrize("addon_types", ["postgresql", ["postgresql", "redis"]])
-def test_addons_of_other_types_do_not_match(addon_types: Any) -> None:
-    query = a_query(addon_types=addon_types)
-    assert query.matches_addon(an_addon("postgresql"))
-    assert not query.matches_addon(an_addon("mongodb"))
-
-
-@pytest.mark.parametrize("addon", [Addon(id="a"), Addon(id="a", spec=AddonSpec())])
-def test_an_addon_of_unknown_type_matches(addon: Addon) -> None:
-    assert a_query(addon_types="postgresql").matches_addon(addon)

@@ -1,14 +1,13 @@
-"""Every backup of many projects, read with many requests at once, over a real socket."""
+"""Scans: all backups of many projects, read concurrently over a real socket."""
 
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from northflank_async import (
     AuthenticationError,
@@ -26,65 +25,28 @@ from northflank_async import (
 from northflank_async.inventory import Found, Query, Scan
 from northflank_async.resources import AccountResource
 from northflank_async.simulator import Simulator
+from tests.support.account_tree import Tree, backups_of, fake_account, one_project, read_all, read_ids
 from tests.support.clocks import ManualClock, wait_until
-from tests.support.fake_account import FakeAccount, backups, is_of_backups, refusal
-from tests.support.scripted_server import TOKEN, backup, serve
-
-Tree: TypeAlias = list[dict[str, list[dict[str, int]]]]
-"""Pages of projects, each with its pages of addons, each with the number of its pages of backups."""
+from tests.support.fake_account import FakeAccount, is_of_backups
+from tests.support.scripted_server import TOKEN, serve
 
 
-def pages_of(tree: Tree) -> dict[str, list[list[Any]]]:
-    """The pages of all listings, as `FakeAccount` takes them; each backup is called like the page it is on."""
-    pages: dict[str, list[list[Any]]] = {"": [[{"id": project} for project in projects] for projects in tree]}
-    for project, pages_of_addons in [item for projects in tree for item in projects.items()]:
-        pages[project] = [[{"id": addon} for addon in addons] for addons in pages_of_addons]
-        for addon, count in [item for addons in pages_of_addons for item in addons.items()]:
-            place = f"{project}/{addon}"
-            pages[place] = [[{**backup(0), "id": f"{place}#{index}"}] for index in range(count)] or [[]]
-    return pages
-
-
-def page_names(tree: Tree) -> list[str]:
-    return [f"{place}#{number}" for place, pages in pages_of(tree).items() for number in range(len(pages))]
-
-
-def backups_of(tree: Tree) -> list[str]:
-    return [item["id"] for place, pages in pages_of(tree).items() if "/" in place for page in pages for item in page]
-
-
-def fake_account(tree: Tree, **options: Any) -> FakeAccount:
-    return FakeAccount(pages=pages_of(tree), **options)
-
-
-def one_project(addons: int, pages: int = 1) -> Tree:
-    return [{"p": [{f"a{number}": pages for number in range(1, addons + 1)}]}]
-
-
-async def read(scan: Scan) -> list[Found]:
-    return [found async for found in scan]
-
-
-async def read_ids(scan: Scan, into: list[str] | None = None) -> list[str]:
-    """The ids of what is found; those before an error are in `into`."""
-    ids = [] if into is None else into
-    async for found in scan:
-        ids.append(found.backup.id)
-    return ids
-
-
-async def walk(view: AccountResource) -> list[Found]:
-    """The same by the plain listings, one after the other."""
+async def read_listings(account: AccountResource) -> list[Found]:
+    """Read the same from the listings, one after the other."""
     return [
-        Found(team_id=view.team_id, project=project, addon=addon, backup=item)
-        async for project in view.projects()
-        async for addon in view.project(project.id).addons()
-        async for item in view.project(project.id).addon(addon.id).backups()
+        Found(team_id=account.team_id, project=project, addon=addon, backup=item)
+        async for project in account.projects()
+        async for addon in account.project(project.id).addons()
+        async for item in account.project(project.id).addon(addon.id).backups()
     ]
 
 
+def has_requested(account: FakeAccount, pages: int) -> bool:
+    return len(account.requested_backups) == pages
+
+
 async def settle() -> None:
-    """Let what should not happen have time to happen."""
+    """Give unwanted requests time to be sent."""
     await asyncio.sleep(0.01)
 
 
@@ -92,7 +54,7 @@ def tasks_of_the_client() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if "RequestHandler" not in repr(task.get_coro())}
 
 
-# What is found
+# Results
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 16, 100])
@@ -106,11 +68,11 @@ async def test_a_scan_makes_the_requests_of_the_listings_and_finds_the_same(
     size: dict[str, Any], concurrency: int
 ) -> None:
     async with Simulator(**size) as sim, Northflank(sim.token, base_url=sim.url) as nf:
-        expected = await walk(nf)
+        expected = await read_listings(nf)
         requests = sorted(map(repr, sim.requests))
         sim.requests.clear()
         async with nf.scan(concurrency=concurrency) as scan:
-            found = await read(scan)
+            found = await read_all(scan)
     assert Counter(found) == Counter(expected)
     assert sorted(map(repr, sim.requests)) == requests
     assert scan.failures == []
@@ -118,63 +80,25 @@ async def test_a_scan_makes_the_requests_of_the_listings_and_finds_the_same(
 
 async def test_a_scan_makes_one_request_for_each_page(sim: Simulator, nf: Northflank) -> None:
     async with nf.scan() as scan:
-        found = await read(scan)
+        found = await read_all(scan)
     counts = Counter((item.project.id, item.addon.id) for item in found)
     assert sorted(counts.values()) == [75] * 4 + [150] * 4 + [225] * 4 + [300] * 4  # of 20 addons; 4 have none
     assert len(sim.requests) == 1 + 5 + 4 * (1 + 1 + 2 + 3 + 3)
 
 
-shapes = st.lists(
-    st.lists(st.lists(st.lists(st.integers(0, 3), max_size=3), min_size=1, max_size=2), max_size=3),
-    min_size=1,
-    max_size=3,
-)
-
-
-@given(shape=shapes, concurrency=st.integers(1, 6))
-@settings(max_examples=60)
-def test_any_account_is_read_once_with_few_open_listings(shape: list[list[list[list[int]]]], concurrency: int) -> None:
-    tree: Tree = [
-        {
-            f"p{page}{index}": [
-                {f"a{page_of_addons}{place}": count for place, count in enumerate(addons)}
-                for page_of_addons, addons in enumerate(project)
-            ]
-            for index, project in enumerate(projects)
-        }
-        for page, projects in enumerate(shape)
-    ]
-    account = fake_account(tree)
-
-    async def run() -> list[str]:
-        async with account.serve() as nf, nf.scan(concurrency=concurrency) as scan:
-            return await read_ids(scan)
-
-    assert sorted(asyncio.run(run())) == sorted(backups_of(tree))
-    assert sorted(account.requested) == sorted(page_names(tree))
-    assert account.max_in_flight <= concurrency
-    pages_left = Counter(page.partition("#")[0] for page in page_names(tree) if is_of_backups(page))
-    begun = set()
-    for page in account.requested_backups:
-        addon = page.partition("#")[0]
-        begun.add(addon)
-        pages_left[addon] -= 1
-        assert sum(pages_left[addon] > 0 for addon in begun) <= concurrency
-
-
 async def test_backups_of_an_addon_keep_the_order_of_its_listing(nf: Northflank) -> None:
     async with nf.scan() as scan:
-        found = await read(scan)
+        found = await read_all(scan)
     for addon in {(item.project.id, item.addon.id) for item in found}:
         listed = await nf.project(addon[0]).addon(addon[1]).backups().all()
         assert [item.backup for item in found if (item.project.id, item.addon.id) == addon] == listed
 
 
 async def test_a_scan_reads_each_named_project_once_and_knows_only_its_id(sim: Simulator, nf: Northflank) -> None:
-    expected = [item for item in await walk(nf) if item.project.id in ("billing", "search")]
+    expected = [item for item in await read_listings(nf) if item.project.id in ("billing", "search")]
     sim.requests.clear()
     async with nf.scan(name for name in ("search", "billing", "search")) as scan:
-        found = await read(scan)
+        found = await read_all(scan)
     assert {item.project for item in found} == {Project(id="billing"), Project(id="search")}
     assert Counter((item.addon, item.backup) for item in found) == Counter(
         (item.addon, item.backup) for item in expected
@@ -185,16 +109,25 @@ async def test_a_scan_reads_each_named_project_once_and_knows_only_its_id(sim: S
 
 async def test_a_scan_of_no_projects_makes_no_requests(sim: Simulator, nf: Northflank) -> None:
     async with nf.scan(projects=[]) as scan:
-        assert await read(scan) == []
+        assert await read_all(scan) == []
     assert sim.requests == []
+
+
+async def test_a_scan_yields_only_backups_that_match_the_query(nf: Northflank) -> None:
+    query = Query(nf, addon_types="redis", statuses="failed")
+    listed = await read_listings(nf)
+    expected = [found for found in listed if query.matches_addon(found.addon) and query.matches(found.backup)]
+    async with Scan(query) as scan:
+        assert Counter(await read_all(scan)) == Counter(expected)
+    assert 0 < len(expected) < scan.progress.backups
 
 
 async def test_a_scan_of_several_teams_reports_the_team_of_each_backup(sim: Simulator, nf: Northflank) -> None:
     red, blue = nf.team("red"), nf.team("blue")
-    expected = await walk(red) + await walk(blue)
+    expected = await read_listings(red) + await read_listings(blue)
     assert {item.team_id for item in expected} == {"red", "blue"}
     async with Scan(Query([red, blue])) as scan:
-        assert Counter(await read(scan)) == Counter(expected)
+        assert Counter(await read_all(scan)) == Counter(expected)
 
 
 @pytest.mark.parametrize(
@@ -208,60 +141,17 @@ async def test_an_invalid_argument_is_refused_when_a_scan_is_created(bad: Any) -
         Northflank(TOKEN).scan(**bad)
 
 
-async def test_a_query_without_accounts_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="nothing to read"):
-        Scan(Query([]))
-
-
-# How many at a time, and in which order
-
-
-@pytest.mark.parametrize("concurrency", [1, 2, 7])
-async def test_a_scan_keeps_exactly_the_requested_concurrency(concurrency: int) -> None:
-    account = fake_account(one_project(addons=3 * concurrency, pages=2), holds=is_of_backups)
-    async with account.serve() as nf, nf.scan(concurrency=concurrency) as scan:
-        reading = asyncio.create_task(read(scan))
-        for _ in range(5 * concurrency):  # of 6; then there is not enough to do any more
-            await wait_until(lambda: len(account.held) == concurrency)
-            account.release(next(iter(account.held)))
-        account.holds = lambda _: False
-        for page in list(account.held):
-            account.release(page)
-        assert len(await reading) == 6 * concurrency
-    assert account.max_in_flight == concurrency
-
-
-async def test_a_slow_listing_does_not_delay_the_pages_of_others() -> None:
-    account = fake_account([{"p": [{"slow": 1, "long": 4}]}], holds=lambda page: page == "p/slow#0")
-    async with account.serve() as nf, nf.scan(concurrency=2) as scan:
-        ids = [(await anext(scan)).backup.id for _ in range(4)]
-        assert ids == ["p/long#0", "p/long#1", "p/long#2", "p/long#3"]
-        account.release("p/slow#0")
-        assert await read_ids(scan) == ["p/slow#0"]
-
-
-async def test_open_listings_are_finished_before_new_ones_are_opened() -> None:
-    tree: Tree = [{"p1": [{"a1": 2, "a2": 0}, {"a3": 1}], "p2": [{"a4": 3}]}, {"p3": [{"a5": 1}]}]
-    account = fake_account(tree)
-    async with account.serve() as nf, nf.scan(concurrency=1) as scan:
-        await read(scan)
-    assert account.requested == [
-        *("#0", "p1#0", "p1/a1#0", "p1/a1#1", "p1/a2#0", "p1#1", "p1/a3#0"),
-        *("p2#0", "p2/a4#0", "p2/a4#1", "p2/a4#2", "#1", "p3#0", "p3/a5#0"),
-    ]
-
-
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_an_unread_scan_holds_twice_as_many_pages_as_requests_in_flight(concurrency: int) -> None:
     account = fake_account(one_project(addons=10 * concurrency))
     async with account.serve() as nf, nf.scan(concurrency=concurrency) as scan:
         for taken in range(3):
-            most = 2 * concurrency + taken
-            await wait_until(lambda most=most: len(account.requested_backups) == most)  # type: ignore[misc]
+            pages = 2 * concurrency + taken
+            await wait_until(partial(has_requested, account, pages))
             await settle()
-            assert len(account.requested_backups) == most
+            assert has_requested(account, pages)
             await anext(scan)
-        assert len(await read(scan)) == 10 * concurrency - 3
+        assert len(await read_all(scan)) == 10 * concurrency - 3
 
 
 async def test_an_unread_scan_stops_fetching_a_long_listing() -> None:
@@ -275,13 +165,13 @@ async def test_an_unread_scan_stops_fetching_a_long_listing() -> None:
 
 
 async def test_concurrent_consumers_share_the_backups_of_a_scan(nf: Northflank) -> None:
-    expected = await walk(nf)
+    expected = await read_listings(nf)
     async with nf.scan() as scan:
-        shares = await asyncio.gather(*(read(scan) for _ in range(4)))
+        shares = await asyncio.gather(*(read_all(scan) for _ in range(4)))
     assert Counter(found for share in shares for found in share) == Counter(expected)
 
 
-# What cannot be read
+# Failures
 
 
 FAULTY: Tree = [{"p1": [{"a1": 2, "a2": 1}], "p2": [{"a3": 1}]}]
@@ -350,7 +240,7 @@ async def test_a_malformed_record_is_a_failure_and_the_scan_continues(
 
 async def test_a_missing_project_is_a_failure_of_each_team(nf: Northflank) -> None:
     async with Scan(Query([nf.team("red"), nf.team("blue")], projects=["nowhere", "billing"])) as scan:
-        assert {found.project.id for found in await read(scan)} == {"billing"}
+        assert {found.project.id for found in await read_all(scan)} == {"billing"}
     assert sorted(str(failure).partition(" [")[0] for failure in scan.failures) == [
         "blue/nowhere: 404 There is no project nowhere.",
         "red/nowhere: 404 There is no project nowhere.",
@@ -361,13 +251,13 @@ async def test_a_missing_project_is_a_failure_of_each_team(nf: Northflank) -> No
 async def test_a_scan_that_can_read_no_project_raises_the_first_error(nf: Northflank) -> None:
     async with nf.scan(["nowhere", "neither"]) as scan:
         with pytest.raises(NotFound, match="There is no project"):
-            await read(scan)
+            await read_all(scan)
     assert len(scan.failures) == 2
 
 
 async def test_repeated_accounts_and_projects_are_read_once(nf: Northflank) -> None:
     async with Scan(Query([nf, nf, nf.team("red"), nf.team("red")], projects=["billing", "billing"])) as scan:
-        assert len(await read(scan)) == 2 * 750
+        assert len(await read_all(scan)) == 2 * 750
 
 
 async def test_a_rejected_token_is_raised_after_the_backups_that_arrived() -> None:
@@ -377,7 +267,7 @@ async def test_a_rejected_token_is_raised_after_the_backups_that_arrived() -> No
         with pytest.raises(AuthenticationError):
             await read_ids(scan, ids)
         assert ids == ["p/a1#0", "p/a2#0", "p/a3#0", "p/a4#0"]
-        assert await read(scan) == []
+        assert await read_all(scan) == []
     assert scan.failures == []
 
 
@@ -385,7 +275,7 @@ async def test_buffered_pages_are_yielded_before_a_fatal_error() -> None:
     account = fake_account(one_project(addons=9), faults={"p/a4#0": 401}, holds=lambda page: page == "p/a4#0")
     async with account.serve() as nf, nf.scan(concurrency=2) as scan:
         await wait_until(lambda: account.held)
-        await settle()  # a1 and a2 are in the queue now, and a3 has come and waits
+        await settle()  # now a1 and a2 are in the buffer, and a3 waits for room
         account.release("p/a4#0")
         await settle()
         ids: list[str] = []
@@ -394,74 +284,7 @@ async def test_buffered_pages_are_yielded_before_a_fatal_error() -> None:
         assert sorted(ids) == ["p/a1#0", "p/a2#0", "p/a3#0"]
 
 
-@pytest.mark.parametrize(("fault", "error"), [(500, ServerError), (503, ServerError), (None, TransportError)])
-async def test_ten_consecutive_failed_listings_end_the_scan(fault: int | None, error: type[NorthflankError]) -> None:
-    account = fake_account(one_project(addons=30), faults={f"p/a{number}#0": fault for number in range(3, 31)})
-    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
-        ids: list[str] = []
-        with pytest.raises(error):
-            await read_ids(scan, ids)
-    assert ids == ["p/a1#0", "p/a2#0"]
-    assert [failure.addon_id for failure in scan.failures] == [f"a{number}" for number in range(3, 12)]
-    assert len(account.requested_backups) == 12
-
-
-async def test_a_readable_listing_resets_the_count_of_failed_ones() -> None:
-    faults = {f"p/a{number}#0": 500 for number in range(1, 30) if number % 10}
-    account = fake_account(one_project(addons=29), faults=faults)
-    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
-        assert await read_ids(scan) == ["p/a10#0", "p/a20#0"]
-    assert len(scan.failures) == 27
-
-
-@pytest.mark.parametrize("fault", [403, 404, []])
-async def test_refused_listings_do_not_end_the_scan(fault: Any) -> None:
-    account = fake_account(one_project(addons=15), faults={f"p/a{number}#0": fault for number in range(1, 15)})
-    async with account.serve() as nf, nf.scan(concurrency=1) as scan:
-        assert await read_ids(scan) == ["p/a15#0"]
-    assert len(scan.failures) == 14
-
-
-LISTING_FAULTS = pytest.mark.parametrize(
-    ("fault", "error"), [(403, PermissionDenied), (500, ServerError), ([], DecodeError)]
-)
-
-
-@LISTING_FAULTS
-async def test_an_unreadable_project_listing_is_raised(fault: Any, error: type[NorthflankError]) -> None:
-    account = fake_account([{"p1": [{"a1": 2}]}], faults={"#0": fault})
-    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
-        with pytest.raises(error):
-            await read_ids(scan)
-
-
-@LISTING_FAULTS
-async def test_an_unreadable_later_page_of_projects_is_a_failure(fault: Any, error: type[NorthflankError]) -> None:
-    account = fake_account([{"p1": [{"a1": 2}]}, {"p2": [{"a2": 1}]}], faults={"#1": fault})
-    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
-        assert await read_ids(scan) == ["p1/a1#0", "p1/a1#1"]
-    (failure,) = scan.failures
-    assert (failure.project_id, type(failure.error)) == (None, error)
-
-
-async def test_a_team_with_an_unreadable_project_listing_is_a_failure() -> None:
-    account = FakeAccount({"p/a": backups(3)}, faults={"red:#0": refusal(403)})
-    async with account.serve() as nf, Scan(Query([nf.team("red"), nf.team("blue")])) as scan:
-        assert [found.team_id for found in await read(scan)] == ["blue"] * 3
-    assert [str(failure)[:8] for failure in scan.failures] == ["red: 403"]
-
-
-async def test_a_connection_failure_ends_the_scan_at_once() -> None:
-    async with (
-        Northflank(TOKEN, base_url="http://127.0.0.1:1", attempts=1) as nf,
-        nf.scan(["p1", "p2"], concurrency=1) as scan,
-    ):
-        with pytest.raises(TransportError, match="no connection"):
-            await read(scan)
-    assert scan.failures == []
-
-
-# Leaving early
+# Cancellation
 
 
 async def test_leaving_a_scan_early_cancels_its_requests() -> None:
@@ -486,7 +309,7 @@ async def test_leaving_a_scan_with_a_full_buffer_cancels_its_tasks() -> None:
             await wait_until(lambda: len(account.requested_backups) == 4)
             await settle()
         assert tasks_of_the_client() == before
-        assert await read(scan) == []
+        assert await read_all(scan) == []
 
 
 async def test_cancelling_the_consumer_cancels_the_requests_of_its_scan() -> None:
@@ -495,7 +318,7 @@ async def test_cancelling_the_consumer_cancels_the_requests_of_its_scan() -> Non
 
         async def scan_it() -> None:
             async with nf.scan(concurrency=4) as scan:
-                await read(scan)
+                await read_all(scan)
 
         before = tasks_of_the_client()
         reading = asyncio.create_task(scan_it())
@@ -547,7 +370,7 @@ async def test_a_scan_can_be_left_just_when_it_fails(moments_later: int) -> None
                 await settle()
                 before = len(tasks_of_the_client())
                 account.release("p/a4#0")
-                while len(tasks_of_the_client()) == before:  # until the request has ended
+                while len(tasks_of_the_client()) == before:  # the request is still running
                     await asyncio.sleep(0)
                 for _ in range(moments_later):
                     await asyncio.sleep(0)
@@ -561,7 +384,7 @@ async def test_leaving_a_scan_ends_its_waiting_consumers() -> None:
     account = fake_account(one_project(addons=3), holds=is_of_backups)
     async with account.serve() as nf:
         async with nf.scan() as scan:
-            readers = [asyncio.create_task(read(scan)) for _ in range(2)]
+            readers = [asyncio.create_task(read_all(scan)) for _ in range(2)]
             await wait_until(lambda: account.held)
         await asyncio.wait(readers, timeout=5)
         assert [reader.done() and reader.result() for reader in readers] == [[], []]
@@ -570,7 +393,7 @@ async def test_leaving_a_scan_ends_its_waiting_consumers() -> None:
 async def test_a_closed_scan_yields_nothing(nf: Northflank) -> None:
     async with nf.scan() as scan:
         await anext(scan)
-    assert await read(scan) == []
+    assert await read_all(scan) == []
 
 
 async def test_a_scan_must_be_opened_before_it_is_read(sim: Simulator, nf: Northflank) -> None:
@@ -583,20 +406,20 @@ async def test_a_scan_can_be_opened_only_once(nf: Northflank) -> None:
     async with nf.scan() as scan:
         with pytest.raises(ConfigurationError, match="opened only once"):
             await scan.__aenter__()
-        await read(scan)
+        await read_all(scan)
     with pytest.raises(ConfigurationError, match="opened only once"):
         async with scan:
             pass
 
 
-# How far it is, and the hour's requests
+# Progress and the rate limit
 
 
 async def test_the_final_progress_counts_everything(sim: Simulator, nf: Northflank) -> None:
     scan = nf.scan()
     assert (scan.progress.projects, scan.progress.requests, scan.progress.waiting_until) == (0, 0, None)
     async with scan:
-        found = await read(scan)
+        found = await read_all(scan)
     progress = scan.progress
     assert (progress.projects, progress.addons, progress.addons_done) == (5, 20, 20)
     assert (progress.backups, progress.requests) == (len(found), len(sim.requests))
@@ -610,7 +433,7 @@ async def test_the_progress_counts_found_and_finished_addons() -> None:
             await anext(scan)
         assert (scan.progress.addons, scan.progress.addons_done, scan.progress.backups) == (3, 2, 2)
         account.release("p/a2#0")
-        await read(scan)
+        await read_all(scan)
         assert (scan.progress.addons, scan.progress.addons_done, scan.progress.backups) == (3, 3, 3)
 
 
@@ -622,10 +445,13 @@ async def test_a_scan_waits_for_the_window_and_gets_no_429(concurrency: int) -> 
         Northflank(sim.token, base_url=sim.url, clock=clock) as nf,
         nf.scan(concurrency=concurrency) as scan,
     ):
-        reading = asyncio.create_task(read(scan))
+
+        def waits_after(requests: int) -> bool:
+            return len(sim.requests) == requests and scan.progress.waiting_until is not None
+
+        reading = asyncio.create_task(read_all(scan))
         for window in (1, 2):
-            sent = 5 * window
-            await wait_until(lambda sent=sent: len(sim.requests) == sent and scan.progress.waiting_until)  # type: ignore[misc]
+            await wait_until(partial(waits_after, 5 * window))
             waiting_until = scan.progress.waiting_until
             assert waiting_until
             assert timedelta(minutes=50) < waiting_until - datetime.now(UTC) <= timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, on a port of its own."""
+"""A PostgreSQL server for tests, on a free port."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ class PostgreSQL:
     port: int = field(factory=lambda: _free_port())
 
     def run(self, command: str, *arguments: str) -> str:
-        """Run one of its programs; as another user where this one is root, which it refuses to be."""
+        """Run one of its programs, not as root, which they refuse."""
         user = "postgres" if os.geteuid() == 0 else None
         done = subprocess.run(
             [self.bin / command, *arguments],
@@ -34,12 +34,12 @@ class PostgreSQL:
         return done.stdout
 
     def create(self, database: str) -> str:
-        """Create a database; its URL."""
+        """Create a database and return its URL."""
         self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, database)
         return f"postgresql://{USER}:no-password@127.0.0.1:{self.port}/{database}"
 
     def query(self, database: str, query: str) -> list[str]:
-        """The lines that psql prints."""
+        """Return the lines that psql prints."""
         return self.run(
             "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", database, "-Atc", query
         ).splitlines()
@@ -47,7 +47,7 @@ class PostgreSQL:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
-    """The server. Where none is installed, the test is skipped, but in CI it fails."""
+    """Start a server. If none is installed, skip the test; in CI, fail it."""
     found = _find_programs()
     if found is None:
         message = "PostgreSQL is not installed (Debian's package is postgresql)"

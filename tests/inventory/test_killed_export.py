@@ -1,4 +1,4 @@
-"""An export that is killed, at whatever moment, and started again until it is done."""
+"""Exports that are killed at random moments and restarted until they are complete."""
 
 import asyncio
 import sqlite3
@@ -16,7 +16,7 @@ from tests.support.postgresql import PostgreSQL
 pytestmark = pytest.mark.slow
 
 KILLS = 6
-"""That each test has to survive; there are three for each kind of target."""
+"""Kills for each test; there are three tests for each kind of target."""
 CONCURRENCY = 8
 INVENTORY: dict[str, Any] = {"projects": 4, "addons": 5, "backups": 150, "rate_limit": 10**6}
 LEAST = 1 + 4 + 4 * 10
@@ -33,7 +33,7 @@ QUERIES = [
 ]
 FINISHED = "SELECT count(*) FROM sync_runs WHERE finished_at IS NOT NULL"
 Ask = Callable[[str, str], list[str]]
-"""What a database answers to a query, row by row; to a table that is not there yet, nothing."""
+"""Returns the rows of a query, and none of a table that does not exist yet."""
 
 
 def ask_sqlite(target: str, query: str) -> list[str]:
@@ -48,7 +48,7 @@ def ask_sqlite(target: str, query: str) -> list[str]:
 
 
 async def export(target: str, sim: Simulator, moment: Callable[[], Coroutine[Any, Any, None]] | None = None) -> int:
-    """Run the command, and kill it at that moment if it has not ended before; its exit code."""
+    """Run the command, kill it at that moment unless it has ended, and return its exit code."""
     process = await start("export", target, "--concurrency", CONCURRENCY, **reaching(sim))
     if moment:
         ended = asyncio.create_task(process.wait())
@@ -65,15 +65,15 @@ async def export(target: str, sim: Simulator, moment: Callable[[], Coroutine[Any
 
 
 async def export_until_done(target: str, ask: Ask | None, sim: Simulator, random: Random) -> int:
-    """Kill and start again until a run comes to its end; how often it was killed.
+    """Kill and restart the export until it is complete; return the number of kills.
 
-    One that was killed when its file had appeared, or its database was complete, had come to its end: another one
-    would be the next export, with all its requests.
+    A kill after the file has appeared, or the database is complete, ends the export: a restart would be the next
+    export, with all its requests.
     """
     kills = 0
 
     async def moment() -> None:
-        """After some requests, or after the last one, when what was read is written out."""
+        """Wait for some requests, or for the last one, after which the file is written."""
         enough = len(sim.requests) + random.randint(0, 25) if random.random() < 0.7 else LEAST + kills
         while len(sim.requests) < enough:
             await asyncio.sleep(0.002)

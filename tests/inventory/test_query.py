@@ -1,0 +1,95 @@
+"""Which part of an inventory a query matches."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from northflank_async import (
+    Addon,
+    AddonSpec,
+    Backup,
+    ConfigurationError,
+    Northflank,
+    RunStatus,
+)
+from northflank_async.inventory import Inventory, Query, Scan
+from northflank_async.simulator import Simulator
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def a_query(**fields: Any) -> Query:
+    return Query(Northflank("token"), **fields)
+
+
+def a_backup(status: str = "completed", created_at: datetime = NOON) -> Backup:
+    return Backup(id="b", status=status, created_at=created_at)
+
+
+def an_addon(addon_type: str) -> Addon:
+    return Addon(id="a", spec=AddonSpec(type=addon_type))
+
+
+async def test_a_query_without_accounts_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="nothing to read"):
+        Scan(Query([]))
+
+
+async def test_a_query_refuses_accounts_of_two_clients(sim: Simulator, nf: Northflank, tmp_path: Path) -> None:
+    async with Northflank("another-token", base_url=sim.url) as other, Inventory(tmp_path / "x.db") as inventory:
+        with pytest.raises(ConfigurationError, match="to one client"):
+            await inventory.sync(Query([nf, other]))
+
+
+def test_an_empty_query_matches_everything() -> None:
+    assert a_query().matches(a_backup(status="not-documented"))
+    assert a_query().matches_addon(an_addon("not-documented"))
+
+
+@pytest.mark.parametrize("since", [datetime(2026, 5, 1, 12), date(2026, 5, 1), "2026-05-01"])
+def test_since_must_have_a_time_zone(since: Any) -> None:
+    with pytest.raises(ConfigurationError, match="since must be a datetime with a time zone, not"):
+        a_query(since=since)
+
+
+@pytest.mark.parametrize(
+    ("since", "wanted"),
+    [(NOON, True), (NOON + timedelta(milliseconds=1), False), (NOON.astimezone(timezone(timedelta(hours=9))), True),
+     (datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=-1))), False)],
+)  # fmt: skip
+def test_since_is_the_earliest_creation_time(since: datetime, wanted: bool) -> None:
+    assert a_query(since=since).matches(a_backup()) is wanted
+
+
+@pytest.mark.parametrize("statuses", ["failed", ["failed", "aborted"], {RunStatus.FAILED}, ("failed",)], ids=repr)
+def test_statuses_are_one_or_several_words_of_the_api(statuses: Any) -> None:
+    query = a_query(statuses=statuses)
+    assert query.matches(a_backup("failed"))
+    assert query.matches(a_backup(RunStatus.FAILED))
+    assert not query.matches(a_backup("completed"))
+    assert not query.matches(a_backup("fail"))
+
+
+def test_a_query_can_ask_for_an_undocumented_status() -> None:
+    assert a_query(statuses="paused").matches(a_backup("paused"))
+
+
+def test_a_backup_must_match_both_time_and_status() -> None:
+    query = a_query(since=NOON, statuses="failed")
+    assert query.matches(a_backup("failed"))
+    assert not query.matches(a_backup("failed", NOON - timedelta(days=1)))
+    assert not query.matches(a_backup("completed"))
+
+
+@pytest.mark.parametrize("addon_types", ["postgresql", ["postgresql", "redis"]])
+def test_addons_of_other_types_do_not_match(addon_types: Any) -> None:
+    query = a_query(addon_types=addon_types)
+    assert query.matches_addon(an_addon("postgresql"))
+    assert not query.matches_addon(an_addon("mongodb"))
+
+
+@pytest.mark.parametrize("addon", [Addon(id="a"), Addon(id="a", spec=AddonSpec())])
+def test_an_addon_of_unknown_type_matches(addon: Addon) -> None:
+    assert a_query(addon_types="postgresql").matches_addon(addon)
