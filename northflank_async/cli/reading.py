@@ -17,7 +17,7 @@ from northflank_async.cli.progress import ReadProgress
 from northflank_async.cli.runner import Connection, Failing, plain_handler
 from northflank_async.client import Northflank
 from northflank_async.inventory import Failure, OnStart, Query
-from northflank_async.inventory.crawl.crawler import MAX_CONCURRENCY
+from northflank_async.inventory.crawl import MAX_CONCURRENCY
 
 T = TypeVar("T")
 

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from northflank_async.inventory.crawl.listings import Failure
-from northflank_async.inventory.crawl.progress import OnStart, Outcome, Progress
+from northflank_async.inventory.crawl import Failure, OnStart, Outcome, Progress
 from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.plan import Plan, plan
 from northflank_async.inventory.query import Query

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from northflank_async.atomic_write import atomic_write, check_writable, discard_parts
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.crawl.crawler import check_concurrency
-from northflank_async.inventory.crawl.progress import OnStart, Outcome
+from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
 from northflank_async.inventory.formats import FORMATS, Write, load_format
 from northflank_async.inventory.inventory import Inventory
 from northflank_async.inventory.query import Query

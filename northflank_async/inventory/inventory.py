@@ -6,8 +6,7 @@ from typing import Self
 
 from northflank_async.atomic_write import atomic_write
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.crawl.crawler import check_concurrency
-from northflank_async.inventory.crawl.progress import OnStart, Outcome
+from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
 from northflank_async.inventory.formats import load_format
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.database import Database, display_name, open_database, parse_target

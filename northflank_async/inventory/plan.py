@@ -2,9 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import frozen
 
-from northflank_async.inventory.crawl.crawler import Crawler, FailureCollector
-from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
-from northflank_async.inventory.crawl.pages import FetchedPage
+from northflank_async.inventory.crawl import Crawler, Failure, FailureCollector, FetchedPage, Kind, Listing, Tree
 from northflank_async.inventory.query import Query
 from northflank_async.resources import AccountResource
 

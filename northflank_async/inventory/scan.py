@@ -5,10 +5,17 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.crawl.crawler import Crawler, FailureCollector, check_concurrency
-from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
-from northflank_async.inventory.crawl.pages import FetchedPage
-from northflank_async.inventory.crawl.progress import Progress
+from northflank_async.inventory.crawl import (
+    Crawler,
+    Failure,
+    FailureCollector,
+    FetchedPage,
+    Kind,
+    Listing,
+    Progress,
+    Tree,
+    check_concurrency,
+)
 from northflank_async.inventory.query import Query
 from northflank_async.records import Addon, Backup, Project
 from northflank_async.resources import AccountResource

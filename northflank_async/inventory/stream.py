@@ -3,10 +3,17 @@
 import asyncio
 from typing import BinaryIO
 
-from northflank_async.inventory.crawl.crawler import Crawler, FailureCollector
-from northflank_async.inventory.crawl.listings import Kind, Listing, Tree
-from northflank_async.inventory.crawl.pages import FetchedPage, ParsedPage
-from northflank_async.inventory.crawl.progress import OnStart, Outcome
+from northflank_async.inventory.crawl import (
+    Crawler,
+    FailureCollector,
+    FetchedPage,
+    Kind,
+    Listing,
+    OnStart,
+    Outcome,
+    ParsedPage,
+    Tree,
+)
 from northflank_async.inventory.encoding import dump
 from northflank_async.inventory.formats.json_lines import line
 from northflank_async.inventory.query import Query

@@ -9,10 +9,17 @@ from attrs import Factory, define
 from sqlalchemy import Connection
 
 from northflank_async.errors import NorthflankError
-from northflank_async.inventory.crawl.crawler import Crawler
-from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
-from northflank_async.inventory.crawl.pages import FetchedPage, ParsedPage
-from northflank_async.inventory.crawl.progress import OnStart, Outcome
+from northflank_async.inventory.crawl import (
+    Crawler,
+    Failure,
+    FetchedPage,
+    Kind,
+    Listing,
+    OnStart,
+    Outcome,
+    ParsedPage,
+    Tree,
+)
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.database import Session
 from northflank_async.inventory.store.ledger import Ledger

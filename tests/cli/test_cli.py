@@ -58,7 +58,7 @@ async def test_an_export_can_be_tried_without_a_token(tmp_path: Path) -> None:
             ["out"],
             {},
             3,
-            "the ending says what to write (.jsonl, .csv, .parquet, .db, or postgresql://…), unlike 'out'",
+            "the target must end with .jsonl, .csv, .parquet, .db or be a postgresql:// URL, not 'out'",
         ),
         (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "must end before /v1"),
         (["missing/out.jsonl"], {}, 8, "cannot write missing/out.jsonl: there is no such folder"),

@@ -21,7 +21,7 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.inventory import Inventory, Query
-from northflank_async.inventory.crawl.listings import Listing
+from northflank_async.inventory.crawl import Listing
 from northflank_async.inventory.store.ledger import Ledger
 from northflank_async.simulator import Simulator
 from tests.support.clocks import wait_until

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+from attrs import frozen
 
 from northflank_async.errors import (
     AuthenticationError,
@@ -17,7 +19,6 @@ from northflank_async.errors import (
 )
 from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
 from northflank_async.inventory.crawl.pages import FetchedPage
-from northflank_async.inventory.crawl.progress import Progress
 from northflank_async.validation import check_integer
 
 MAX_CONCURRENCY = 100
@@ -25,6 +26,41 @@ MAX_CONCURRENCY = 100
 _DEPTHS = {Kind.PROJECTS: 0, Kind.ADDONS: 1, Kind.BACKUPS: 2, Kind.RESTORES: 2}
 _OUTAGE = 10
 """Consecutive listings that fail without an answer or with 5xx, after which the API counts as down."""
+
+
+@frozen(kw_only=True)
+class Progress:
+    """How far a crawl is.
+
+    `addons` counts the addons found, `addons_done` those whose backups are all read or cannot be read. `requests`
+    counts all requests of the client since the start, retries included. `waiting_until` is the reset of the rate
+    limit while requests wait for it.
+    """
+
+    projects: int
+    addons: int
+    addons_done: int
+    backups: int
+    requests: int
+    waiting_until: datetime | None
+
+
+OnStart: TypeAlias = Callable[[Callable[[], Progress]], object]
+"""Called once, with a function that returns the current progress."""
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """The result of a sync, an export or a stream.
+
+    `backups` counts the backups written, `failures` names what could not be read. `resumed` says whether an
+    interrupted sync run was resumed; `progress` then includes the earlier work, except its requests.
+    """
+
+    progress: Progress
+    backups: int
+    failures: list[Failure]
+    resumed: bool = False
 
 
 class PageHandler(Protocol):

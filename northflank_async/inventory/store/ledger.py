@@ -9,8 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from yarl import URL
 
 from northflank_async.errors import ConfigurationError, NorthflankError
-from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
-from northflank_async.inventory.crawl.pages import ParsedPage
+from northflank_async.inventory.crawl import Failure, Kind, Listing, ParsedPage, Tree
 from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.store.schema import (
     COUNTS,

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from northflank_async.inventory.crawl.listings import Kind
+from northflank_async.inventory.crawl import Kind
 from northflank_async.inventory.encoding import storable
 from northflank_async.records import Addon, Backup, BackupConfig, Project, Restore
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Dialect, Table, Update, UpdateBase, and_, bindparam, exists, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from northflank_async.inventory.crawl.listings import Kind
+from northflank_async.inventory.crawl import Kind
 from northflank_async.inventory.store.schema import TABLES, addons, backups, projects, restores
 
 _PARENTS: dict[Table, Table] = {addons: projects, backups: addons, restores: addons}

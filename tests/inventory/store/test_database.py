@@ -12,8 +12,8 @@ from northflank_async import (
 )
 from northflank_async.inventory import Inventory
 from northflank_async.inventory.store.database import display_name, parse_target
-from northflank_async.simulator import Simulator
 from tests.support.clocks import wait_until
+from tests.support.fake_account import FakeAccount, backups
 from tests.support.inventories import stored
 
 
@@ -79,13 +79,10 @@ async def test_a_database_failure_during_a_sync_raises_an_os_error(nf: Northflan
 
 async def test_a_database_has_one_writer_and_many_readers(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("northflank_async.inventory.store.locks._LOCK_TIMEOUT", 0.01)
-    async with (
-        Simulator(latency=0.2) as sim,
-        Northflank(sim.token, base_url=sim.url) as nf,
-        Inventory(database) as inventory,
-    ):
-        task = asyncio.create_task(inventory.sync(nf, concurrency=4))
-        await wait_until(lambda: len(sim.requests) > 12)
+    account = FakeAccount({"p/a": backups(150), "p/b": backups(1)}, holds=lambda page: page == "p/a#1")
+    async with account.serve() as nf, Inventory(database) as inventory:
+        task = asyncio.create_task(inventory.sync(nf))
+        await wait_until(lambda: account.held)  # the first page of p/a is stored
         async with Inventory(database) as other:
             assert len(await stored(other)) > 0
             with pytest.raises(BlockingIOError, match="another export is writing to it"):
@@ -93,4 +90,5 @@ async def test_a_database_has_one_writer_and_many_readers(database: str, monkeyp
             assert not task.done()
             task.cancel()
             await asyncio.wait([task])
+            account.holds = lambda _: False
             assert (await other.sync(nf)).resumed
