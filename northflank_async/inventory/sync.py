@@ -58,12 +58,12 @@ class SyncRun:
         self._lock = asyncio.Lock()
         self._queue: list[_QueuedPage] = []
         self._storing: asyncio.Task[None] | None = None
-        self._has_begun = self._has_pages = False
+        self._has_stored = False
 
     @property
     def is_empty(self) -> bool:
         """Whether the run has begun but stored no page: there is nothing to resume."""
-        return self._has_begun and not self._has_pages
+        return self._ledger.has_begun and not (self._has_stored or self._ledger.counts["pages"])
 
     async def run(self, on_start: OnStart | None = None) -> Outcome:
         """Read the API into the store. The run is not finished yet: resumed, it would have nothing left to read.
@@ -72,7 +72,6 @@ class SyncRun:
             NorthflankError: the API cannot be read, or not any longer.
         """
         await self._transaction(self._ledger.begin)
-        self._has_begun, self._has_pages = True, self._ledger.counts["pages"] > 0
         crawler = Crawler(
             self._tree,
             self,
@@ -110,7 +109,7 @@ class SyncRun:
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store_queue())
         await _complete(self._storing)
-        self._has_pages = True
+        self._has_stored = True
         return queued.children
 
     async def handle_failure(self, listing: Listing, failure: Failure) -> None:

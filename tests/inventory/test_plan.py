@@ -273,7 +273,7 @@ async def test_a_plan_does_not_count_its_wait_for_the_window_as_request_time() -
         (8, 1, 3, 60 + HOUR),
     ],
 )
-async def test_so_many_requests_take_so_many_windows(
+async def test_the_budget_computes_the_windows_that_requests_need(
     requests: int, remaining: int, reserve: int, seconds: float
 ) -> None:
     clock = ManualClock()
@@ -285,7 +285,7 @@ async def test_so_many_requests_take_so_many_windows(
     assert budget.time_to_afford(requests) == seconds
 
 
-async def test_nobody_waits_for_what_is_not_known() -> None:
+async def test_an_unknown_limit_needs_no_wait() -> None:
     clock = ManualClock()
     budget = Budget(clock=clock)
     assert budget.time_to_afford(5000) == 0

@@ -57,6 +57,10 @@ class Ledger:
         self._query = tree.query
         self._temporary = temporary
 
+    @property
+    def has_begun(self) -> bool:
+        return self.run_id != _NO_RUN
+
     def begin(self, connection: Connection) -> None:
         """Resume the last run if it is unfinished and its fingerprint is this query's; otherwise start a new one.
 
