@@ -115,7 +115,7 @@ def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQ
             )  # fmt: skip
             assert done.stdout
             said = [line for line in done.stderr.splitlines() if line.startswith("northflank-async:")]
-            assert [line for line in said if not line.endswith(" has begun")] == []
+            assert [line for line in said if not line.endswith(" started")] == []
     (query,) = blocks("sql")
     with closing(sqlite3.connect(tmp_path / "inventory.db")) as database:
         rows = ["|".join(map(str, row)) for row in database.execute(query)]
@@ -154,7 +154,7 @@ def test_the_demo_is_an_export_that_is_killed_and_goes_on(tmp_path: Path) -> Non
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "Killed (SIGKILL) after" in done.stdout
-    assert "going on with what was there" in done.stdout
+    assert ", resumed)" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["inventory.jsonl"]
 
 

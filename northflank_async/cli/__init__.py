@@ -10,6 +10,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("click", "rich"):
             raise
-        print("northflank-async: click and rich are missing: pip install 'northflank-async[cli]'", file=sys.stderr)
-        sys.exit(3)  # as the other commands end where something is not installed
-    program(prog_name=NAME)  # also where it was started with python -m
+        print(
+            "northflank-async: the command line needs click and rich: pip install 'northflank-async[cli]'",
+            file=sys.stderr,
+        )
+        sys.exit(3)  # ExitCode.CONFIGURATION, which cannot be imported without click
+    program(prog_name=NAME)  # the same name with python -m

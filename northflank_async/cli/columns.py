@@ -1,4 +1,4 @@
-"""Tables that are good to read: local times with ages, sizes in human units, colours for what has failed."""
+"""Tables for people: local times with ages, sizes in human units, statuses in color."""
 
 import calendar
 import sys
@@ -12,8 +12,8 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from northflank_async.cli.times import read_time
-from northflank_async.errors import printable
+from northflank_async.errors import DecodeError, printable
+from northflank_async.records import structure
 
 _STATUS_STYLES = {
     "completed": "green",
@@ -27,27 +27,27 @@ _STATUS_STYLES = {
     "not-supported": "dim",
 }
 _WIDEST = 1000
-"""Where there is no terminal."""
+"""Columns of output that is not a terminal."""
 _GAP = 2
 _DATE_WIDTH, _TEXT_WIDTH = 16, 12
-"""The age goes below the date, and a text goes on in the next line, before a table is given up."""
+"""Minimum widths: an age may wrap below its date, and a text onto the next line."""
 _UNITS = ((365 * 86400, "y"), (30 * 86400, "mo"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def text(value: Any) -> Text:
-    """Whatever it is, on one line, as it was sent."""
+    """Show any value as the API sent it, on one line."""
     if isinstance(value, list):
         return Text(", ".join(text(item).plain for item in value))
     return Text("" if value is None else printable(str(value)))
 
 
 def status(value: Any) -> Text:
-    """A status, in its colour."""
+    """Show a status in its color."""
     return Text(text(value).plain, style=_STATUS_STYLES.get(str(value), ""))
 
 
 def size(value: Any) -> Text:
-    """Bytes, in human units."""
+    """Show bytes in human units."""
     try:
         return Text(decimal(int(value)))
     except (TypeError, ValueError):
@@ -55,16 +55,16 @@ def size(value: Any) -> Text:
 
 
 def time(value: Any) -> Text:
-    """A time, in the local zone, and how long ago that is."""
+    """Show a time in the local zone, and its age."""
     try:
-        moment = read_time(value)
+        moment = structure(value, datetime, "time")
         return Text.assemble(f"{moment.astimezone():%Y-%m-%d %H:%M} ", (f"({age(datetime.now(UTC) - moment)})", "dim"))
-    except (TypeError, ValueError, OverflowError):
+    except (DecodeError, OverflowError):
         return text(value)
 
 
 def age(span: timedelta) -> str:
-    """How long ago something was, or how far ahead it is, in its largest unit."""
+    """Format a time span in its largest unit: `3 h ago`, `in 1 min`."""
     seconds = round(span.total_seconds())
     length, unit = next(((length, unit) for length, unit in _UNITS if abs(seconds) >= length), (1, "s"))
     number = f"{abs(seconds) // length} {unit}"
@@ -72,12 +72,12 @@ def age(span: timedelta) -> str:
 
 
 def days(value: Any) -> Text:
-    """A number of days."""
+    """Show a number of days."""
     return text(value) if value is None else text(f"{value} d")
 
 
 def weekdays(value: Any) -> Text:
-    """Days of the week, of which the API counts Monday as 0."""
+    """Show days of the week; the API's 0 is Monday."""
     try:
         return Text(", ".join(calendar.day_abbr[number] for number in value))
     except (TypeError, IndexError):
@@ -85,7 +85,7 @@ def weekdays(value: Any) -> Text:
 
 
 def destinations(value: Any) -> Text:
-    """The ids of further destinations."""
+    """Show the ids of additional destinations."""
     try:
         return text([destination["destinationId"] for destination in value])
     except (TypeError, KeyError):
@@ -94,82 +94,82 @@ def destinations(value: Any) -> Text:
 
 @frozen
 class Column:
-    """A column: its title, where its value stands in an item's JSON (`config.size`), and how it is shown."""
+    """A column: its title, the path of its value in an item's JSON (`config.size`), and how to show it."""
 
     title: str
-    place: str
+    path: str
     show: Callable[[Any], Text] = text
     in_listings: bool = True
 
-    def of(self, item: Any) -> Text:
-        """The item's cell."""
-        for name in self.place.split("."):
+    def cell(self, item: Any) -> Text:
+        """Show the value of an item."""
+        for name in self.path.split("."):
             item = item.get(name) if isinstance(item, dict) else None
         return self.show(item)
 
     @property
     def least_width(self) -> int:
-        """What it needs at least, unless it has less to show: an id is to be copied."""
+        """The width that it needs if its values are longer. Ids do not wrap: they are there to be copied."""
         if self.show is time:
             return _DATE_WIDTH
-        return _TEXT_WIDTH if self.show is text and self.place not in ("id", "backupId") else _WIDEST
+        return _TEXT_WIDTH if self.show is text and self.path not in ("id", "backupId") else _WIDEST
 
 
 TABLES = {
-    "projects": [Column("Id", "id"), Column("Name", "name"), Column("Description", "description")],
+    "projects": [Column("ID", "id"), Column("Name", "name"), Column("Description", "description")],
     "addons": [
-        Column("Id", "id"),
+        Column("ID", "id"),
         Column("Type", "spec.type"),
         Column("Status", "status", status),
         Column("Name", "name"),
         Column("Description", "description"),
     ],
     "backups": [
-        Column("Id", "id"),
+        Column("ID", "id"),
         Column("Status", "status", status),
-        Column("Made", "createdAt", time),
+        Column("Created", "createdAt", time),
         Column("Completed", "completedAt", time, in_listings=False),
         Column("Size", "config.size", size),
         Column("Source", "config.source.type"),
         Column("Compression", "config.compressionType", in_listings=False),
         Column("Addon version", "config.addonVersion", in_listings=False),
         Column("Destination", "customDestinationId", in_listings=False),
-        Column("Also at", "config.additionalDestinations", destinations, in_listings=False),
+        Column("Additional destinations", "config.additionalDestinations", destinations, in_listings=False),
         Column("Name", "name", in_listings=False),
-        Column("Uid", "uid", in_listings=False),
+        Column("UID", "uid", in_listings=False),
         Column("Last restore", "lastRestore.status", status),
-        Column("Begun", "lastRestore.restoreTimestamp", time, in_listings=False),
-        Column("Ended", "lastRestore.completedAt", time, in_listings=False),
+        Column("Restore started", "lastRestore.restoreTimestamp", time, in_listings=False),
+        Column("Restore completed", "lastRestore.completedAt", time, in_listings=False),
     ],
     "restores": [
-        Column("Id", "id"),
+        Column("ID", "id"),
         Column("Status", "status", status),
-        Column("Begun", "restoreTimestamp", time),
+        Column("Started", "restoreTimestamp", time),
         Column("Completed", "completedAt", time),
         Column("Backup", "backupId"),
     ],
     "schedules": [
-        Column("Id", "id"),
+        Column("ID", "id"),
         Column("Type", "backupType"),
         Column("Interval", "scheduling.interval"),
         Column("Day", "scheduling.day", weekdays),
         Column("Hour", "scheduling.hour"),
         Column("Minute", "scheduling.minute"),
-        Column("Kept", "retentionTime", days),
+        Column("Retention", "retentionTime", days),
         Column("Compression", "backupCompressionType"),
         Column("Destination", "customDestinationId"),
-        Column("Also at", "additionalDestinations", destinations),
-        Column("Changed", "updatedAt", time),
+        Column("Additional destinations", "additionalDestinations", destinations),
+        Column("Updated", "updatedAt", time),
     ],
 }
-"""Of each listing, by its name in the API: the columns."""
+"""The columns of each listing, by the name that the API gives its items."""
 
 
 def print_items(items: list[Any], key: str) -> None:
-    """Print a row for each item, or a paragraph where that does not fit. A column with nothing in it is left out."""
+    """Print a row for each item, or a paragraph if rows do not fit. Empty columns are omitted."""
     console = _console()
     columns = [column for column in TABLES[key] if column.in_listings]
-    cells = {column: [column.of(item) for item in items] for column in columns}
+    cells = {column: [column.cell(item) for item in items] for column in columns}
     filled = {column: shown for column, shown in cells.items() if any(cell.plain for cell in shown)}
     if not filled:
         console.print("none")
@@ -183,12 +183,12 @@ def print_items(items: list[Any], key: str) -> None:
 
 
 def print_item(item: Any, key: str) -> None:
-    """Print a line for each of an item's values that there are."""
+    """Print an item, one line for each value."""
     _console().print(_paragraph(item, TABLES[key]))
 
 
 def _rows(cells: dict[Column, list[Text]], width: int) -> Table | None:
-    """A row for each item; nothing if that would break what has to be whole to be read, or copied."""
+    """Build a row for each item; `None` if ids, statuses or dates would wrap."""
     widest = {column: max(len(column.title), *(cell.cell_len for cell in cells[column])) for column in cells}
     least = {column: min(most, column.least_width) for column, most in widest.items()}
     gaps = _GAP * (len(cells) - 1)
@@ -211,22 +211,22 @@ def _rows(cells: dict[Column, list[Text]], width: int) -> Table | None:
 
 
 def _paragraph(item: Any, columns: list[Column]) -> Table:
-    """A line for each of an item's values that there are."""
+    """Build a line for each value of an item."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for column in columns:
-        if (cell := column.of(item)).plain:
+        if (cell := column.cell(item)).plain:
             table.add_row(column.title, cell)
     return table
 
 
 class _Output(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to who ends the command; rich would do that itself."""
+        """Let the command end as usual; rich would exit by itself."""
         raise BrokenPipeError
 
 
 def _console() -> Console:
-    """A terminal's width, or as wide as need be."""
+    """Open standard output; without a terminal, as wide as the table."""
     return _Output(highlight=False, width=None if sys.stdout.isatty() else _WIDEST)

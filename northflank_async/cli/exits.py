@@ -1,12 +1,15 @@
-"""How a command fails: one line that says what to do, and an exit code that a script can tell apart."""
+"""How a command fails: one line that says what to do, and an exit code that scripts can distinguish."""
 
 import sys
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import click
+from attrs import frozen
 
+from northflank_async.cli.output import count, notify
 from northflank_async.errors import (
+    ApiError,
     AuthenticationError,
     BadRequest,
     ConfigurationError,
@@ -16,19 +19,26 @@ from northflank_async.errors import (
     NotFound,
     PaginationError,
     PermissionDenied,
+    RunFailed,
     TransportError,
 )
 
+if TYPE_CHECKING:  # only export and plan need an inventory
+    from northflank_async.inventory import Failure
+
+_MAX_LISTED = 20
+"""Failures that are listed; the others are only counted."""
+
 
 class ExitCode(IntEnum):
-    """What a command's exit code says. click itself exits with 2 for a wrong command line."""
+    """A command's exit codes. click exits with 2 if the command line is wrong."""
 
     DECLINED = 1
     CONFIGURATION = 3
     ACCESS = 4
     NOT_FOUND = 5
-    NO_ANSWER = 6
-    BAD_ANSWER = 7
+    NO_RESPONSE = 6
+    BAD_RESPONSE = 7
     TARGET = 8
     FAILURES = 9
     STRICT = 10
@@ -39,42 +49,90 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+@frozen(kw_only=True)
+class Operation:
+    """What a command does, as far as its failure messages need to know.
+
+    Args:
+        permission: the permission that its requests need.
+        if_stopped: the state it leaves behind if it fails or is interrupted.
+        if_refused: the same if the API cannot have acted; by default `if_stopped`.
+        target: the file or database it writes; `None` is standard output.
+    """
+
+    permission: str = "Addons > General > Read"
+    if_stopped: str = "nothing is lost"
+    if_refused: str | None = None
+    target: str | None = None
+
+    def state_after(self, error: NorthflankError) -> str:
+        """The state that a failed request leaves behind."""
+        refused = (isinstance(error, ApiError) and error.status < 500) or (
+            isinstance(error, TransportError) and not error.sent
+        )
+        return self.if_refused if refused and self.if_refused else self.if_stopped
+
+
+READ = Operation()
+CHANGE = Operation(
+    permission="Addons > General > Update",
+    if_stopped="the change may have been made: check before you retry",
+    if_refused="nothing was changed",
+)
+
+
 def fail(message: str, exit_code: ExitCode) -> NoReturn:
     """End the command with one line on standard error."""
-    click.echo(f"northflank-async: {' '.join(message.split())}", err=True)
+    notify(" ".join(message.split()))
     sys.exit(exit_code)
 
 
-def fail_request(error: NorthflankError, *, if_stopped: str, permission: str) -> NoReturn:
-    """Say what to do about a request that failed, and what becomes of those that did not."""
+def fail_request(error: NorthflankError, operation: Operation) -> NoReturn:
+    """End the command after a failed request."""
+    state = operation.state_after(error)
     match error:
         case ConfigurationError():
             fail(f"{error}", ExitCode.CONFIGURATION)
+        case RunFailed():
+            fail(f"{error}", ExitCode.RUN_FAILED)
         case AuthenticationError():
-            fail(f"the token is not accepted: check it, and the host it is for; {if_stopped}. {error}", ExitCode.ACCESS)
+            fail(f"the token was rejected: check it, and the host it belongs to; {state}. {error}", ExitCode.ACCESS)
         case PermissionDenied():
-            fail(f"the token's role does not allow this: it needs {permission}. {error}", ExitCode.ACCESS)
+            fail(f"the token's role does not allow this: it needs {operation.permission}. {error}", ExitCode.ACCESS)
         case NotFound():
             fail(f"not found, or not visible to this token: {error}", ExitCode.NOT_FOUND)
         case BadRequest() | Conflict():
-            fail(f"the API refuses this as it is: {error}", ExitCode.NO_ANSWER)
+            fail(f"the API rejected the request: {error}", ExitCode.NO_RESPONSE)
         case DecodeError() | PaginationError():
-            fail(f"the API's answer is not as documented: {error}", ExitCode.BAD_ANSWER)
+            fail(f"the API's response is not as documented: {error}", ExitCode.BAD_RESPONSE)
         case TransportError():
-            fail(f"check the network and the base URL, or try again later; {if_stopped}: {error}", ExitCode.NO_ANSWER)
-    fail(f"the API refuses or fails; try again later; {if_stopped}: {error}", ExitCode.NO_ANSWER)
+            fail(f"check the network and the base URL, or retry later; {state}: {error}", ExitCode.NO_RESPONSE)
+    fail(f"the API refused or failed: retry later; {state}: {error}", ExitCode.NO_RESPONSE)
 
 
-def fail_outside(error: OSError | KeyboardInterrupt) -> NoReturn:
-    """End the command where its result cannot be written, or where it is interrupted when no request is under way."""
-    if isinstance(error, KeyboardInterrupt):
-        fail("interrupted", ExitCode.INTERRUPTED)
-    if isinstance(error, BrokenPipeError):  # the reader has had enough
-        sys.stderr.close()
-        sys.exit(ExitCode.BROKEN_PIPE)
-    fail_file("standard output", error)
+def fail_outside_request(error: ConfigurationError | OSError | KeyboardInterrupt) -> NoReturn:
+    """End the command if its options or its output fail, or if it is interrupted while no request is in flight."""
+    match error:
+        case ConfigurationError():
+            fail(f"{error}", ExitCode.CONFIGURATION)
+        case KeyboardInterrupt():
+            fail("interrupted", ExitCode.INTERRUPTED)
+        case BrokenPipeError():  # the reader wants no more: nothing to report
+            sys.stderr.close()
+            sys.exit(ExitCode.BROKEN_PIPE)
+    fail_target("standard output", error)
 
 
-def fail_file(target: str, error: OSError) -> NoReturn:
-    """Say why a file or a database cannot be written."""
+def fail_target(target: str, error: OSError) -> NoReturn:
+    """End the command if a file or a database cannot be written."""
     fail(f"cannot write {error.filename or target}: {error.strerror or error}", ExitCode.TARGET)
+
+
+def fail_incomplete(failures: Sequence["Failure"], exit_code: ExitCode, consequence: str) -> None:
+    """End the command with a list of what could not be read; without failures, do nothing."""
+    if not failures:
+        return
+    for failure in failures[:_MAX_LISTED]:
+        notify(f"could not read {failure}" if failure.item_id else f"could not read all of {failure}")
+    listed = f", {_MAX_LISTED} of them listed above" if len(failures) > _MAX_LISTED else ""
+    fail(f"{count(len(failures), 'failure')}{listed}; {consequence}", exit_code)

@@ -12,31 +12,31 @@ from northflank_async.client import BASE_URL_VARIABLES, TOKEN_VARIABLES
 from northflank_async.errors import ConfigurationError
 from northflank_async.http.redaction import Secret
 
-_SHOWN = "~/.northflank/config.json"
-_OTHERWISE = "log in anew with “northflank login”, or set NORTHFLANK_API_TOKEN"
+_FILE = "~/.northflank/config.json"
+_REMEDY = "log in again with 'northflank login', or set NORTHFLANK_API_TOKEN"
 
 
 @frozen(kw_only=True)
 class Login:
-    """What requests are sent with; what is `None` is left to the client, and a token that is empty is nowhere.
+    """The token and the host to use.
 
-    `project` is the project by default. `replaced` names what the context has to no effect, with the variable of the
-    environment that is used instead.
+    `None` leaves the choice to the client; an empty token means that there is none. `project` is the default project.
+    `overridden` maps what the environment overrides in the context, `"token"` or `"host"`, to the variable's name.
     """
 
     token: Secret | None = None
     base_url: str | None = None
     project: str | None = None
-    replaced: dict[str, str] = Factory(dict)
+    overridden: dict[str, str] = Factory(dict)
 
 
 def find_login(context: str | None) -> Login:
-    """The login of the context of that name, or of the current one where the environment has no token.
+    """Find the login of the named context, or of the current one if the environment has no token.
 
-    A token or a host in the environment comes first in any case.
+    A token or a host in the environment overrides the context.
 
     Raises:
-        ConfigurationError: the contexts cannot be read, or there is none of that name; it does not show their content.
+        ConfigurationError: the contexts cannot be read, or none has that name; the message shows no content of them.
     """
     variables = {"token": _first_set(TOKEN_VARIABLES), "host": _first_set(BASE_URL_VARIABLES)}
     if variables["token"] and context is None:
@@ -46,7 +46,7 @@ def find_login(context: str | None) -> Login:
         token=None if variables["token"] else Secret(_text(found, "token") or ""),
         base_url=None if variables["host"] else _text(found, "host"),
         project=_text(found, "project"),
-        replaced={name: variable for name, variable in variables.items() if variable and _text(found, name)},
+        overridden={name: variable for name, variable in variables.items() if variable and _text(found, name)},
     )
 
 
@@ -55,21 +55,21 @@ def _first_set(names: Iterable[str]) -> str | None:
 
 
 def _find_context(name: str | None) -> dict[str, Any]:
-    """The context of that name, or else the current one; empty if there is none."""
+    """Find the named context, or the current one; empty if there is no current one."""
     path = Path.home() / ".northflank" / "config.json"
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         if name is not None:
-            raise ConfigurationError(f"there is no context {name!r}: there is no {_SHOWN}") from None
+            raise ConfigurationError(f"no context {name!r}: {_FILE} does not exist") from None
         return {}
     except OSError as error:
-        raise ConfigurationError(f"{_SHOWN} cannot be read: {error.strerror}; {_OTHERWISE}") from None
+        raise ConfigurationError(f"cannot read {_FILE}: {error.strerror}; {_REMEDY}") from None
     except (ValueError, RecursionError):
-        raise ConfigurationError(f"{_SHOWN} is no JSON; {_OTHERWISE}") from None
+        raise ConfigurationError(f"{_FILE} is not JSON; {_REMEDY}") from None
     contexts = content.get("contexts") if isinstance(content, dict) else None
     if not isinstance(contexts, list) or not all(isinstance(context, dict) for context in contexts):
-        raise ConfigurationError(f"{_SHOWN} has no list of contexts; {_OTHERWISE}")
+        raise ConfigurationError(f"{_FILE} has no list of contexts; {_REMEDY}")
     wanted = content.get("current") if name is None else name
     for context in contexts:
         if wanted is not None and context.get("name") == wanted:
@@ -77,12 +77,12 @@ def _find_context(name: str | None) -> dict[str, Any]:
     if name is None:
         return {}
     names = ", ".join(str(context.get("name")) for context in contexts) or "none"
-    raise ConfigurationError(f"there is no context {name!r} in {_SHOWN}; there is: {names}")
+    raise ConfigurationError(f"no context {name!r} in {_FILE}; available: {names}")
 
 
 def _text(context: dict[str, Any], name: str) -> str | None:
-    """A text of a context; the error does not show what there is instead, which may be the token."""
+    """Get a string from a context; the error does not show the value, which may be the token."""
     value = context.get(name)
     if value is None or isinstance(value, str):
         return value or None
-    raise ConfigurationError(f"the {name} of a context in {_SHOWN} is no text; {_OTHERWISE}")
+    raise ConfigurationError(f"the {name} of a context in {_FILE} is not a string; {_REMEDY}")

@@ -1,161 +1,128 @@
-"""The options that commands have in common. Each is declared here, and says the same wherever it is."""
+"""Declares and parses the options that commands share. Each option is declared once."""
 
 import functools
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import attrs
 import click
+from attrs import asdict, fields_dict, frozen
 
-from northflank_async.cli.exits import ExitCode, fail
 from northflank_async.cli.login import find_login
-from northflank_async.client import Account
-from northflank_async.errors import ConfigurationError
+from northflank_async.errors import DecodeError
 from northflank_async.http.request import MAX_PER_PAGE
-from northflank_async.resources import AddonResource, BackupResource
+from northflank_async.records import BackupDestination, BackupType, CompressionType, RunStatus, structure
+
+if TYPE_CHECKING:  # only export and plan need an inventory
+    from northflank_async.client import Account, Northflank
+    from northflank_async.inventory import Query
+    from northflank_async.resources import AddonResource, BackupResource
 
 Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
 FORMATS = ("json", "yaml", "table", "jsonl")
-_API_PAGE = 50
-"""Items that the API sends where nobody says how many."""
+_API_PER_PAGE = 50
+"""Items on a page by default, as the API documents it."""
+_MAX_CONCURRENCY = 100
 
 
-def words(enum: type[StrEnum]) -> click.Choice[str]:
-    """One of an enum's values."""
-    return click.Choice([member.value for member in enum])
-
-
-def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Give a command several options, in this order on its page of help."""
+def combined(*options: Decorator) -> Decorator:
+    """Combine options into one decorator; help pages list them in this order."""
 
     def decorate(command: Command) -> Command:
-        for each in reversed(options):
-            command = each(command)
+        for option in reversed(options):
+            command = option(command)
         return command
 
     return decorate
 
 
-def collected(cls: type[Any], argument: str, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Give a command several options, which reach it as one `cls`; their names are its fields."""
+def grouped(cls: type[Any], argument: str, *options: Decorator) -> Decorator:
+    """Combine options, and pass them to the command as one argument of type `cls`, by the names of its fields."""
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
-        def with_object(**given: Any) -> Any:
-            fields = {name: given.pop(name) for name in attrs.fields_dict(cls) if name in given}
-            return command(**{argument: cls(**fields)}, **given)
+        def with_group(**values: Any) -> Any:
+            fields = {name: values.pop(name) for name in fields_dict(cls) if name in values}
+            return command(**{argument: cls(**fields)}, **values)
 
-        return together(*options)(with_object)
+        return combined(*options)(with_group)
 
     return decorate
 
 
-def _or_default_project(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """The project that was named, or the login's."""
-    if value is not None or ctx.resilient_parsing:
-        return value
+def choice_of(enum: type[StrEnum]) -> click.Choice[str]:
+    """Accept the values of an enumeration."""
+    return click.Choice([member.value for member in enum])
+
+
+def parse_time(text: str) -> datetime:
+    """Parse a date or a time, in UTC unless it has a zone."""
     try:
-        project = find_login(ctx.params.get("context")).project
-    except ConfigurationError as error:
-        fail(f"{error}", ExitCode.CONFIGURATION)
-    if project is None:
-        raise click.MissingParameter(ctx=ctx, param=parameter)
-    return project
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a date or time such as 2026-11-01 or 2026-11-01T09:30:00+01:00"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _only_with_wait(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not ctx.params.get("wait"):
-        raise click.UsageError("--timeout needs --wait.")
-    return value
+# Login, messages and output
 
 
-connection_options = (
-    click.option("--context", metavar="NAME", is_eager=True, help="A login of Northflank's own command line."),
-    click.option("--verbose", is_flag=True, help="Say each request, and what is left of the hour."),
-    click.option("--quiet", is_flag=True, help="Nothing but the result."),
-)
+@frozen(kw_only=True)
+class ConnectionOptions:
+    """How a command connects, and how much it writes to standard error."""
 
-project_option = click.option(
-    "--projectId", "--project", "project_id", metavar="ID", callback=_or_default_project,
-    help="The project; else the login's.",
-)  # fmt: skip
-addon_option = click.option("--addonId", "--addon", "addon_id", metavar="ID", required=True, help="The addon.")
-backup_option = click.option("--backupId", "--backup", "backup_id", metavar="ID", required=True, help="The backup.")
-restore_option = click.option(
-    "--restoreId", "--restore", "restore_id", metavar="ID", required=True, help="The restore."
-)
-schedule_option = click.option(
-    "--scheduleId", "--schedule", "schedule_id", metavar="ID", required=True, help="The schedule."
-)
-team_option = click.option("--teamId", "--team", "team_id", metavar="ID", help="The team whose routes are used.")
-output_option = click.option("-o", "--output", type=click.Choice(FORMATS), help="A table on a terminal, else JSON.")
-yes_option = click.option("--yes", "--force", "yes", is_flag=True, help="Do not ask.")
-wait_options = together(
-    click.option("--wait", is_flag=True, is_eager=True, help="Wait until it has ended; exit code 11 if it has failed."),
-    click.option(
-        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", callback=_only_with_wait,
-        help="Wait no longer.",
-    ),
-)  # fmt: skip
+    context: str | None
+    verbose: bool
+    quiet: bool
+    simulate: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class AddonAddress:
-    """An addon, as it was named."""
+@frozen(kw_only=True)
+class ApiOptions(ConnectionOptions):
+    """The options of every command that calls the API and writes its response."""
 
-    project_id: str
-    addon_id: str
-
-    def of(self, view: Account) -> AddonResource:
-        """The addon."""
-        return view.project(self.project_id).addon(self.addon_id)
-
-
-@attrs.frozen(kw_only=True)
-class BackupAddress(AddonAddress):
-    """A backup, as it was named."""
-
-    backup_id: str
-
-    def of_backup(self, view: Account) -> BackupResource:
-        """The backup."""
-        return self.of(view).backup(self.backup_id)
-
-
-addon_options = collected(AddonAddress, "addon", project_option, addon_option)
-backup_options = collected(BackupAddress, "backup", project_option, addon_option, backup_option)
-
-
-@attrs.frozen(kw_only=True)
-class Source:
-    """For a global backup: whose addon made it."""
-
-    source_project_id: str | None
-    source_addon_id: str | None
+    team_id: str | None
+    output: str | None
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """As the library takes them."""
-        return attrs.asdict(self)
+    def format(self) -> str:
+        """The output format: by default a table at a terminal and JSON elsewhere."""
+        return self.output or ("table" if sys.stdout.isatty() else "json")
 
 
-source_options = collected(
-    Source,
-    "source",
-    click.option(
-        "--sourceProjectId", "source_project_id", metavar="ID", help="Of a global backup: the project it is of."
-    ),
-    click.option(
-        "--sourceAddonId", "source_addon_id", metavar="ID", help="Of a global backup: the addon that made it."
-    ),
+_connection_options = (
+    click.option("--context", metavar="NAME", is_eager=True, help="Use this context of the northflank CLI."),
+    click.option("--verbose", is_flag=True, help="Log every request and the remaining quota."),
+    click.option("--quiet", is_flag=True, help="Print only the result."),
 )
+_api_options = (
+    click.option("--teamId", "--team", "team_id", metavar="ID", help="Use this team's routes."),
+    click.option("-o", "--output", type=click.Choice(FORMATS), help="Defaults to table at a terminal, else json."),
+    *_connection_options,
+)
+connection_options = grouped(
+    ConnectionOptions,
+    "options",
+    click.option("--simulate", is_flag=True, help="Read a simulated inventory; needs no token."),
+    *_connection_options,
+)
+api_options = grouped(ApiOptions, "options", *_api_options)
 
 
-@attrs.frozen(kw_only=True)
-class Paging:
-    """Which pages of a listing are read."""
+# Listings
+
+
+@frozen(kw_only=True)
+class ListingOptions(ApiOptions):
+    """The options of every command that writes a listing: also which of its pages are fetched."""
 
     per_page: int | None
     page: int | None
@@ -163,51 +130,280 @@ class Paging:
     load_all: bool
 
     def __attrs_post_init__(self) -> None:
-        if self.load_all and self._begins_somewhere:
-            raise click.UsageError("--loadAll does not go with --page or --cursor.")
+        if self.load_all and self._is_one_page:
+            raise click.UsageError("--loadAll cannot be combined with --page or --cursor.")
         if self.page is not None and self.cursor is not None:
-            raise click.UsageError("--page does not go with --cursor.")
+            raise click.UsageError("--page cannot be combined with --cursor.")
 
     @property
-    def _begins_somewhere(self) -> bool:
+    def _is_one_page(self) -> bool:
         return self.page is not None or self.cursor is not None
 
-    def whole(self, output: str) -> bool:
-        """Whether all pages are read: a table is of one page, unless all are asked for."""
-        return self.load_all or (output != "table" and not self._begins_somewhere)
+    @property
+    def all_pages(self) -> bool:
+        """Whether all pages are fetched. A table shows one page by default."""
+        return self.load_all or (self.format != "table" and not self._is_one_page)
 
-    def arguments(self, output: str) -> dict[str, Any]:
-        """As the library takes them."""
-        per_page = self.per_page or (MAX_PER_PAGE if self.whole(output) else _API_PAGE)
+    @property
+    def paging(self) -> dict[str, Any]:
+        """The paging arguments of the library."""
+        per_page = self.per_page or (MAX_PER_PAGE if self.all_pages else _API_PER_PAGE)
         return {"per_page": per_page, "page": self.page, "cursor": self.cursor}
 
 
-paging_options = collected(
-    Paging,
-    "paging",
+listing_options = grouped(
+    ListingOptions,
+    "options",
+    click.option("--per_page", type=click.IntRange(1, MAX_PER_PAGE), metavar="NUMBER", help="Items per request."),
+    click.option("--page", type=click.IntRange(min=1), metavar="NUMBER", help="Fetch only this page."),
+    click.option("--cursor", metavar="CURSOR", help="Fetch only the page at this cursor."),
+    click.option("--loadAll", "load_all", is_flag=True, help="Fetch all pages, for a table as well."),
+    *_api_options,
+)
+
+
+# Addresses
+
+
+@frozen(kw_only=True)
+class AddonAddress:
+    """The ids of an addon."""
+
+    project_id: str
+    addon_id: str
+
+    def addon(self, account: "Account") -> "AddonResource":
+        return account.project(self.project_id).addon(self.addon_id)
+
+
+@frozen(kw_only=True)
+class BackupAddress(AddonAddress):
+    """The ids of a backup."""
+
+    backup_id: str
+
+    def backup(self, account: "Account") -> "BackupResource":
+        return self.addon(account).backup(self.backup_id)
+
+
+def _or_default_project(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The given project, or the context's."""
+    if value is not None or ctx.resilient_parsing:
+        return value
+    project = find_login(ctx.params.get("context")).project
+    if project is None:
+        raise click.MissingParameter(ctx=ctx, param=parameter)
+    return project
+
+
+project_option = click.option(
+    "--projectId",
+    "--project",
+    "project_id",
+    metavar="ID",
+    callback=_or_default_project,
+    help="Project ID; defaults to the context's project.",
+)
+_addon_option = click.option("--addonId", "--addon", "addon_id", metavar="ID", required=True, help="Addon ID.")
+_backup_option = click.option("--backupId", "--backup", "backup_id", metavar="ID", required=True, help="Backup ID.")
+addon_options = grouped(AddonAddress, "address", project_option, _addon_option)
+backup_options = grouped(BackupAddress, "address", project_option, _addon_option, _backup_option)
+restore_option = click.option("--restoreId", "--restore", "restore_id", metavar="ID", required=True, help="Restore ID.")
+schedule_option = click.option(
+    "--scheduleId", "--schedule", "schedule_id", metavar="ID", required=True, help="Schedule ID."
+)
+
+
+@frozen(kw_only=True)
+class Source:
+    """The addon that made a global backup."""
+
+    source_project_id: str | None
+    source_addon_id: str | None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the library."""
+        return asdict(self)
+
+
+source_options = grouped(
+    Source,
+    "source",
+    click.option("--sourceProjectId", "source_project_id", metavar="ID", help="Source project of a global backup."),
+    click.option("--sourceAddonId", "source_addon_id", metavar="ID", help="Source addon of a global backup."),
+)
+
+
+# Changes
+
+
+def _only_with_wait(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not ctx.params.get("wait"):
+        raise click.UsageError("--timeout requires --wait.")
+    return value
+
+
+yes_option = click.option("--yes", "--force", "yes", is_flag=True, help="Skip the confirmation prompt.")
+wait_options = combined(
+    click.option("--wait", is_flag=True, is_eager=True, help="Wait until it ends; exit with code 11 if it fails."),
     click.option(
-        "--per_page", type=click.IntRange(1, MAX_PER_PAGE), metavar="NUMBER",
-        help=f"Items a request, {MAX_PER_PAGE} at the most.",
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        callback=_only_with_wait,
+        help="Stop waiting after this time.",
     ),
-    click.option("--page", type=click.IntRange(min=1), metavar="NUMBER", help="Only this page."),
-    click.option("--cursor", metavar="CURSOR", help="Only the page that begins there."),
-    click.option("--loadAll", "load_all", is_flag=True, help="All pages, also in a table."),
-)  # fmt: skip
+)
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something is destroyed, at a terminal; elsewhere it has to be said beforehand.
+@frozen(kw_only=True)
+class Body:
+    """A request body in the documented JSON, as text or in a file; both are `None` without one."""
 
-    Raises:
-        click.UsageError: nobody can be asked.
-    """
-    if yes:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError("This destroys something, and there is no terminal to ask at: it needs --yes.")
+    input: str | None
+    file: Path | None
+
+    def arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge the body with options, which take precedence, into the arguments of the library.
+
+        Raises:
+            click.UsageError: the body cannot be read, or has a field that no option matches.
+        """
+        body = self._read()
+        body |= body.pop("scheduling", None) or {}
+        arguments = {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in body.items()}
+        if unknown := arguments.keys() - options.keys():
+            raise click.UsageError(f"The input has unknown fields: {', '.join(sorted(unknown))}.")
+        if destinations := arguments.get("additional_destinations"):
+            arguments["additional_destinations"] = _structure_destinations(destinations)
+        return {**arguments, **{name: value for name, value in options.items() if value not in (None, ())}}
+
+    def _read(self) -> dict[str, Any]:
+        if self.input is None and self.file is None:
+            return {}
+        import yaml
+
+        try:
+            text = self.file.read_text(encoding="utf-8") if self.input is None and self.file else self.input
+            content = yaml.safe_load(text or "")
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+            raise click.UsageError("The input is neither JSON nor YAML.") from None
+        if not isinstance(content, dict) or not isinstance(content.get("scheduling", {}), dict):
+            raise click.UsageError("The input is not an object of the documented shape.")
+        return {str(name): value for name, value in content.items()}
+
+
+def _structure_destinations(raw: Any) -> tuple[BackupDestination, ...]:
     try:
-        if click.confirm(question, err=True):
-            return
-    except click.Abort:  # Ctrl-C or Ctrl-D
-        click.echo(err=True)
-    fail("nothing was done", ExitCode.DECLINED)
+        return structure(raw, tuple[BackupDestination, ...], "additionalDestinations")
+    except DecodeError as error:
+        raise click.UsageError(f"{error}") from None
+
+
+def _parse_destinations(
+    ctx: click.Context, parameter: click.Parameter, values: Iterable[str]
+) -> tuple[BackupDestination, ...]:
+    """Parse `ID` or `ID:DAYS`."""
+    destinations = []
+    for value in values:
+        name, colon, days = value.partition(":")
+        if colon and not days.isdecimal():
+            raise click.BadParameter(f"{value!r} is not like offsite-bucket or offsite-bucket:30", ctx, parameter)
+        destinations.append(BackupDestination(destination_id=name, retention_time=int(days) if colon else None))
+    return tuple(destinations)
+
+
+body_options = grouped(
+    Body,
+    "body",
+    click.option("-i", "--input", metavar="JSON", help="Request body as JSON; options override it."),
+    click.option(
+        "-f",
+        "--file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Read the request body from a JSON or YAML file.",
+    ),
+)
+storage_options = combined(
+    click.option("--backupType", "backup_type", type=choice_of(BackupType), help="Defaults to snapshot."),
+    click.option("--compressionType", "compression_type", type=choice_of(CompressionType), help="Only for dumps."),
+    click.option("--customDestinationId", "custom_destination_id", metavar="ID", help="Destination of a dump."),
+    click.option(
+        "--additionalDestination",
+        "additional_destinations",
+        metavar="ID[:DAYS]",
+        multiple=True,
+        callback=_parse_destinations,
+        help="Additional destination of a snapshot; repeatable.",
+    ),
+)
+"""How and where a backup is stored."""
+
+
+# Inventories
+
+
+@frozen(kw_only=True)
+class QueryOptions:
+    """Which part of an inventory is wanted."""
+
+    projects: tuple[str, ...]
+    team_ids: tuple[str, ...]
+    addon_types: tuple[str, ...]
+    restores: bool
+    since: datetime | None = None
+    statuses: tuple[str, ...] = ()
+
+    def query(self, nf: "Northflank") -> "Query":
+        """Build the query for an open client."""
+        from northflank_async.inventory import Query
+
+        return Query(
+            [nf.team(team_id) for team_id in self.team_ids] or nf,
+            projects=self.projects or None,
+            addon_types=self.addon_types,
+            statuses=self.statuses,
+            since=self.since,
+            restores=self.restores,
+        )
+
+
+_query_options = (
+    click.option(
+        "--projectId", "--project", "projects", metavar="ID", multiple=True, help="Only this project; repeatable."
+    ),
+    click.option(
+        "--teamId", "--team", "team_ids", metavar="ID", multiple=True, help="Use this team's routes; repeatable."
+    ),
+    click.option(
+        "--addon-type", "addon_types", metavar="TYPE", multiple=True, help="Only addons of this type; repeatable."
+    ),
+    click.option("--restores", is_flag=True, help="Include restores."),
+)
+_filter_options = (
+    click.option(
+        "--since",
+        type=parse_time,
+        metavar="TIME",
+        help="Only backups created since this date or time, in UTC unless it has a zone.",
+    ),
+    click.option(
+        "--status",
+        "statuses",
+        metavar="STATUS",
+        multiple=True,
+        help=f"Only backups with this status ({', '.join(RunStatus)}); repeatable.",
+    ),
+)
+query_options = grouped(QueryOptions, "filters", *_query_options)
+filtered_query_options = grouped(QueryOptions, "filters", *_query_options, *_filter_options)
+concurrency_option = click.option(
+    "--concurrency",
+    type=click.IntRange(1, _MAX_CONCURRENCY),
+    metavar="NUMBER",
+    default=16,
+    show_default=True,
+    help="Requests in flight.",
+)

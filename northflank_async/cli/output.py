@@ -1,45 +1,104 @@
-"""Results as they are written on standard output: JSON and YAML as Northflank's own command line prints them."""
+"""Writes results to standard output and messages to standard error.
+
+JSON and YAML are what Northflank's own command line prints.
+"""
 
 import json
 import sys
-from typing import Any
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from northflank_async.errors import RunFailed, printable
+from northflank_async.paging import Paginator
+from northflank_async.records import Backup, Restore, unstructure
 
-def format_of(output: str | None) -> str:
-    """The format that is asked for: a table is for a terminal, JSON for whatever else reads it."""
-    return output or ("table" if sys.stdout.isatty() else "json")
+if TYPE_CHECKING:
+    from northflank_async.cli.options import ListingOptions
 
 
-def write_items(data: dict[str, Any], key: str, output: str) -> None:
-    """Write a listing's items, which are the array at `key`; as JSON or YAML, all of `data`."""
-    if output == "table":
+def notify(message: str) -> None:
+    """Write a line to standard error."""
+    click.echo(f"northflank-async: {message}", err=True)
+
+
+def count(number: int, noun: str) -> str:
+    """Format a number with its noun: `1 addon`, `1,204 backups`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+async def write_listing(listing: Paginator[Any], key: str, options: "ListingOptions") -> None:
+    """Write a listing's items, which the API sends at `key`: all pages or one, as the options say."""
+    pages = listing.raw().pages()
+    collected: dict[str, Any] | None = None
+    async for page in pages:
+        data = {**page.data, key: list(page.items)}
+        if options.format == "jsonl":
+            write_items(data, key, options.format)  # page by page: a large listing need not fit into memory
+        elif collected is None:
+            collected = data
+        else:
+            collected[key] += data[key]
+        if not options.all_pages:
+            break
+    if collected is not None:
+        write_items(collected, key, options.format)
+    if not pages.ended and not options.quiet:
+        place = f"--page {pages.page}" if pages.cursor is None else f"--cursor {printable(pages.cursor)}"
+        notify(f"there are more pages: continue with {place}, or fetch all with --loadAll")
+
+
+async def write_run(ending: Awaitable[Backup | Restore], key: str, format: str) -> None:
+    """Write the record of a backup or a restore once it has ended, even if it failed.
+
+    Raises:
+        RunFailed: it did not complete.
+    """
+    try:
+        record = await ending
+    except RunFailed as error:
+        write_item(unstructure(error.record), key, format)
+        raise
+    write_item(unstructure(record), key, format)
+
+
+def write_change(message: str, data: dict[str, Any], format: str) -> None:
+    """Write what was changed: a message instead of a table, the API's response in other formats."""
+    if format == "table":
+        click.echo(message)
+    else:
+        write_data(data, format)
+
+
+def write_items(data: dict[str, Any], key: str, format: str) -> None:
+    """Write the array at `key`; JSON and YAML include what surrounds it."""
+    if format == "table":
         from northflank_async.cli.columns import print_items
 
         print_items(data[key], key)
-    elif output == "jsonl":
+    elif format == "jsonl":
         for item in data[key]:
-            write_data(item, output)
+            write_data(item, format)
     else:
-        write_data(data, output)
+        write_data(data, format)
 
 
-def write_item(item: Any, key: str, output: str) -> None:
-    """Write one of what a listing has at `key`."""
-    if output == "table":
+def write_item(item: Any, key: str, format: str) -> None:
+    """Write one item of a listing whose items the API sends at `key`."""
+    if format == "table":
         from northflank_async.cli.columns import print_item
 
         print_item(item, key)
     else:
-        write_data(item, output)
+        write_data(item, format)
 
 
-def write_data(data: Any, output: str) -> None:
-    """Write what was sent, as it was sent."""
-    if output == "yaml":
-        click.echo(_yaml(data))  # an empty line follows, which `northflank` prints, too
-    elif output == "jsonl":
+def write_data(data: Any, format: str) -> None:
+    """Write JSON, one line of it (`jsonl`), or YAML."""
+    if format == "yaml":
+        click.echo(_yaml(data))  # followed by an empty line, as `northflank` prints it
+    elif format == "jsonl":
         click.echo(_json(data, indent=None))
     else:
         click.echo(_json(data, indent=1))
@@ -49,7 +108,7 @@ def _json(data: Any, indent: int | None) -> str:
     text = json.dumps(data, indent=indent, ensure_ascii=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can write as an escape alone
+    except UnicodeEncodeError:  # half of a surrogate pair: only an escape can represent it
         return json.dumps(data, indent=indent)
     return text
 
@@ -58,7 +117,7 @@ def _yaml(data: Any) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Arrays stand further to the right than their names, and nothing is said twice by a reference."""
+        """Indents arrays below their names, and writes no references."""
 
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
             super().increase_indent(flow, False)

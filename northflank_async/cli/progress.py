@@ -1,56 +1,92 @@
+"""What a terminal shows while a command works. Imports rich, so commands import it only when they run."""
+
+import logging
+import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TimeElapsedColumn
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
-from northflank_async.http.rate_limit import RateLimit
-from northflank_async.inventory import Progress as Read
+from northflank_async.cli.output import count
+
+if TYPE_CHECKING:
+    from northflank_async.http.rate_limit import RateLimit
+    from northflank_async.inventory import Progress as Crawled
 
 
-class ReadProgress:
-    """A bar on a terminal, and nothing elsewhere: how far a command that reads the API is.
+def stderr_console(*, quiet: bool) -> Console:
+    """Open standard error. It is a terminal only if it really is one, whatever FORCE_COLOR says."""
+    return Console(stderr=True, force_terminal=sys.stderr.isatty(), quiet=quiet)
 
-    It shows addons, backups, the requests spent and left, and until when it waits for the hour to be over.
-    """
 
-    def __init__(self, console: Console, rate_limit: Callable[[], RateLimit | None]) -> None:
+def log_handler(console: Console) -> logging.Handler:
+    """Write log records above the bar."""
+    return RichHandler(console=console, show_path=False)
+
+
+def download_bar(*, quiet: bool) -> Progress:
+    """Create a bar for the bytes of one file."""
+    console = stderr_console(quiet=quiet)
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+
+
+class CrawlProgress:
+    """Shows how far a crawl is: addons, backups, requests sent and remaining, and a wait for the rate limit."""
+
+    def __init__(self, console: Console, rate_limit: "Callable[[], RateLimit | None]") -> None:
         self._shown = console.is_terminal
-        self._progress = Progress(
-            SpinnerColumn(), BarColumn(), ReadColumn(rate_limit), TimeElapsedColumn(), console=console
+        self._bar = Progress(
+            SpinnerColumn(), BarColumn(), CrawlColumn(rate_limit), TimeElapsedColumn(), console=console
         )
 
-    def begin(self, read: Callable[[], Read]) -> None:
-        """Show what `read` says, from now on."""
-        self._progress.add_task("", total=None, read=read)
+    def start(self, crawled: "Callable[[], Crawled]") -> None:
+        """Show the progress that `crawled` returns, from now on."""
+        self._bar.add_task("", total=None, crawled=crawled)
 
     def __enter__(self) -> Self:
         if self._shown:
-            self._progress.start()
+            self._bar.start()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._shown:
-            self._progress.stop()
+            self._bar.stop()
 
 
-class ReadColumn(ProgressColumn):
-    """Asks anew each time it is drawn: while everybody waits, nothing else happens that could tell."""
+class CrawlColumn(ProgressColumn):
+    """Reads the progress each time it is drawn: during a wait for the rate limit, nothing else would update it."""
 
-    def __init__(self, rate_limit: Callable[[], RateLimit | None]) -> None:
+    def __init__(self, rate_limit: "Callable[[], RateLimit | None]") -> None:
         super().__init__()
         self._rate_limit = rate_limit
 
     def render(self, task: Task) -> Text:
-        read: Read = task.fields["read"]()
-        task.total, task.completed = read.addons or None, read.addons_done
-        parts = [f"{read.addons_done}/{read.addons} addons", f"{read.backups} backups", f"{read.requests} requests"]
+        crawled: Crawled = task.fields["crawled"]()
+        task.total, task.completed = crawled.addons or None, crawled.addons_done
+        parts = [
+            f"{crawled.addons_done:,}/{count(crawled.addons, 'addon')}",
+            count(crawled.backups, "backup"),
+            count(crawled.requests, "request"),
+        ]
         if window := self._rate_limit():
-            parts.append(f"{window.remaining} left")
-        if read.waiting_until:
-            parts.append(f"waiting until {read.waiting_until.astimezone():%H:%M:%S}")
+            parts.append(f"{window.remaining:,} remaining")
+        if crawled.waiting_until:
+            parts.append(f"waiting until {crawled.waiting_until.astimezone():%H:%M:%S}")
         return Text(" · ".join(parts))

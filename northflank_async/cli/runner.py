@@ -1,4 +1,4 @@
-"""How a command runs: on one event loop, with one client, and each failure as one line and an exit code."""
+"""Runs a command's coroutine with a client on one event loop, and turns failures into one line and an exit code."""
 
 import asyncio
 import logging
@@ -6,27 +6,168 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from attrs import field, frozen
 
-from northflank_async.cli.exits import ExitCode, fail, fail_file, fail_request
+from northflank_async.cli.exits import READ, ExitCode, Operation, fail, fail_request, fail_target
 from northflank_async.cli.login import find_login
-from northflank_async.client import Northflank
-from northflank_async.errors import ApiError, ConfigurationError, NorthflankError, TransportError
+from northflank_async.cli.options import ApiOptions, ConnectionOptions
+from northflank_async.cli.output import notify, write_run
+from northflank_async.client import Account, Northflank
+from northflank_async.errors import ConfigurationError, NorthflankError
+from northflank_async.records import Backup, Restore
+
+if TYPE_CHECKING:  # only export and plan need an inventory
+    from northflank_async.inventory import OnStart
 
 T = TypeVar("T")
 
-READ = "Addons > General > Read"
-UPDATE = "Addons > General > Update"
-VIEW_LOGS = "Addons > Deployment > Account Instance Logs"
 
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine, on uvloop where that is installed."""
+def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on an event loop; on uvloop if it is installed."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(coroutine)
+
+
+def run(options: ApiOptions, work: Callable[[Account], Awaitable[T]], operation: Operation = READ) -> T:
+    """Run the calls of `work` in the account, or in the team that the options name."""
+    return _run_with_client(
+        options,
+        lambda nf: work(nf if options.team_id is None else nf.team(options.team_id)),
+        operation,
+        _plain_handler(),
+    )
+
+
+def run_with_progress(
+    options: ConnectionOptions, work: Callable[[Northflank, "OnStart"], Awaitable[T]], operation: Operation = READ
+) -> T:
+    """Run work that reports its progress, with a bar at a terminal."""
+    from northflank_async.cli.progress import CrawlProgress, log_handler, stderr_console
+
+    console = stderr_console(quiet=options.quiet)
+
+    async def with_bar(nf: Northflank) -> T:
+        with CrawlProgress(console, lambda: nf.rate_limit) as progress:
+            return await work(nf, progress.start)
+
+    handler = log_handler(console) if console.is_terminal else _plain_handler()
+    return _run_with_client(options, with_bar, operation, handler)
+
+
+def wait_for_end(
+    options: ApiOptions, name: str, key: str, ending: Callable[[Account], Awaitable[Backup | Restore]]
+) -> None:
+    """Wait until a backup or a restore ends, and write its record; fail unless it completes."""
+    from northflank_async.cli.progress import stderr_console
+
+    if not options.quiet:
+        notify(f"{name} started")  # its id, should the wait be interrupted
+    console = stderr_console(quiet=options.quiet)
+
+    async def with_spinner(account: Account) -> Backup | Restore:
+        with console.status("waiting for it to end…"):
+            return await ending(account)
+
+    try:
+        run(
+            options,
+            lambda account: write_run(with_spinner(account), key, options.format),
+            Operation(if_stopped=f"{name} continues"),
+        )
+    except TimeoutError as error:
+        fail(f"{error}; it continues", ExitCode.TIMEOUT)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before a destructive change, unless `--yes` was passed.
+
+    Raises:
+        click.UsageError: there is no terminal to ask at.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("This is destructive: pass --yes to confirm.")
+    try:
+        if click.confirm(question, err=True):
+            return
+    except click.Abort:  # Ctrl-C or Ctrl-D
+        click.echo(err=True)
+    fail("nothing was changed", ExitCode.DECLINED)
+
+
+def _run_with_client(
+    options: ConnectionOptions,
+    work: Callable[[Northflank], Awaitable[T]],
+    operation: Operation,
+    handler: logging.Handler,
+) -> T:
+    try:
+        with _logging_to(handler, options):
+            return run_coroutine(_with_client(options, work))
+    except NorthflankError as error:
+        fail_request(error, operation)
+    except OSError as error:
+        if operation.target is None:
+            raise
+        fail_target(operation.target, error)
+    except KeyboardInterrupt:
+        fail(f"interrupted; {operation.if_stopped}", ExitCode.INTERRUPTED)
+    except asyncio.CancelledError:
+        fail(f"terminated; {operation.if_stopped}", ExitCode.TERMINATED)
+
+
+async def _with_client(options: ConnectionOptions, work: Callable[[Northflank], Awaitable[T]]) -> T:
+    task = asyncio.current_task()
+    if task and sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    async with _simulated_client() if options.simulate else _client(options) as nf:
+        return await work(nf)
+
+
+@asynccontextmanager
+async def _simulated_client() -> AsyncIterator[Northflank]:
+    from northflank_async.simulator import Simulator
+
+    async with Simulator(latency=0.03) as sim, Northflank(sim.token, base_url=sim.url) as nf:
+        yield nf
+
+
+def _client(options: ConnectionOptions) -> Northflank:
+    login = find_login(options.context)
+    if login.token == "":
+        raise ConfigurationError("no token: set NORTHFLANK_API_TOKEN, or log in with 'northflank login'")
+    if options.context is not None and not options.quiet:
+        for name, variable in login.overridden.items():
+            notify(f"{variable} overrides the {name} of context {options.context!r}")
+    return Northflank(login.token, base_url=login.base_url)
+
+
+@contextmanager
+def _logging_to(handler: logging.Handler, options: ConnectionOptions) -> Iterator[None]:
+    """Log waits, at a terminal also retries; with `--verbose` every request, with `--quiet` nothing."""
+    if options.quiet:
+        yield
+        return
+    log = logging.getLogger("northflank_async")
+    log.setLevel(logging.DEBUG if options.verbose else logging.INFO)
+    if not options.verbose and not sys.stderr.isatty():
+        handler.addFilter(lambda record: record.levelno == logging.INFO)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+def _plain_handler() -> logging.Handler:
+    """Write each log record to standard error as one line."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("northflank-async: %(message)s"))
+    return handler
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -36,105 +177,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-@frozen(kw_only=True)
-class Failing:
-    """What a command says when it fails: what then becomes of its work, the permission it needs.
-
-    `target` is the file or the database that it writes; `None` if that is standard output.
-    `if_refused` is said instead of `if_stopped` where the API cannot have acted.
-    """
-
-    if_stopped: str = "nothing is lost"
-    if_refused: str | None = None
-    permission: str = READ
-    target: str | None = None
-
-    def outcome(self, error: NorthflankError) -> str:
-        """What has become of the work when a request failed like this."""
-        refused = (isinstance(error, ApiError) and error.status < 500) or (
-            isinstance(error, TransportError) and not error.sent
-        )
-        return self.if_refused if refused and self.if_refused else self.if_stopped
-
-
-@frozen(kw_only=True)
-class Connection:
-    """Whose login is used, and how much is said on standard error."""
-
-    context: str | None
-    verbose: bool
-    quiet: bool
-    simulate: bool = field(default=False)
-
-    def run(self, work: Callable[[Northflank], Awaitable[T]], failing: Failing, handler: logging.Handler) -> T:
-        """Run a command's work with an open client; where it fails, end the process as a command does."""
-        try:
-            with self._log_to(handler):
-                return run(self._run(work))
-        except NorthflankError as error:
-            fail_request(error, if_stopped=failing.outcome(error), permission=failing.permission)
-        except OSError as error:
-            if failing.target is None:
-                raise
-            fail_file(failing.target, error)
-        except KeyboardInterrupt:
-            fail(f"interrupted; {failing.if_stopped}", ExitCode.INTERRUPTED)
-        except asyncio.CancelledError:
-            fail(f"terminated; {failing.if_stopped}", ExitCode.TERMINATED)
-
-    def say(self, message: str) -> None:
-        """Say something that is not the result."""
-        if not self.quiet:
-            click.echo(f"northflank-async: {message}", err=True)
-
-    async def _run(self, work: Callable[[Northflank], Awaitable[T]]) -> T:
-        task = asyncio.current_task()
-        if task and sys.platform != "win32":
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        async with self._open_client() as nf:
-            return await work(nf)
-
-    @asynccontextmanager
-    async def _open_client(self) -> AsyncIterator[Northflank]:
-        if self.simulate:
-            from northflank_async.simulator import Simulator
-
-            async with Simulator(latency=0.03) as sim, Northflank(sim.token, base_url=sim.url) as nf:
-                yield nf
-        else:
-            login = find_login(self.context)
-            if login.token == "":
-                raise ConfigurationError(
-                    "there is no token: set NORTHFLANK_API_TOKEN, or log in with “northflank login”"
-                )
-            if self.context is not None:
-                for name, variable in login.replaced.items():
-                    self.say(f"{variable} is used instead of the {name} of the context {self.context!r}")
-            async with Northflank(login.token, base_url=login.base_url) as nf:
-                yield nf
-
-    @contextmanager
-    def _log_to(self, handler: logging.Handler) -> Iterator[None]:
-        """Say what the command waits for, at a terminal also what it tries again; if asked to, each request."""
-        if self.quiet:
-            yield
-            return
-        log = logging.getLogger("northflank_async")
-        log.setLevel(logging.DEBUG if self.verbose else logging.INFO)
-        if not self.verbose and not sys.stderr.isatty():
-            handler.addFilter(lambda record: record.levelno == logging.INFO)
-        log.addHandler(handler)
-        try:
-            yield
-        finally:
-            log.removeHandler(handler)
-
-
-def plain_handler() -> logging.Handler:
-    """A line on standard error for each record."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("northflank-async: %(message)s"))
-    return handler

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from filelock import FileLock, Timeout
 
-from northflank_async.cli.app import program
 from northflank_async.simulator import Simulator
+from tests.support.command import invoke, invoke_json
 
 pytestmark = pytest.mark.slow
 
@@ -35,16 +34,16 @@ CALLS = [
 
 @pytest.fixture(scope="session")
 def official() -> Path:
-    """The program, installed once; where that cannot be done, there is nothing to compare with."""
+    """Install the program once; skip the tests if that is impossible."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node is not installed")
     FOLDER.parent.mkdir(exist_ok=True)
     try:
-        with FileLock(FOLDER.with_suffix(".lock"), timeout=60):  # the tests run in several processes
+        with FileLock(FOLDER.with_suffix(".lock"), timeout=60):  # tests run in several processes
             if not FOLDER.exists():
                 part = FOLDER.with_suffix(".part")
-                command = [npm, "install", "--no-save", "--ignore-scripts", "--prefix", part, PACKAGE]
+                command = [npm, "install", "--no-save", "--ignore-scripts", "--prefix", str(part), PACKAGE]
                 subprocess.run(command, capture_output=True, check=True, timeout=45)
                 part.rename(FOLDER)
     except (subprocess.SubprocessError, Timeout):
@@ -54,7 +53,7 @@ def official() -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where both find the same login."""
+    """A home directory with a login for both programs."""
     (tmp_path / ".northflank").mkdir()
     contexts = [{"name": "simulated", "host": northflank_simulator.url, "token": northflank_simulator.token}]
     content = json.dumps({"current": "simulated", "contexts": contexts})
@@ -68,20 +67,19 @@ def home(tmp_path: Path, northflank_simulator: Simulator, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
 @pytest.mark.parametrize("output", ["json", "yaml"])
 def test_both_print_the_same(official: Path, home: Path, call: list[str], output: str) -> None:
-    command = ["node", official, *call, "-o", output]
+    command = ["node", str(official), *call, "-o", output]
     theirs = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, encoding="utf-8")
-    ours = CliRunner().invoke(program, [*call, "-o", output])
+    ours = invoke(*call, "-o", output)
     assert theirs.stdout.strip()
     assert ours.stdout == theirs.stdout
 
 
-def test_unusual_names_are_the_same_in_both_whatever_their_quotes(official: Path, home: Path) -> None:
+def test_unusual_names_are_equal_in_both_whatever_their_quotes(official: Path, home: Path) -> None:
     addon = ["--projectId", "default-project", "--addonId", "example-addon"]
     for name in ("a:b/c d", "yes", "1e3", "12:30:45", "017", "Null"):
-        made = CliRunner().invoke(program, ["backup", "addon", *addon, "--name", name, "-o", "json"])
-        assert made.exit_code == 0
+        invoke_json("backup", "addon", *addon, "--name", name)
     call = ["get", "addon", "backups", *addon, "--per_page", "6", "--page", "1", "-o", "yaml"]
-    theirs = subprocess.run(["node", official, *call], stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    found = yaml.safe_load(CliRunner().invoke(program, call).stdout)
+    theirs = subprocess.run(["node", str(official), *call], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    found = yaml.safe_load(invoke(*call).stdout)
     assert found == yaml.safe_load(theirs.stdout)
     assert {backup["name"] for backup in found["backups"]} == {"a:b/c d", "yes", "1e3", "12:30:45", "017", "Null"}

@@ -1,38 +1,44 @@
 """The command line at a terminal."""
 
-import asyncio
 import os
 import pty
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from northflank_async.simulator import Simulator
-from tests.support.command import COMMAND, reaching
+from tests.support.command import COMMAND
 
 
 class Shown(NamedTuple):
-    """What came of a command at a terminal: its exit code, and all that was shown."""
+    """A command's exit code, and everything the terminal showed."""
 
     code: int
     text: str
 
 
-async def run_at_terminal(sim: Simulator, *arguments: str, typed: str = "", **environment: str) -> Shown:
-    """Run the command with all of its streams at a terminal, on which something is typed beforehand."""
-    return await asyncio.to_thread(_run, sim, arguments, typed, environment)
-
-
-def _run(sim: Simulator, arguments: tuple[str, ...], typed: str, environment: dict[str, str]) -> Shown:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        env={**os.environ, **reaching(sim), "TERM": "xterm", "COLUMNS": "120", **environment},
-        stdin=theirs, stdout=theirs, stderr=theirs,
-    )  # fmt: skip
-    os.close(theirs)
-    os.write(ours, typed.encode())
-    text = read_all(ours)
+def run_at_terminal(*arguments: object, typed: str = "", **environment: str) -> Shown:
+    """Run the command with all of its streams at a terminal; `typed` is in its input before it starts."""
+    with terminal() as (ours, theirs):
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120", **environment},
+            stdin=theirs, stdout=theirs, stderr=theirs,
+        )  # fmt: skip
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        text = read_all(ours)
     return Shown(process.wait(), text)
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, int]]:
+    """Open a terminal: the test's end, and the command's end, which the test closes."""
+    ours, theirs = pty.openpty()
+    try:
+        yield ours, theirs
+    finally:
+        os.close(ours)
 
 
 def read_all(terminal: int) -> str:
@@ -41,9 +47,8 @@ def read_all(terminal: int) -> str:
     while True:
         try:
             chunk = os.read(terminal, 65536)
-        except OSError:  # what Linux answers when the other end is closed
+        except OSError:  # what Linux raises when the other end is closed
             chunk = b""
         if not chunk:
-            os.close(terminal)
             return shown.decode()
         shown += chunk

@@ -1,58 +1,69 @@
+from pathlib import Path
 from typing import Any
 
 import click
 
-from northflank_async.cli.body import Body, body_options, storage_options
-from northflank_async.cli.call import Call, call_options, listing_options
+from northflank_async.cli.exits import CHANGE, Operation
 from northflank_async.cli.options import (
     AddonAddress,
+    ApiOptions,
     BackupAddress,
-    Paging,
+    Body,
+    ListingOptions,
     addon_options,
+    api_options,
     backup_options,
-    confirm,
+    body_options,
+    listing_options,
+    storage_options,
     wait_options,
     yes_option,
 )
-from northflank_async.cli.output import write_item
+from northflank_async.cli.output import count, write_change, write_item, write_listing
+from northflank_async.cli.runner import confirm, run, wait_for_end
+from northflank_async.client import Account
 from northflank_async.errors import printable
 from northflank_async.records import unstructure
 
 
-@click.command("backups")
+@click.command()
 @addon_options
 @listing_options
-def list_backups(call: Call, paging: Paging, addon: AddonAddress) -> None:
+def list_backups(options: ListingOptions, address: AddonAddress) -> None:
     """List an addon's backups.
 
     \b
     northflank-async get addon backups --project default-project --addon example-addon
     northflank-async get addon backups --project default-project --addon example-addon --loadAll --output jsonl
     """
-    call.list(lambda view: addon.of(view).backups, "backups", paging)
+    run(
+        options,
+        lambda account: write_listing(address.addon(account).backups(**options.paging), "backups", options),
+    )
 
 
-@click.command("backup")
+@click.command()
 @backup_options
-@call_options
-def get_backup(call: Call, backup: BackupAddress) -> None:
-    """Get a backup, with its last restore.
+@api_options
+def get_backup(options: ApiOptions, address: BackupAddress) -> None:
+    """Get a backup and its last restore.
 
     \b
     northflank-async get addon backup --project default-project --addon example-addon --backup example-backup
     """
-    call.get(lambda view: backup.of_backup(view).path, "backups")
+    backup = run(options, lambda account: account.request("GET", address.backup(account).path))
+    write_item(backup, "backups", options.format)
 
 
-@click.command("addon")
+@click.command()
 @addon_options
-@click.option("--name", help="Else the API makes one up.")
+@click.option("--name", help="Defaults to a generated name.")
 @storage_options
 @body_options
 @wait_options
-@call_options
+@api_options
 def create_backup(
-    call: Call, addon: AddonAddress, body: Body, wait: bool, timeout: float | None, **options: Any
+    options: ApiOptions, address: AddonAddress, body: Body, wait: bool, timeout: float | None, **fields: Any
 ) -> None:
     """Back up an addon.
 
@@ -61,67 +72,101 @@ def create_backup(
     northflank-async backup addon --project default-project --addon example-addon --name "Before the upgrade" \\
       --backupType dump --compressionType zstd
     """
-    arguments = body.arguments(options)
-    made = call.change(lambda view: addon.of(view).create_backup(**arguments))
-    if not wait:
-        return write_item(unstructure(made), "backups", call.format)
-    call.wait(f"the backup {made.id}", lambda view: addon.of(view).backup(made.id).wait(timeout=timeout), "backups")
-    return None
+    arguments = body.arguments(fields)
+    started = run(options, lambda account: address.addon(account).create_backup(**arguments), CHANGE)
+    if wait:
+        wait_for_end(
+            options,
+            f"backup {started.id}",
+            "backups",
+            lambda account: address.addon(account).backup(started.id).wait(timeout=timeout),
+        )
+    else:
+        write_item(unstructure(started), "backups", options.format)
 
 
-@click.command("backup")
+@click.command()
 @backup_options
-@call_options
-def abort_backup(call: Call, backup: BackupAddress) -> None:
-    """Abort a backup that is under way.
+@api_options
+def abort_backup(options: ApiOptions, address: BackupAddress) -> None:
+    """Abort a running backup.
 
     \b
     northflank-async abort addon backup --project default-project --addon example-addon --backup example-backup
     """
-    call.change(lambda view: backup.of_backup(view).abort())
-    call.done(f"the backup {backup.backup_id} is being aborted", {})
+    run(options, lambda account: address.backup(account).abort(), CHANGE)
+    write_change(f"backup {address.backup_id} is being aborted", {}, options.format)
 
 
-@click.command("backup")
+@click.command()
 @backup_options
-@call_options
-def retain_backup(call: Call, backup: BackupAddress) -> None:
-    """Keep a schedule's backup for good.
+@api_options
+def retain_backup(options: ApiOptions, address: BackupAddress) -> None:
+    """Keep a backup after its retention period ends.
+
+    Only backups of a schedule have a retention period.
 
     \b
     northflank-async retain addon backup --project default-project --addon example-addon --backup example-backup
     """
-    call.change(lambda view: backup.of_backup(view).retain())
-    call.done(f"the backup {backup.backup_id} is kept", {})
+    run(options, lambda account: address.backup(account).retain(), CHANGE)
+    write_change(f"backup {address.backup_id} is retained", {}, options.format)
 
 
-@click.command("backup")
+@click.command()
 @backup_options
 @yes_option
-@call_options
-def delete_backup(call: Call, backup: BackupAddress, yes: bool) -> None:
+@api_options
+def delete_backup(options: ApiOptions, address: BackupAddress, yes: bool) -> None:
     """Delete a backup.
 
-    It asks first at a terminal, and needs --yes elsewhere.
+    Asks for confirmation at a terminal; requires --yes elsewhere.
 
     \b
     northflank-async delete backup --project default-project --addon example-addon --backup example-backup
     """
-    confirm(f"Delete the backup {backup.backup_id} of {backup.addon_id} for good?", yes=yes)
-    call.change(lambda view: backup.of_backup(view).delete())
-    call.done(f"the backup {backup.backup_id} is deleted", {})
+    confirm(f"Permanently delete backup {address.backup_id} of {address.addon_id}?", yes=yes)
+    run(options, lambda account: address.backup(account).delete(), CHANGE)
+    write_change(f"backup {address.backup_id} is deleted", {}, options.format)
 
 
-@click.command("download")
+@click.command()
 @backup_options
-@call_options
-def get_download_link(call: Call, backup: BackupAddress) -> None:
-    """Get a link that a dump can be downloaded from.
+@api_options
+def get_download_link(options: ApiOptions, address: BackupAddress) -> None:
+    """Get a download link for a dump.
 
-    Whoever has it can download the dump for a while.
+    Until the link expires, anyone who has it can download the dump.
 
     \b
     northflank-async get addon backup download --project default-project --addon example-addon --backup example-backup
     """
-    link = call.read(lambda view: backup.of_backup(view).download_link())
-    call.done(printable(link), {"downloadLink": str(link)})
+    link = run(options, lambda account: address.backup(account).download_link())
+    write_change(printable(link), {"downloadLink": str(link)}, options.format)
+
+
+@click.command()
+@backup_options
+@click.argument("file", type=click.Path(path_type=Path))
+@api_options
+def download_backup(options: ApiOptions, address: BackupAddress, file: Path) -> None:
+    """Download a dump to FILE.
+
+    FILE is written atomically and replaces an existing file. A broken transfer is resumed.
+
+    \b
+    northflank-async download addon backup --project default-project --addon example-addon --backup example-backup \\
+      example.dump
+    """
+    from northflank_async.cli.progress import download_bar
+
+    async def download(account: Account) -> Path:
+        with download_bar(quiet=options.quiet) as bar:
+            task = bar.add_task("", total=None)
+            return await address.backup(account).download(
+                file, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            )
+
+    path = run(options, download, Operation(if_stopped="no file was written", target=str(file)))
+    size = path.stat().st_size
+    write_change(f"{count(size, 'byte')} written to {path}", {"path": str(path), "bytes": size}, options.format)

@@ -6,12 +6,10 @@ from northflank_async.cli.app import NAME, program
 _VARIABLE = "_NORTHFLANK_ASYNC_COMPLETE"
 
 
-@click.command("completion")
+@click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion_command(shell: str) -> None:
-    """Make a shell complete these commands.
-
-    What is printed is for the shell to read.
+def print_completion(shell: str) -> None:
+    """Generate a shell completion script.
 
     \b
     eval "$(northflank-async completion bash)"      # in ~/.bashrc

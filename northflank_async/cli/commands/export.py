@@ -1,80 +1,79 @@
 import sys
-from collections.abc import Coroutine
-from datetime import datetime
-from typing import Any
 
 import click
-from attrs import evolve
 
-from northflank_async.cli.exits import ExitCode
-from northflank_async.cli.reading import Reading, end_with, reading_options
-from northflank_async.cli.times import parse_time
+from northflank_async.cli.exits import ExitCode, Operation, fail_incomplete
+from northflank_async.cli.options import (
+    ConnectionOptions,
+    QueryOptions,
+    concurrency_option,
+    connection_options,
+    filtered_query_options,
+)
+from northflank_async.cli.output import count, notify
+from northflank_async.cli.runner import run_with_progress
+from northflank_async.client import Northflank
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory import OnStart, Outcome, Query
+from northflank_async.inventory import OnStart, Outcome
 from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.stream import stream
 from northflank_async.records import RunStatus
 
-_STRICT_END = "no file is written: the same command reads what is missing, and without --strict writes what there is"
 
-
-@click.command("export")
+@click.command()
 @click.argument("target")
-@reading_options
-@click.option(
-    "--since",
-    type=parse_time,
-    metavar="TIME",
-    help="Only backups made since then: a date or a time, in UTC or with its zone.",
-)
-@click.option(
-    "--status",
-    "statuses",
-    metavar="STATUS",
-    multiple=True,
-    help=f"Only such backups ({', '.join(RunStatus)}); repeatable.",
-)
-@click.option("--strict", is_flag=True, help="Fail if anything could not be read.")
-def export_command(
-    target: str, reading: Reading, since: datetime | None, statuses: tuple[str, ...], strict: bool
+@filtered_query_options
+@click.option("--strict", is_flag=True, help="Write no file if anything could not be read.")
+@concurrency_option
+@connection_options
+def export_inventory(
+    options: ConnectionOptions, target: str, filters: QueryOptions, strict: bool, concurrency: int
 ) -> None:
-    """Write the backup inventory to TARGET.
+    """Export the backup inventory to TARGET.
 
     TARGET is a file (.jsonl, .csv, .parquet, or .db for SQLite), postgresql://USER:PASSWORD@HOST/DATABASE, or - for
-    JSON Lines on standard output. Interrupted or killed, the same command goes on where it was. A file appears whole
-    or not at all; a database is brought up to date, with what is gone marked so, and what --status and --since leave
-    out is not added to it. Only --project, --team and --addon-type save requests.
+    JSON Lines on standard output. Run the same command again to resume an export that was interrupted or killed.
+
+    A file is written atomically. A database is brought up to date: deleted backups are kept and marked, and --status
+    and --since limit what is inserted, not what is updated. Only --project, --team and --addon-type save requests.
 
     \b
     northflank-async export inventory.jsonl
     northflank-async export failed.csv --status failed --since 2026-11-01
     """
-    for status in set(statuses) - set(RunStatus):
-        click.echo(f"northflank-async: {status!r} is no documented status: {', '.join(RunStatus)}", err=True)
-    streams = target == "-"
-    if streams and (strict or reading.restores):
-        raise click.UsageError("--strict and --restores need a file or a database.")
-    reading = evolve(reading, since=since, statuses=statuses)
+    for status in set(filters.statuses) - set(RunStatus):
+        notify(f"{status!r} is not a documented status: {', '.join(RunStatus)}")
+    to_stdout = target == "-"
+    if to_stdout and (strict or filters.restores):
+        raise click.UsageError("--strict and --restores require a file or a database.")
 
-    def work(query: Query, on_start: OnStart) -> Coroutine[Any, Any, Outcome]:
-        if streams:
-            return stream(sys.stdout.buffer, query, concurrency=reading.concurrency, on_start=on_start)
+    async def work(nf: Northflank, on_start: OnStart) -> Outcome:
+        query = filters.query(nf)
+        if to_stdout:
+            return await stream(sys.stdout.buffer, query, concurrency=concurrency, on_start=on_start)
         with require_extra():
             from northflank_async.inventory.export import export
-        return export(target, query, concurrency=reading.concurrency, strict=strict, on_start=on_start)
+        return await export(target, query, concurrency=concurrency, strict=strict, on_start=on_start)
 
-    if_stopped = "what was written is not gone on with" if streams else "the same command goes on where it was"
-    shown = _without_password(target)
-    outcome = reading.run(work, target=None if streams else shown, if_stopped=if_stopped)
+    if to_stdout:
+        shown, operation = "standard output", Operation(if_stopped="output to stdout cannot be resumed")
+    else:
+        shown = _without_password(target)
+        operation = Operation(if_stopped="run the same command to resume", target=shown)
+    outcome = run_with_progress(options, work, operation)
     if strict:
-        end_with(outcome.failures, ExitCode.STRICT, _STRICT_END)
-    done, resumed = outcome.progress, ", going on with what was there" if outcome.resumed else ""
+        fail_incomplete(
+            outcome.failures,
+            ExitCode.STRICT,
+            "no file was written: run the same command to fetch only what is missing, or omit --strict",
+        )
+    crawled, resumed = outcome.progress, ", resumed" if outcome.resumed else ""
     click.echo(
-        f"{outcome.backups} backups of {done.addons} addons in {done.projects} projects:"
-        f" {shown} ({done.requests} requests{resumed})",
-        err=streams,
+        f"{count(outcome.backups, 'backup')} of {count(crawled.addons, 'addon')}"
+        f" in {count(crawled.projects, 'project')} written to {shown} ({count(crawled.requests, 'request')}{resumed})",
+        err=to_stdout,
     )
-    end_with(outcome.failures, ExitCode.FAILURES, "all else is complete")
+    fail_incomplete(outcome.failures, ExitCode.FAILURES, "everything else is complete")
 
 
 def _without_password(target: str) -> str:
@@ -85,4 +84,4 @@ def _without_password(target: str) -> str:
             from northflank_async.inventory.store.database import display_name, parse_target
         return display_name(parse_target(target))
     except ConfigurationError:
-        return "the database"  # what is wrong with it is said by the export itself
+        return "the database"  # the export itself reports what is wrong with the URL

@@ -5,18 +5,25 @@ from typing import Any
 import click
 from attrs import asdict, frozen
 
-from northflank_async.cli.call import Call, call_options
-from northflank_async.cli.options import BackupAddress, backup_options, collected, restore_option
-from northflank_async.cli.output import write_data
-from northflank_async.cli.runner import VIEW_LOGS
-from northflank_async.cli.times import parse_time
+from northflank_async.cli.exits import Operation
+from northflank_async.cli.options import (
+    ApiOptions,
+    BackupAddress,
+    api_options,
+    backup_options,
+    grouped,
+    parse_time,
+    restore_option,
+)
+from northflank_async.cli.output import notify, write_data
+from northflank_async.cli.runner import run
 from northflank_async.client import Account
 from northflank_async.errors import printable
 from northflank_async.records import LogLine, unstructure
 
 
 @frozen(kw_only=True)
-class LogQuery:
+class LogFilter:
     """Which lines are wanted."""
 
     start_time: datetime | None
@@ -32,80 +39,92 @@ class LogQuery:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """As the library takes them."""
+        """The arguments of the library."""
         return asdict(self)
 
 
-log_options = collected(
-    LogQuery,
-    "query",
+filter_options = grouped(
+    LogFilter,
+    "filter",
     click.option(
         "--startTime",
         "start_time",
         type=parse_time,
         metavar="TIME",
-        help="Only lines after it, in UTC or with its zone.",
+        help="Only lines after this time, in UTC unless it has a zone.",
     ),
-    click.option("--endTime", "end_time", type=parse_time, metavar="TIME", help="Only lines before it, the same."),
-    click.option("--duration", type=click.IntRange(min=1), metavar="SECONDS", help="From the start, or until the end."),
+    click.option("--endTime", "end_time", type=parse_time, metavar="TIME", help="Only lines before this time."),
     click.option(
-        "-l", "--lineLimit", "line_limit", type=click.IntRange(min=1), metavar="NUMBER", help="Lines at the most."
+        "--duration",
+        type=click.IntRange(min=1),
+        metavar="SECONDS",
+        help="Length of the period that starts at --startTime or ends at --endTime.",
     ),
-    click.option("-d", "--direction", type=click.Choice(["backward", "forward"]), help="Newest line first, or oldest."),
-    click.option("--textIncludes", "text_includes", metavar="TEXT", help="Only lines with it."),
-    click.option("--textNotIncludes", "text_not_includes", metavar="TEXT", help="Only lines without it."),
-    click.option("--regexIncludes", "regex_includes", metavar="REGEX", help="Only lines that match."),
-    click.option("--regexNotIncludes", "regex_not_includes", metavar="REGEX", help="Only lines that do not."),
+    click.option(
+        "-l",
+        "--lineLimit",
+        "line_limit",
+        type=click.IntRange(min=1),
+        metavar="NUMBER",
+        help="Maximum number of lines.",
+    ),
+    click.option(
+        "-d", "--direction", type=click.Choice(["backward", "forward"]), help="Newest lines first, or oldest."
+    ),
+    click.option("--textIncludes", "text_includes", metavar="TEXT", help="Only lines that contain this text."),
+    click.option(
+        "--textNotIncludes", "text_not_includes", metavar="TEXT", help="Only lines that do not contain this text."
+    ),
+    click.option("--regexIncludes", "regex_includes", metavar="REGEX", help="Only lines that match this expression."),
+    click.option("--regexNotIncludes", "regex_not_includes", metavar="REGEX", help="Only lines that do not match it."),
     click.option("--containerName", "container_name", metavar="NAME", help="Only lines of this container."),
 )
 
 
-@click.command("logs")
+@click.command()
 @backup_options
-@log_options
-@call_options
-def backup_logs(call: Call, backup: BackupAddress, query: LogQuery) -> None:
-    """Read what a backup has logged.
+@filter_options
+@api_options
+def backup_logs(options: ApiOptions, address: BackupAddress, filter: LogFilter) -> None:
+    """Get the logs of a backup.
 
-    Only a dump logs. The lines are text with local times, unless --output asks for JSON or YAML. The last one comes
-    last, unless --direction says otherwise.
+    Only dumps have logs. By default, lines are text with local times, oldest first; --output selects JSON or YAML.
 
     \b
     northflank-async get addon backup logs --project default-project --addon example-addon --backup example-backup
     """
-    _write(call, query, lambda view: backup.of_backup(view).logs(**query.arguments))
+    _write_logs(options, filter, lambda account: address.backup(account).logs(**filter.arguments))
 
 
-@click.command("logs")
+@click.command()
 @backup_options
 @restore_option
-@log_options
-@call_options
-def restore_logs(call: Call, backup: BackupAddress, restore_id: str, query: LogQuery) -> None:
-    """Read what a restore has logged.
+@filter_options
+@api_options
+def restore_logs(options: ApiOptions, address: BackupAddress, restore_id: str, filter: LogFilter) -> None:
+    """Get the logs of a restore.
 
-    The lines are text with local times, unless --output asks for JSON or YAML. The last one comes last, unless
-    --direction says otherwise.
+    By default, lines are text with local times, oldest first; --output selects JSON or YAML.
 
     \b
     northflank-async get addon restore logs --project default-project --addon example-addon --backup example-backup \\
       --restore 668596c647fed81696a8a82c
     """
-    _write(call, query, lambda view: backup.of_backup(view).restore_logs(restore_id, **query.arguments))
+    _write_logs(options, filter, lambda account: address.backup(account).restore_logs(restore_id, **filter.arguments))
 
 
-def _write(call: Call, query: LogQuery, read: Callable[[Account], Awaitable[list[LogLine]]]) -> None:
-    """Write the lines, as text unless another format is asked for: a log is to be read, or searched."""
-    lines = call.read(read, permission=VIEW_LOGS)
-    if not lines:
-        call.say("there are no lines; a snapshot logs nothing")
-    if query.direction is None:
+def _write_logs(options: ApiOptions, filter: LogFilter, read: Callable[[Account], Awaitable[list[LogLine]]]) -> None:
+    """Write log lines. Unlike other results, they are text everywhere unless another format is requested."""
+    lines = run(options, read, Operation(permission="Addons > Deployment > Account Instance Logs"))
+    if not lines and not options.quiet:
+        notify("no log lines; snapshots have none")
+    if filter.direction is None:
         lines = sorted(lines, key=lambda line: line.ts)
-    if call.output in (None, "table"):
+    if options.output in (None, "table"):
         for line in lines:
             click.echo(f"{line.ts.astimezone():%Y-%m-%d %H:%M:%S}  {printable(str(line.log))}")
-    elif call.output == "jsonl":
+    elif options.output == "jsonl":
         for line in lines:
-            write_data(unstructure(line), call.output)
+            write_data(unstructure(line), options.output)
     else:
-        write_data([unstructure(line) for line in lines], call.format)
+        write_data([unstructure(line) for line in lines], options.format)

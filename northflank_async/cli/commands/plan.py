@@ -1,41 +1,47 @@
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
-from northflank_async.cli.exits import ExitCode
-from northflank_async.cli.reading import Reading, end_with, reading_options
-from northflank_async.inventory import OnStart, Plan, Query, plan
+from northflank_async.cli.exits import ExitCode, fail_incomplete
+from northflank_async.cli.options import (
+    ConnectionOptions,
+    QueryOptions,
+    concurrency_option,
+    connection_options,
+    query_options,
+)
+from northflank_async.cli.runner import run_with_progress
+from northflank_async.client import Northflank
+from northflank_async.inventory import OnStart, Plan, plan
 
 
-@click.command("plan")
-@reading_options
-def plan_command(reading: Reading) -> None:
-    """Say what an export will take.
+@click.command()
+@query_options
+@concurrency_option
+@connection_options
+def plan_export(options: ConnectionOptions, filters: QueryOptions, concurrency: int) -> None:
+    """Estimate the requests and the time of an export.
 
-    It takes one pass over projects and addons to know.
+    This lists projects and addons, but no backups.
 
     \b
     northflank-async plan
     northflank-async plan --addon-type postgresql
     """
 
-    def work(query: Query, _: OnStart) -> Coroutine[Any, Any, Plan]:
-        return plan(query, concurrency=reading.concurrency)
+    async def work(nf: Northflank, _: OnStart) -> Plan:
+        return await plan(filters.query(nf), concurrency=concurrency)
 
-    found = reading.run(work, if_stopped="nothing is lost")
-    seconds = max(0, round((found.done_at - datetime.now(UTC)).total_seconds()))
-    click.echo(f"projects   {found.projects}")
-    click.echo(f"addons     {found.addons}")
-    click.echo(f"requests   {found.requests} at least: addons with more than 100 backups take more")
-    if found.remaining is not None:
-        limit = "" if found.limit is None else f" of {found.limit}"
-        click.echo(f"left       {found.remaining}{limit} in this hour")
-    click.echo(
-        f"done at    {found.done_at.astimezone():%Y-%m-%d %H:%M:%S}, {_duration(seconds)} from now, at the earliest"
-    )
-    end_with(found.failures, ExitCode.FAILURES, "the plan leaves it out")
+    estimate = run_with_progress(options, work)
+    seconds = max(0, round((estimate.done_at - datetime.now(UTC)).total_seconds()))
+    click.echo(f"projects   {estimate.projects:,}")
+    click.echo(f"addons     {estimate.addons:,}")
+    click.echo(f"requests   {estimate.requests:,} or more: addons with more than 100 backups need more")
+    if estimate.remaining is not None:
+        limit = "" if estimate.limit is None else f" of {estimate.limit:,}"
+        click.echo(f"remaining  {estimate.remaining:,}{limit} in this window")
+    click.echo(f"done       {estimate.done_at.astimezone():%Y-%m-%d %H:%M:%S} at the earliest, in {_duration(seconds)}")
+    fail_incomplete(estimate.failures, ExitCode.FAILURES, "the plan does not include them")
 
 
 def _duration(seconds: int) -> str:

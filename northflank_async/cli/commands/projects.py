@@ -1,15 +1,36 @@
 import click
 
-from northflank_async.cli.call import Call, listing_options
-from northflank_async.cli.options import Paging
+from northflank_async.cli.exits import Operation
+from northflank_async.cli.options import ListingOptions, listing_options, project_option
+from northflank_async.cli.output import write_listing
+from northflank_async.cli.runner import run
 
 
-@click.command("projects")
+@click.command()
 @listing_options
-def list_projects(call: Call, paging: Paging) -> None:
-    """List the projects that the token can see.
+def list_projects(options: ListingOptions) -> None:
+    """List the projects that the token can access.
 
     \b
     northflank-async list projects
     """
-    call.list(lambda view: view.projects, "projects", paging, permission="Projects > Manage > Read")
+    run(
+        options,
+        lambda account: write_listing(account.projects(**options.paging), "projects", options),
+        Operation(permission="Projects > Manage > Read"),
+    )
+
+
+@click.command()
+@project_option
+@listing_options
+def list_addons(options: ListingOptions, project_id: str) -> None:
+    """List a project's addons.
+
+    \b
+    northflank-async list addons --project default-project
+    """
+    run(
+        options,
+        lambda account: write_listing(account.project(project_id).addons(**options.paging), "addons", options),
+    )

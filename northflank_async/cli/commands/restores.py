@@ -1,87 +1,100 @@
 import click
 
-from northflank_async.cli.call import Call, call_options, listing_options
+from northflank_async.cli.exits import CHANGE
 from northflank_async.cli.options import (
     AddonAddress,
+    ApiOptions,
     BackupAddress,
-    Paging,
+    ListingOptions,
     Source,
     addon_options,
+    api_options,
     backup_options,
-    confirm,
+    listing_options,
     restore_option,
     source_options,
     wait_options,
     yes_option,
 )
+from northflank_async.cli.output import write_change, write_listing
+from northflank_async.cli.runner import confirm, run, wait_for_end
 
 
-@click.command("restores")
+@click.command()
 @addon_options
 @listing_options
-def list_restores(call: Call, paging: Paging, addon: AddonAddress) -> None:
+def list_restores(options: ListingOptions, address: AddonAddress) -> None:
     """List the restores of an addon's backups.
 
     \b
     northflank-async get addon restores --project default-project --addon example-addon
     """
-    call.list(lambda view: addon.of(view).restores, "restores", paging)
+    run(
+        options,
+        lambda account: write_listing(address.addon(account).restores(**options.paging), "restores", options),
+    )
 
 
-@click.command("restores")
+@click.command()
 @backup_options
 @source_options
 @listing_options
-def list_backup_restores(call: Call, paging: Paging, backup: BackupAddress, source: Source) -> None:
+def list_backup_restores(options: ListingOptions, address: BackupAddress, source: Source) -> None:
     """List a backup's restores.
 
     \b
     northflank-async get addon backup restores --project default-project --addon example-addon --backup example-backup
     """
-    call.list(lambda view: backup.of_backup(view).restores, "restores", paging, **source.arguments)
+    run(
+        options,
+        lambda account: write_listing(
+            address.backup(account).restores(**options.paging, **source.arguments), "restores", options
+        ),
+    )
 
 
-@click.command("backup")
+@click.command()
 @backup_options
 @source_options
 @wait_options
 @yes_option
-@call_options
+@api_options
 def restore_backup(
-    call: Call, backup: BackupAddress, source: Source, wait: bool, timeout: float | None, yes: bool
+    options: ApiOptions, address: BackupAddress, source: Source, wait: bool, timeout: float | None, yes: bool
 ) -> None:
     """Restore an addon from a backup.
 
-    The addon's data become those of the backup. It asks first at a terminal, and needs --yes elsewhere.
+    This overwrites the addon's data. Asks for confirmation at a terminal; requires --yes elsewhere.
 
     \b
     northflank-async restore addon backup --project default-project --addon example-addon --backup example-backup
     northflank-async restore addon backup --project default-project --addon example-addon --backup example-backup \\
       --yes --wait
     """
-    confirm(f"Overwrite the data of {backup.addon_id} with the backup {backup.backup_id}?", yes=yes)
-    restore_id = call.change(lambda view: backup.of_backup(view).restore(**source.arguments))
-    if not wait:
-        return call.done(f"the restore {restore_id} has begun", {"restoreId": restore_id})
-    call.wait(
-        f"the restore {restore_id}",
-        lambda view: backup.of_backup(view).wait_restore(restore_id, timeout=timeout, **source.arguments),
-        "restores",
-    )
-    return None
+    confirm(f"Overwrite the data of {address.addon_id} with backup {address.backup_id}?", yes=yes)
+    restore_id = run(options, lambda account: address.backup(account).restore(**source.arguments), CHANGE)
+    if wait:
+        wait_for_end(
+            options,
+            f"restore {restore_id}",
+            "restores",
+            lambda account: address.backup(account).wait_restore(restore_id, timeout=timeout, **source.arguments),
+        )
+    else:
+        write_change(f"restore {restore_id} started", {"restoreId": restore_id}, options.format)
 
 
-@click.command("restore")
+@click.command()
 @backup_options
 @restore_option
 @source_options
-@call_options
-def abort_restore(call: Call, backup: BackupAddress, restore_id: str, source: Source) -> None:
-    """Abort a restore that is under way.
+@api_options
+def abort_restore(options: ApiOptions, address: BackupAddress, restore_id: str, source: Source) -> None:
+    """Abort a running restore.
 
     \b
     northflank-async abort addon restore --project default-project --addon example-addon --backup example-backup \\
       --restore 668596c647fed81696a8a82c
     """
-    call.change(lambda view: backup.of_backup(view).abort_restore(restore_id, **source.arguments))
-    call.done(f"the restore {restore_id} is being aborted", {})
+    run(options, lambda account: address.backup(account).abort_restore(restore_id, **source.arguments), CHANGE)
+    write_change(f"restore {restore_id} is being aborted", {}, options.format)

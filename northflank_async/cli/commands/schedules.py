@@ -2,72 +2,99 @@ from typing import Any
 
 import click
 
-from northflank_async.cli.body import Body, body_options, storage_options
-from northflank_async.cli.call import Call, call_options, listing_options
+from northflank_async.cli.exits import CHANGE
 from northflank_async.cli.options import (
     AddonAddress,
-    Paging,
+    ApiOptions,
+    Body,
+    ListingOptions,
     addon_options,
-    confirm,
+    api_options,
+    body_options,
+    choice_of,
+    listing_options,
     schedule_option,
-    words,
+    storage_options,
     yes_option,
 )
+from northflank_async.cli.output import write_change, write_listing
+from northflank_async.cli.runner import confirm, run
 from northflank_async.records import ScheduleInterval
 
 
-@click.command("backup-schedules")
+@click.command()
 @addon_options
 @listing_options
-def list_schedules(call: Call, paging: Paging, addon: AddonAddress) -> None:
+def list_schedules(options: ListingOptions, address: AddonAddress) -> None:
     """List an addon's backup schedules.
 
     \b
     northflank-async get addon backup-schedules --project default-project --addon example-addon
     """
-    call.list(lambda view: addon.of(view).backup_schedules, "schedules", paging)
+    run(
+        options,
+        lambda account: write_listing(address.addon(account).backup_schedules(**options.paging), "schedules", options),
+    )
 
 
-@click.command("backup-schedule")
+@click.command()
 @addon_options
-@click.option("--interval", type=words(ScheduleInterval), help="How often.")
-@click.option("--day", type=click.IntRange(0, 6), multiple=True, help="0 is Monday; of a weekly one; repeatable.")
-@click.option("--hour", type=click.IntRange(0, 23), multiple=True, help="Not of an hourly one; repeatable.")
-@click.option("--minute", type=click.IntRange(0, 59), multiple=True, help="Repeatable.")
-@click.option("--retentionTime", "retention_time", type=click.IntRange(min=1), metavar="DAYS", help="Kept so long.")
+@click.option("--interval", type=choice_of(ScheduleInterval), help="How often to back up.")
+@click.option(
+    "--day",
+    type=click.IntRange(0, 6),
+    metavar="NUMBER",
+    multiple=True,
+    help="Day of a weekly schedule, 0 is Monday; repeatable.",
+)
+@click.option(
+    "--hour",
+    type=click.IntRange(0, 23),
+    metavar="NUMBER",
+    multiple=True,
+    help="Hour of a daily or weekly schedule; repeatable.",
+)
+@click.option(
+    "--minute", type=click.IntRange(0, 59), metavar="NUMBER", multiple=True, help="Minute of the hour; repeatable."
+)
+@click.option(
+    "--retentionTime", "retention_time", type=click.IntRange(min=1), metavar="DAYS", help="Retention in days."
+)
 @storage_options
 @body_options
-@call_options
-def create_schedule(call: Call, addon: AddonAddress, body: Body, **options: Any) -> None:
-    """Back up an addon hourly, daily or weekly.
+@api_options
+def create_schedule(options: ApiOptions, address: AddonAddress, body: Body, **fields: Any) -> None:
+    """Create a backup schedule.
+
+    The addon is then backed up every hour, day or week.
 
     \b
     northflank-async create addon backup-schedule --project default-project --addon example-addon \\
       --interval weekly --day 4 --hour 18 --minute 30 --backupType snapshot --retentionTime 7
     """
-    arguments = body.arguments(options)
-    for name, needed in (("interval", "--interval"), ("minute", "--minute"), ("retention_time", "--retentionTime")):
+    arguments = body.arguments(fields)
+    for name, option in (("interval", "--interval"), ("minute", "--minute"), ("retention_time", "--retentionTime")):
         if name not in arguments:
-            raise click.UsageError(f"Missing option '{needed}'.")
+            raise click.UsageError(f"Missing option '{option}'.")
     arguments.setdefault("backup_type", "snapshot")
-    schedule_id = call.change(lambda view: addon.of(view).create_backup_schedule(**arguments))
-    call.done(f"the schedule {schedule_id} is there", {"id": schedule_id})
+    schedule_id = run(options, lambda account: address.addon(account).create_backup_schedule(**arguments), CHANGE)
+    write_change(f"schedule {schedule_id} is created", {"id": schedule_id}, options.format)
 
 
-@click.command("backup-schedule")
+@click.command()
 @addon_options
 @schedule_option
 @yes_option
-@call_options
-def delete_schedule(call: Call, addon: AddonAddress, schedule_id: str, yes: bool) -> None:
+@api_options
+def delete_schedule(options: ApiOptions, address: AddonAddress, schedule_id: str, yes: bool) -> None:
     """Delete a backup schedule.
 
-    The backups that it has made stay. It asks first at a terminal, and needs --yes elsewhere.
+    Its backups are kept. Asks for confirmation at a terminal; requires --yes elsewhere.
 
     \b
     northflank-async delete addon backup-schedule --project default-project --addon example-addon \\
       --schedule 62d5729ab8593e3e33b65105
     """
-    confirm(f"Delete the backup schedule {schedule_id} of {addon.addon_id}?", yes=yes)
-    call.change(lambda view: addon.of(view).delete_backup_schedule(schedule_id))
-    call.done(f"the schedule {schedule_id} is deleted", {})
+    confirm(f"Delete backup schedule {schedule_id} of {address.addon_id}?", yes=yes)
+    run(options, lambda account: address.addon(account).delete_backup_schedule(schedule_id), CHANGE)
+    write_change(f"schedule {schedule_id} is deleted", {}, options.format)
