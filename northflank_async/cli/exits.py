@@ -5,11 +5,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
-from attrs import frozen
-
 from northflank_async.cli.output import count, notify
 from northflank_async.errors import (
-    ApiError,
     AuthenticationError,
     BadRequest,
     ConfigurationError,
@@ -49,47 +46,20 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-@frozen(kw_only=True)
-class Operation:
-    """What a command does, as far as its failure messages need to know.
-
-    Args:
-        permission: the permission that its requests need.
-        if_stopped: the state it leaves behind if it fails or is interrupted.
-        if_refused: the same if the API cannot have acted; by default `if_stopped`.
-        target: the file or database it writes; `None` is standard output.
-    """
-
-    permission: str = "Addons > General > Read"
-    if_stopped: str = "nothing is lost"
-    if_refused: str | None = None
-    target: str | None = None
-
-    def state_after(self, error: NorthflankError) -> str:
-        """The state that a failed request leaves behind."""
-        refused = (isinstance(error, ApiError) and error.status < 500) or (
-            isinstance(error, TransportError) and not error.sent
-        )
-        return self.if_refused if refused and self.if_refused else self.if_stopped
-
-
-READ = Operation()
-CHANGE = Operation(
-    permission="Addons > General > Update",
-    if_stopped="the change may have been made: check before you retry",
-    if_refused="nothing was changed",
-)
-
-
 def fail(message: str, exit_code: ExitCode) -> NoReturn:
     """End the command with one line on standard error."""
     notify(" ".join(message.split()))
     sys.exit(exit_code)
 
 
-def fail_request(error: NorthflankError, operation: Operation) -> NoReturn:
-    """End the command after a failed request."""
-    state = operation.state_after(error)
+def fail_request(error: NorthflankError, *, state: str, permission: str) -> NoReturn:
+    """End the command after a failed request.
+
+    Args:
+        error: the failure.
+        state: what the failure leaves behind.
+        permission: the permission that the request needed.
+    """
     match error:
         case ConfigurationError():
             fail(f"{error}", ExitCode.CONFIGURATION)
@@ -98,7 +68,7 @@ def fail_request(error: NorthflankError, operation: Operation) -> NoReturn:
         case AuthenticationError():
             fail(f"the token was rejected: check it, and the host it belongs to; {state}. {error}", ExitCode.ACCESS)
         case PermissionDenied():
-            fail(f"the token's role does not allow this: it needs {operation.permission}. {error}", ExitCode.ACCESS)
+            fail(f"the token's role does not allow this: it needs {permission}. {error}", ExitCode.ACCESS)
         case NotFound():
             fail(f"not found, or not visible to this token: {error}", ExitCode.NOT_FOUND)
         case BadRequest() | Conflict():

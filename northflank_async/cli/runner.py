@@ -9,19 +9,52 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from attrs import frozen
 
-from northflank_async.cli.exits import READ, ExitCode, Operation, fail, fail_request, fail_target
+from northflank_async.cli.exits import ExitCode, fail, fail_request, fail_target
 from northflank_async.cli.login import find_login
 from northflank_async.cli.options import ApiOptions, ConnectionOptions
 from northflank_async.cli.output import notify, write_run
 from northflank_async.client import Account, Northflank
-from northflank_async.errors import ConfigurationError, NorthflankError
+from northflank_async.errors import ApiError, ConfigurationError, NorthflankError, TransportError
 from northflank_async.records import Backup, Restore
 
 if TYPE_CHECKING:  # only export and plan need an inventory
     from northflank_async.inventory import OnStart
 
 T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Operation:
+    """What a command does, as far as its failure messages need to know.
+
+    Args:
+        permission: the permission that its requests need.
+        if_stopped: the state it leaves behind if it fails or is interrupted.
+        if_refused: the same if the API cannot have acted; by default `if_stopped`.
+        target: the file or database it writes; `None` is standard output.
+    """
+
+    permission: str = "Addons > General > Read"
+    if_stopped: str = "nothing is lost"
+    if_refused: str | None = None
+    target: str | None = None
+
+    def state_after(self, error: NorthflankError) -> str:
+        """The state that a failed request leaves behind."""
+        refused = (isinstance(error, ApiError) and error.status < 500) or (
+            isinstance(error, TransportError) and not error.sent
+        )
+        return self.if_refused if refused and self.if_refused else self.if_stopped
+
+
+READ = Operation()
+CHANGE = Operation(
+    permission="Addons > General > Update",
+    if_stopped="the change may have been made: check before you retry",
+    if_refused="nothing was changed",
+)
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -108,7 +141,7 @@ def _run_with_client(
         with _logging_to(handler, options):
             return run_coroutine(_with_client(options, work))
     except NorthflankError as error:
-        fail_request(error, operation)
+        fail_request(error, state=operation.state_after(error), permission=operation.permission)
     except OSError as error:
         if operation.target is None:
             raise

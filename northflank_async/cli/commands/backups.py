@@ -3,7 +3,6 @@ from typing import Any
 
 import click
 
-from northflank_async.cli.exits import CHANGE, Operation
 from northflank_async.cli.options import (
     AddonAddress,
     ApiOptions,
@@ -20,7 +19,7 @@ from northflank_async.cli.options import (
     yes_option,
 )
 from northflank_async.cli.output import count, write_change, write_item, write_listing
-from northflank_async.cli.runner import confirm, run, wait_for_end
+from northflank_async.cli.runner import CHANGE, Operation, confirm, run, wait_for_end
 from northflank_async.client import Account
 from northflank_async.errors import printable
 from northflank_async.records import unstructure

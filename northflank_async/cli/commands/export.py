@@ -2,7 +2,7 @@ import sys
 
 import click
 
-from northflank_async.cli.exits import ExitCode, Operation, fail_incomplete
+from northflank_async.cli.exits import ExitCode, fail_incomplete
 from northflank_async.cli.options import (
     ConnectionOptions,
     QueryOptions,
@@ -11,7 +11,7 @@ from northflank_async.cli.options import (
     filtered_query_options,
 )
 from northflank_async.cli.output import count, notify
-from northflank_async.cli.runner import run_with_progress
+from northflank_async.cli.runner import Operation, run_with_progress
 from northflank_async.client import Northflank
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory import OnStart, Outcome

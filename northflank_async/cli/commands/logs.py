@@ -5,7 +5,6 @@ from typing import Any
 import click
 from attrs import asdict, frozen
 
-from northflank_async.cli.exits import Operation
 from northflank_async.cli.options import (
     ApiOptions,
     BackupAddress,
@@ -16,7 +15,7 @@ from northflank_async.cli.options import (
     restore_option,
 )
 from northflank_async.cli.output import notify, write_data
-from northflank_async.cli.runner import run
+from northflank_async.cli.runner import Operation, run
 from northflank_async.client import Account
 from northflank_async.errors import printable
 from northflank_async.records import LogLine, unstructure

@@ -1,9 +1,8 @@
 import click
 
-from northflank_async.cli.exits import Operation
 from northflank_async.cli.options import ListingOptions, listing_options, project_option
 from northflank_async.cli.output import write_listing
-from northflank_async.cli.runner import run
+from northflank_async.cli.runner import Operation, run
 
 
 @click.command()

@@ -1,6 +1,5 @@
 import click
 
-from northflank_async.cli.exits import CHANGE
 from northflank_async.cli.options import (
     AddonAddress,
     ApiOptions,
@@ -17,7 +16,7 @@ from northflank_async.cli.options import (
     yes_option,
 )
 from northflank_async.cli.output import write_change, write_listing
-from northflank_async.cli.runner import confirm, run, wait_for_end
+from northflank_async.cli.runner import CHANGE, confirm, run, wait_for_end
 
 
 @click.command()

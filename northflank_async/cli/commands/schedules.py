@@ -2,7 +2,6 @@ from typing import Any
 
 import click
 
-from northflank_async.cli.exits import CHANGE
 from northflank_async.cli.options import (
     AddonAddress,
     ApiOptions,
@@ -18,7 +17,7 @@ from northflank_async.cli.options import (
     yes_option,
 )
 from northflank_async.cli.output import write_change, write_listing
-from northflank_async.cli.runner import confirm, run
+from northflank_async.cli.runner import CHANGE, confirm, run
 from northflank_async.records import ScheduleInterval
 
 
