@@ -10,6 +10,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from northflank_async.simulator import Simulator
+from tests.support.clocks import ManualClock
 from tests.support.command import invoke, invoke_json
 
 pytestmark = pytest.mark.slow
@@ -74,6 +75,8 @@ def test_both_print_the_same(official: Path, home: Path, call: list[str], output
     assert ours.stdout == theirs.stdout
 
 
+# Time stands still, so that no backup changes its status between the two calls.
+@pytest.mark.parametrize("northflank_simulator", [{"clock": ManualClock().time}], indirect=True)
 def test_unusual_names_are_equal_in_both_whatever_their_quotes(official: Path, home: Path) -> None:
     addon = ["--projectId", "default-project", "--addonId", "example-addon"]
     for name in ("a:b/c d", "yes", "1e3", "12:30:45", "017", "Null"):
