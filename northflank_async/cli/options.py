@@ -356,7 +356,7 @@ class QueryOptions:
     since: datetime | None = None
     statuses: tuple[str, ...] = ()
 
-    def query(self, nf: "Northflank") -> "Query":
+    def for_client(self, nf: "Northflank") -> "Query":
         """Build the query for an open client."""
         from northflank_async.inventory import Query
 
@@ -397,8 +397,8 @@ _filter_options = (
         help=f"Only backups with this status ({', '.join(RunStatus)}); repeatable.",
     ),
 )
-query_options = grouped(QueryOptions, "filters", *_query_options)
-filtered_query_options = grouped(QueryOptions, "filters", *_query_options, *_filter_options)
+query_options = grouped(QueryOptions, "query", *_query_options)
+filtered_query_options = grouped(QueryOptions, "query", *_query_options, *_filter_options)
 concurrency_option = click.option(
     "--concurrency",
     type=click.IntRange(1, _MAX_CONCURRENCY),

@@ -27,7 +27,7 @@ from northflank_async.records import RunStatus
 @concurrency_option
 @connection_options
 def export_inventory(
-    options: ConnectionOptions, target: str, filters: QueryOptions, strict: bool, concurrency: int
+    options: ConnectionOptions, target: str, query: QueryOptions, strict: bool, concurrency: int
 ) -> None:
     """Export the backup inventory to TARGET.
 
@@ -41,19 +41,18 @@ def export_inventory(
     northflank-async export inventory.jsonl
     northflank-async export failed.csv --status failed --since 2026-11-01
     """
-    for status in set(filters.statuses) - set(RunStatus):
+    for status in set(query.statuses) - set(RunStatus):
         notify(f"{status!r} is not a documented status: {', '.join(RunStatus)}")
     to_stdout = target == "-"
-    if to_stdout and (strict or filters.restores):
+    if to_stdout and (strict or query.restores):
         raise click.UsageError("--strict and --restores require a file or a database.")
 
     async def work(nf: Northflank, on_start: OnStart) -> Outcome:
-        query = filters.query(nf)
         if to_stdout:
-            return await stream(sys.stdout.buffer, query, concurrency=concurrency, on_start=on_start)
+            return await stream(sys.stdout.buffer, query.for_client(nf), concurrency=concurrency, on_start=on_start)
         with require_extra():
             from northflank_async.inventory.export import export
-        return await export(target, query, concurrency=concurrency, strict=strict, on_start=on_start)
+        return await export(target, query.for_client(nf), concurrency=concurrency, strict=strict, on_start=on_start)
 
     if to_stdout:
         shown, operation = "standard output", Operation(if_stopped="output to stdout cannot be resumed")

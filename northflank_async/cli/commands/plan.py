@@ -19,7 +19,7 @@ from northflank_async.inventory import OnStart, Plan, plan
 @query_options
 @concurrency_option
 @connection_options
-def plan_export(options: ConnectionOptions, filters: QueryOptions, concurrency: int) -> None:
+def plan_export(options: ConnectionOptions, query: QueryOptions, concurrency: int) -> None:
     """Estimate the requests and the time of an export.
 
     This lists projects and addons, but no backups.
@@ -30,7 +30,7 @@ def plan_export(options: ConnectionOptions, filters: QueryOptions, concurrency: 
     """
 
     async def work(nf: Northflank, _: OnStart) -> Plan:
-        return await plan(filters.query(nf), concurrency=concurrency)
+        return await plan(query.for_client(nf), concurrency=concurrency)
 
     estimate = run_with_progress(options, work)
     seconds = max(0, round((estimate.done_at - datetime.now(UTC)).total_seconds()))
