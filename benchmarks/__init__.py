@@ -1,6 +1,7 @@
-"""How fast this client is, beside others, on one server in one run; `make bench` runs all of it.
+"""Benchmarks of this client beside others, on one server in one run. `make bench` runs all of them.
 
-`__main__.py` is the command. A group of rows is a file: `paginator`, `structuring`, `scanning`, `inventory`, `memory`,
-`startup`. Each of `contestants/` runs in a process of its own, once a round, and all of a group read the same server
-(`server.py`), whose answers (`answers.py`) are ready before the first request. `targets.py` says what is to be reached.
+`__main__.py` is the command. Each group of rows is a module: `paginator`, `structuring`, `scanning`, `inventory`,
+`memory`, `startup`. Each program in `contestants/` runs in its own process, once per round. All contestants of a group
+read from the same server (`server.py`), whose responses (`responses.py`) are rendered before the first request.
+`targets.py` holds the target ratios.
 """

@@ -1,11 +1,11 @@
-"""Measure, print one table, and write it as JSON.
+"""Run the benchmarks, print one table, and write it as JSON.
 
     python -m benchmarks [GROUP ...] [--rounds N] [--quick] [--markdown] [--json PATH]
                          [--latencies 0,20,50,100] [--concurrency 32] [--inventory 100000]
 
-Each contestant is a process of its own in each round; in a round all of them take their turn, on the same server. The
-figures are medians over the rounds; a comparison is made within each round. Whether a target is met does not change
-the exit status.
+Each contestant runs in a new process in each round, and the contestants of a round take turns on the same server. The
+figures are medians over the rounds; contestants are compared within each round. A missed target does not change the
+exit status.
 """
 
 import argparse
@@ -21,34 +21,37 @@ RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     settings = Settings(
         quick=arguments.quick,
         rounds=arguments.rounds,
         latencies=arguments.latencies,
         concurrency=arguments.concurrency,
-        larger_inventory=arguments.inventory,
+        large_inventory=arguments.inventory,
     )
-    wanted = arguments.groups or GROUPS
-    rows = [row for name, group in GROUPS.items() if name in wanted for row in group.measure(settings)]
+    selected = arguments.groups or GROUPS
+    rows = [row for name, group in GROUPS.items() if name in selected for row in group.run(settings)]
     arguments.json.write_text(f"{to_json(rows)}\n", encoding="utf-8")
     if arguments.markdown:
         print(to_markdown(rows))
     else:
         print_table(rows)
-    print(f"Written to {arguments.json}", file=sys.stderr)
+    print(f"Wrote {arguments.json}", file=sys.stderr)
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     defaults = Settings()
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, and print one table.")
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"{', '.join(GROUPS)}; all if left out")
-    parser.add_argument("--rounds", type=positive, help="instead of each group's own number")
-    parser.add_argument("--quick", action="store_true", help="one round of little, to see that all of it works")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run the benchmarks and print one table.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"{', '.join(GROUPS)}; default: all")
+    parser.add_argument("--rounds", type=positive, help="rounds per group (default: each group's own number)")
+    parser.add_argument("--quick", action="store_true", help="one small round, to check that everything works")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    parser.add_argument("--json", type=Path, default=RESULTS, help="where to write it (default: %(default)s)")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="output file (default: %(default)s)")
     parser.add_argument(
-        "--latencies", type=latencies, default=defaults.latencies, help="in ms, of scanning (default: 0,20,50,100)"
+        "--latencies",
+        type=latencies,
+        default=defaults.latencies,
+        help="of the group scanning, in ms (default: 0,20,50,100)",
     )
     parser.add_argument(
         "--concurrency", type=positive, default=defaults.concurrency, help="requests in flight (default: %(default)s)"
@@ -56,17 +59,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--inventory",
         type=inventory_size,
-        default=defaults.larger_inventory,
-        help="backups of the larger inventory of memory, a multiple of 5000 (default: %(default)s)",
+        default=defaults.large_inventory,
+        help="backups in the large inventory of the group memory, a multiple of 5000 (default: %(default)s)",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.groups) - GROUPS.keys():
-        parser.error(f"there is no group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+        parser.error(f"unknown group: {', '.join(sorted(unknown))}; choose from {', '.join(GROUPS)}")
     return arguments
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
+    """Parse an integer of 1 or more."""
     number = int(text)
     if number < 1:
         raise ValueError
@@ -75,7 +78,7 @@ def positive(text: str) -> int:
 
 def inventory_size(text: str) -> int:
     number = positive(text)
-    if number % memory.A_PROJECT or number <= memory.SMALL:
+    if number % memory.BACKUPS_PER_PROJECT or number <= memory.SMALL:
         raise ValueError
     return number
 

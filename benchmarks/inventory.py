@@ -1,8 +1,8 @@
-"""The whole way from the API into a database or a file, beside a scan of the same inventory, which keeps nothing."""
+"""Sync and export to a database or a file, compared with a scan of the same inventory, which stores nothing."""
 
-from benchmarks.answers import PER_PAGE
-from benchmarks.process import Measure, python, server
-from benchmarks.rows import Row, Sample, rounds, row
+from benchmarks.process import Measurement, python_contestant, run_server
+from benchmarks.responses import PER_PAGE
+from benchmarks.results import Row, Sample, make_row, run_rounds
 from benchmarks.settings import Settings
 
 GROUP = "inventory"
@@ -12,24 +12,24 @@ PROJECTS, ADDONS, PAGES = 10, 10, 3
 SCAN = "scan"
 CONTESTANTS = {
     SCAN: "scan",
-    "sync into SQLite (.db)": ".db",
+    "sync to SQLite (.db)": ".db",
     "export to .jsonl": ".jsonl",
     "export to .csv": ".csv",
     "export to .parquet": ".parquet",
 }
 
 
-def measure(settings: Settings) -> list[Row]:
+def run(settings: Settings) -> list[Row]:
     projects, addons = (1, 2) if settings.quick else (PROJECTS, ADDONS)
     records = projects * addons * PAGES * PER_PAGE
-    with server(projects=projects, addons=addons, backups=PAGES * PER_PAGE, latency=0) as running:
+    with run_server(projects=projects, addons=addons, backups=PAGES * PER_PAGE, latency=0) as server:
         contestants = {
-            name: python("inventory", contestant, running.url, settings.concurrency, "warm", records=records)
+            name: python_contestant("inventory", contestant, server.url, settings.concurrency, "warm", records=records)
             for name, contestant in CONTESTANTS.items()
         }
-        samples = rounds(GROUP, contestants, settings.rounds_or(ROUNDS), _sample)
-    return [row(GROUP, name, "records/s", samples, (SCAN,)) for name in contestants]
+        samples = run_rounds(GROUP, contestants, settings.rounds_or(ROUNDS), _sample)
+    return [make_row(GROUP, name, "records/s", samples, (SCAN,)) for name in contestants]
 
 
-def _sample(measure: Measure) -> Sample:
-    return Sample(measure.speed, {"ms CPU/page": measure.processor_a_page})
+def _sample(measurement: Measurement) -> Sample:
+    return Sample(measurement.records_per_second, {"ms CPU/page": measurement.cpu_ms_per_page})

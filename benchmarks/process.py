@@ -1,4 +1,4 @@
-"""Programs in processes of their own: the server, and what is measured."""
+"""Subprocesses: the server and the contestants."""
 
 import json
 import os
@@ -11,55 +11,53 @@ from pathlib import Path
 
 from attrs import frozen
 
-from benchmarks.answers import PER_PAGE
+from benchmarks.responses import PER_PAGE
 
 ROOT = Path(__file__).parent.parent
-# No client may take the way through a proxy that another does not look for.
+# Some clients would use a proxy that others ignore.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 @frozen
-class Measure:
-    """One run of one contestant: seconds on the clock, seconds of its processor time, bytes of memory at the peak."""
+class Measurement:
+    """One run of one contestant: wall-clock time, CPU time and peak memory."""
 
     records: int
     seconds: float
-    processor: float
-    peak: int
+    cpu_seconds: float
+    peak_bytes: int
 
     @property
-    def speed(self) -> float:
-        """Records a second."""
+    def records_per_second(self) -> float:
         return self.records / self.seconds
 
     @property
-    def processor_a_page(self) -> float:
-        """Milliseconds of processor time for one page."""
-        return self.processor / self.records * PER_PAGE * 1000
+    def cpu_ms_per_page(self) -> float:
+        return self.cpu_seconds / self.records * PER_PAGE * 1000
 
 
 @frozen
 class Contestant:
-    """A program that reports a `Measure`, or why it cannot take part."""
+    """A program that prints a `Measurement`, or the reason why it cannot run (`missing`)."""
 
     command: Sequence[str] = ()
     records: int = 0
-    """That it must find."""
+    """The number of records that it must read."""
     missing: str | None = None
 
-    def measure(self) -> Measure:
-        """Run it once."""
+    def run(self) -> Measurement:
+        """Run the program once."""
         done = subprocess.run(self.command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            raise SystemExit(f"{' '.join(self.command[1:])} has failed")
-        measure = Measure(**json.loads(done.stdout))
-        if measure.records != self.records:
-            raise SystemExit(f"{' '.join(self.command[1:])}: {measure.records} records instead of {self.records}")
-        return measure
+            raise SystemExit(f"{' '.join(self.command[1:])} failed with exit code {done.returncode}")
+        measurement = Measurement(**json.loads(done.stdout))
+        if measurement.records != self.records:
+            raise SystemExit(f"{' '.join(self.command[1:])}: {measurement.records} records instead of {self.records}")
+        return measurement
 
 
-def python(module: str, *arguments: object, records: int) -> Contestant:
-    """One of the modules in `contestants`."""
+def python_contestant(module: str, *arguments: object, records: int) -> Contestant:
+    """Return the contestant in a module of `contestants`."""
     command = [sys.executable, "-m", f"benchmarks.contestants.{module}", *map(str, arguments)]
     return Contestant(command, records)
 
@@ -71,16 +69,16 @@ class Server:
     url: str
 
     def requests(self) -> tuple[int, int]:
-        """How many it has answered so far, and how many it takes at least to read all there is."""
+        """Return the number of requests answered so far, and the minimum that reads everything."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"{self.url}/requests") as response:
             counted = json.load(response)
-        return counted["sent"], counted["least"]
+        return counted["sent"], counted["minimum"]
 
 
 @contextmanager
-def server(**options: object) -> Iterator[Server]:
-    """Run `benchmarks.server` with these options as long as the block lasts."""
+def run_server(**options: object) -> Iterator[Server]:
+    """Run `benchmarks.server` with these options for the duration of the block."""
     command = [sys.executable, "-m", "benchmarks.server", *(f"--{name}={value}" for name, value in options.items())]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:

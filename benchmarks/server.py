@@ -1,33 +1,35 @@
-"""A server with ready-made answers, so that what is measured is the client.
+"""A server with prerendered responses, so that the client is measured and not the server.
 
     python -m benchmarks.server [--projects 10] [--addons 20] [--backups 300] [--latency 0.05]
 
-The first line of the output is its URL, and it runs until it is terminated. `GET /requests` says how many answers it
-has sent so far, and how many there are, which is the least number of requests that reads all.
+It prints its URL and runs until it is terminated. `GET /requests` returns the number of requests answered so far, and
+the minimum number that reads everything.
 
-It is no simulator: only GET, no token, always 100 items a page, and a rate limit that nobody reaches. The latency is
-what each answer waits for before it is sent. The event loop counts in milliseconds and rounds up, so that it is up to
-one millisecond more.
+It is not a simulator: it supports only GET, checks no token, always sends 100 items per page, and has a rate limit that
+nobody reaches. Each response is delayed by the latency, and up to one millisecond more, because the event loop rounds
+up to milliseconds.
 """
 
 import argparse
 import asyncio
 from functools import partial
 
-from benchmarks.answers import answers, render
+from benchmarks.responses import all_responses, render
 
 _END = b"\r\n\r\n"
-_NOT_FOUND = render({"error": {"status": 404, "message": "There is no such page.", "id": "not-found"}}, "404 Not Found")
+_NOT_FOUND = render({"error": {"status": 404, "message": "No such page.", "id": "not-found"}}, "404 Not Found")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Serve ready-made pages of backups.", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description="Serve prerendered pages of backups.", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--projects", type=int, default=10, help="number of projects")
-    parser.add_argument("--addons", type=int, default=20, help="addons of each project")
-    parser.add_argument("--backups", type=counts, default="300", help="backups of an addon, or of each in turn: 0,150")
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds before each answer")
+    parser.add_argument("--addons", type=int, default=20, help="addons per project")
+    parser.add_argument(
+        "--backups", type=counts, default="300", help="backups per addon, one number or several in turn: 0,150"
+    )
+    parser.add_argument("--latency", type=float, default=0.05, help="delay of each response, in seconds")
     arguments = parser.parse_args()
     asyncio.run(serve(Service(arguments.projects, arguments.addons, arguments.backups, arguments.latency)))
 
@@ -37,27 +39,27 @@ def counts(text: str) -> list[int]:
 
 
 class Service:
-    """What all connections share."""
+    """The state shared by all connections."""
 
     def __init__(self, projects: int, addons: int, backups: list[int], latency: float) -> None:
         self.latency = latency
         self._requests = 0
-        self._answers = {
-            (target.path.encode(), target.cursor.encode()): answer
-            for target, answer in answers(projects, addons, backups)
+        self._responses = {
+            (key.path.encode(), key.cursor.encode()): response
+            for key, response in all_responses(projects, addons, backups)
         }
 
-    def answer(self, head: bytes) -> bytes:
-        """The answer to a request without a body."""
+    def respond(self, head: bytes) -> bytes:
+        """Return the response to a request without a body."""
         path, _, query = head.split(b" ", 2)[1].partition(b"?")
         if path == b"/requests":
-            return render({"sent": self._requests, "least": len(self._answers)})
+            return render({"sent": self._requests, "minimum": len(self._responses)})
         self._requests += 1
-        return self._answers.get((path, query.partition(b"cursor=")[2].partition(b"&")[0]), _NOT_FOUND)
+        return self._responses.get((path, query.partition(b"cursor=")[2].partition(b"&")[0]), _NOT_FOUND)
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection; answers come in the order of the requests."""
+    """One client's connection. It sends responses in the order of the requests."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -72,15 +74,15 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *heads, self._received = (self._received + data).split(_END)
         for head in heads:
-            answer = self._service.answer(head)
+            response = self._service.respond(head)
             if self._service.latency:
-                self._loop.call_later(self._service.latency, self._send, answer)
+                self._loop.call_later(self._service.latency, self._send, response)
             else:
-                self._send(answer)
+                self._send(response)
 
-    def _send(self, answer: bytes) -> None:
+    def _send(self, response: bytes) -> None:
         if self._transport and not self._transport.is_closing():
-            self._transport.write(answer)
+            self._transport.write(response)
 
 
 async def serve(service: Service) -> None:

@@ -1,20 +1,20 @@
-"""What the command line says of the measuring."""
+"""The settings from the command line."""
 
 from attrs import frozen
 
 
 @frozen(kw_only=True)
 class Settings:
-    """How often and how much; `quick` is for seeing that all of it works, its figures mean nothing."""
+    """How many rounds, and how much data. `quick` only checks that everything works; its figures mean nothing."""
 
     quick: bool = False
     rounds: int | None = None
     latencies: tuple[int, ...] = (0, 20, 50, 100)
-    """In milliseconds."""
+    """Milliseconds, in the group `scanning`."""
     concurrency: int = 32
-    larger_inventory: int = 100_000
-    """Backups, of the group `memory`."""
+    large_inventory: int = 100_000
+    """Backups, in the group `memory`."""
 
     def rounds_or(self, default: int) -> int:
-        """The rounds that were asked for, or else the group's own number."""
+        """Return the number of rounds: from the command line, or the group's default."""
         return self.rounds or (1 if self.quick else default)

@@ -1,27 +1,27 @@
-"""Structuring alone: what a record takes when its JSON has been read, beside reading that JSON."""
+"""Structuring: creating records from parsed JSON, compared with parsing that JSON."""
 
-from benchmarks.answers import PER_PAGE
-from benchmarks.process import Measure, python
-from benchmarks.rows import Row, Sample, rounds, row
+from benchmarks.process import Measurement, python_contestant
+from benchmarks.responses import PER_PAGE
+from benchmarks.results import Row, Sample, make_row, run_rounds
 from benchmarks.settings import Settings
 
 GROUP = "structuring"
 ROUNDS = 7
-TURNS = 1000
+REPEATS = 1000
 
-JSON, ORJSON, RECORDS = "json.loads", "orjson.loads", "this client's records from dicts"
+JSON, ORJSON, RECORDS = "json.loads", "orjson.loads", "this client, dicts to records"
 
 
-def measure(settings: Settings) -> list[Row]:
-    turns = 5 if settings.quick else TURNS
+def run(settings: Settings) -> list[Row]:
+    repeats = 5 if settings.quick else REPEATS
     contestants = {
-        name: python(GROUP, contestant, turns, records=turns * PER_PAGE)
+        name: python_contestant(GROUP, contestant, repeats, records=repeats * PER_PAGE)
         for name, contestant in {ORJSON: "orjson", JSON: "json", RECORDS: "records"}.items()
     }
-    samples = rounds(GROUP, contestants, settings.rounds_or(ROUNDS), _sample)
-    compared_to = {ORJSON: (), JSON: (ORJSON,), RECORDS: (ORJSON, JSON)}
-    return [row(GROUP, name, "µs/record", samples, compared_to[name]) for name in contestants]
+    samples = run_rounds(GROUP, contestants, settings.rounds_or(ROUNDS), _sample)
+    compare_to = {ORJSON: (), JSON: (ORJSON,), RECORDS: (ORJSON, JSON)}
+    return [make_row(GROUP, name, "µs/record", samples, compare_to[name]) for name in contestants]
 
 
-def _sample(measure: Measure) -> Sample:
-    return Sample(measure.seconds / measure.records * 1e6)
+def _sample(measurement: Measurement) -> Sample:
+    return Sample(measurement.seconds / measurement.records * 1e6)

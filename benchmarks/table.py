@@ -1,4 +1,4 @@
-"""The rows as one table: for a terminal, as Markdown, as JSON."""
+"""The table: on a terminal, as Markdown, as JSON."""
 
 import json
 import os
@@ -13,18 +13,18 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from benchmarks.rows import DIFFERENCE, Comparison, Row, Spread
+from benchmarks.results import DIFFERENCE, Comparison, Row, Spread
 
-TITLES = ("", "median (smallest–largest)", "", "compared (smallest–largest)", "target")
+TITLES = ("", "median (min–max)", "", "compared with (min–max)", "target")
 PACKAGES = ("northflank-async", "aiohttp", "attrs", "cattrs", "httpx", "northflank", "orjson", "pyarrow", "sqlalchemy")
 
 _WIDTH = 220
-"""Columns where there is no terminal."""
+"""Characters, if the output is not a terminal."""
 
 
 @frozen
 class Line:
-    """One line of the table. A row has as many as it is compared to others; a group begins with its name."""
+    """One line of the table: a group's heading, or one comparison of a row."""
 
     cells: tuple[str, str, str, str, str]
     is_heading: bool = False
@@ -32,7 +32,7 @@ class Line:
 
 
 def environment() -> dict[str, Any]:
-    """What it was measured on and with."""
+    """Describe the machine and the versions."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
@@ -56,7 +56,7 @@ def to_json(rows: Sequence[Row]) -> str:
         {
             "environment": environment(),
             "rows": [
-                {**asdict(row), "comparisons": [_comparison_json(one) for one in row.comparisons]} for row in rows
+                {**asdict(row), "comparisons": [_comparison_json(each) for each in row.comparisons]} for row in rows
             ],
         },
         indent=2,
@@ -87,7 +87,7 @@ def print_table(rows: Sequence[Row]) -> None:
 
 
 def subtitle() -> str:
-    """What it was measured on and with, as one sentence."""
+    """Describe the machine and the versions in one sentence."""
     found = environment()
     packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
     node = f", node {found['node']}" if found["node"] else ""
@@ -98,39 +98,42 @@ def _lines_of(row: Row) -> Iterator[Line]:
     if row.value is None:
         yield Line((row.name, f"missing: {row.missing}", "", "", ""))
         return
-    also = ", ".join(f"{_number(spread.median)} {what}" for what, spread in row.also.items())
-    head = (row.name, f"{_spread(row.value)} {row.unit}", also)
-    for one in row.comparisons or (None,):
-        compared, target = ("", "") if one is None else (_compared(one, row.unit), _target(one))
-        yield Line((*head, compared, target), is_met=None if one is None else one.is_met)
+    details = ", ".join(f"{_number(spread.median)} {unit}" for unit, spread in row.details.items())
+    head = (row.name, f"{_spread(row.value)} {row.unit}", details)
+    if not row.comparisons:
+        yield Line((*head, "", ""))
+    for comparison in row.comparisons:
+        yield Line((*head, _compared(comparison, row.unit), _target(comparison)), is_met=comparison.is_met)
         head = ("", "", "")
 
 
-def _compared(one: Comparison, unit: str) -> str:
-    if one.kind == DIFFERENCE:
-        return f"{_spread(one.value, '+.1f')} {unit} to {one.to}"
-    return f"{_spread(one.value)} × {one.to}"
+def _compared(comparison: Comparison, unit: str) -> str:
+    if comparison.kind == DIFFERENCE:
+        return f"{_spread(comparison.value, '+.1f')} {unit} vs. {comparison.to}"
+    return f"{_spread(comparison.value)} × {comparison.to}"
 
 
-def _target(one: Comparison) -> str:
-    return "" if one.target is None else f"{one.target}: {'met' if one.is_met else 'missed'}"
+def _target(comparison: Comparison) -> str:
+    return "" if comparison.target is None else f"{comparison.target}: {'met' if comparison.is_met else 'missed'}"
 
 
-def _comparison_json(one: Comparison) -> dict[str, Any]:
-    target = None if one.target is None else {"text": str(one.target), **asdict(one.target), "met": one.is_met}
-    return {**asdict(one), "target": target}
+def _comparison_json(comparison: Comparison) -> dict[str, Any]:
+    target = comparison.target and {
+        "text": str(comparison.target), **asdict(comparison.target), "met": comparison.is_met,
+    }  # fmt: skip
+    return {**asdict(comparison), "target": target}
 
 
-def _spread(spread: Spread, form: str | None = None) -> str:
-    middle, smallest, largest = (
-        _number(value) if form is None else format(value, form)
-        for value in (spread.median, spread.smallest, spread.largest)
+def _spread(spread: Spread, format_spec: str | None = None) -> str:
+    median, minimum, maximum = (
+        _number(value) if format_spec is None else format(value, format_spec)
+        for value in (spread.median, spread.minimum, spread.maximum)
     )
-    return middle if spread.smallest == spread.largest else f"{middle} ({smallest}–{largest})"
+    return median if spread.minimum == spread.maximum else f"{median} ({minimum}–{maximum})"
 
 
 def _number(value: float) -> str:
-    """With three digits that count, at least."""
+    """Format with at least three significant digits."""
     if value == int(value):
         return f"{value:,.0f}"
     return f"{value:,.{max(0, 2 - floor(log10(abs(value))))}f}"

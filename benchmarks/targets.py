@@ -1,4 +1,4 @@
-"""What is to be reached: how a row must compare to another in the same run. Missing it fails nothing."""
+"""The targets: how one row should compare with another in the same run. A missed target is reported, nothing more."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from attrs import frozen
 
 @frozen
 class Target:
-    """At least, or at most, that much."""
+    """A lower or an upper bound."""
 
     at_least: float | None = None
     at_most: float | None = None
@@ -21,16 +21,16 @@ class Target:
 
 TARGETS: Mapping[tuple[str, str, str], Target] = {
     ("paginator", "this client, typed records", "Python SDK, one httpx client"): Target(at_least=1.5),
-    ("paginator", "this client, typed records", "JavaScript client, kept alive"): Target(at_least=1.5),
-    ("paginator", "this client, typed records", "JavaScript client as it comes"): Target(at_least=1.5),
-    ("paginator", "this client, typed records", "Python SDK as it comes"): Target(at_least=25),
+    ("paginator", "this client, typed records", "JavaScript client, keep-alive"): Target(at_least=1.5),
+    ("paginator", "this client, typed records", "JavaScript client, default settings"): Target(at_least=1.5),
+    ("paginator", "this client, typed records", "Python SDK, default settings"): Target(at_least=25),
     ("paginator", "this client, typed records", "aiohttp + orjson (the floor)"): Target(at_least=0.4),
     ("paginator", "this client, page.data", "aiohttp + orjson (the floor)"): Target(at_least=0.8),
-    ("structuring", "this client's records from dicts", "orjson.loads"): Target(at_most=4),
-    ("scanning", "this client, 50 ms", "least possible, 50 ms"): Target(at_most=1.15),
-    ("inventory", "sync into SQLite (.db)", "scan"): Target(at_least=0.5),
+    ("structuring", "this client, dicts to records", "orjson.loads"): Target(at_most=4),
+    ("scanning", "this client, 50 ms", "theoretical minimum, 50 ms"): Target(at_most=1.15),
+    ("inventory", "sync to SQLite (.db)", "scan"): Target(at_least=0.5),
     ("memory", "scan, large", "scan, small"): Target(at_most=20),
     ("startup", "import northflank_async", "import aiohttp"): Target(at_most=1.25),
     ("startup", "northflank-async --help", "import aiohttp"): Target(at_most=2),
 }
-"""By group, row, and the row that it is compared to. In megabytes it is how much more, elsewhere how many times."""
+"""By group, row, and the row to compare with: a difference in MB for memory, a ratio for everything else."""

@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from benchmarks.answers import answers, backup
-from benchmarks.rows import DIFFERENCE, Row, Sample, interleave, row
+from benchmarks.responses import all_responses, backup
+from benchmarks.results import DIFFERENCE, Row, Sample, interleave, make_row
 from benchmarks.table import to_json, to_markdown
 from benchmarks.targets import TARGETS
 
@@ -30,7 +30,7 @@ def test_a_group_measures_every_contestant_and_compares_its_targets(group: str, 
     rows = json.loads(results.read_text(encoding="utf-8"))["rows"]
     for found in rows:
         assert found["name"] in done.stdout
-        assert found["missing"] == ("there is no node" if "JavaScript" in found["name"] else None)
+        assert found["missing"] == ("node is not installed" if "JavaScript" in found["name"] else None)
         assert found["missing"] or found["value"]["median"] > 0
     assert targets_of(rows) == {key for key in TARGETS if key[0] == group and "JavaScript" not in key[2]}
 
@@ -50,7 +50,7 @@ def test_an_unknown_group_is_an_error_before_anything_is_measured() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        "python -m benchmarks: error: there is no group pagination; there are paginator, structuring, scanning,"
+        "python -m benchmarks: error: unknown group: pagination; choose from paginator, structuring, scanning,"
         " inventory, memory, startup"
     )
 
@@ -82,7 +82,7 @@ def documented_fields(schema: dict[str, Any], place: str = "") -> set[str]:
 
 
 def test_every_page_has_a_response_and_so_has_an_addon_without_backups() -> None:
-    found = [(target.path.rpartition("/v1/")[2], target.cursor.lstrip("0")) for target, _ in answers(1, 2, [0, 150])]
+    found = [(key.path.rpartition("/v1/")[2], key.cursor.lstrip("0")) for key, _ in all_responses(1, 2, [0, 150])]
     assert found == [
         ("projects", ""),
         ("projects/project-0/addons", ""),
@@ -102,7 +102,7 @@ def test_contestants_take_turns_and_each_goes_first_once() -> None:
 def compared(*, typed: list[float], sdk: list[float]) -> Row:
     name, other = "this client, typed records", "Python SDK, one httpx client"
     samples = {name: [Sample(value) for value in typed], other: [Sample(value) for value in sdk]}
-    return row("paginator", name, "records/s", samples, [other, "a contestant that did not run"])
+    return make_row("paginator", name, "records/s", samples, [other, "a contestant that did not run"])
 
 
 def test_comparisons_are_made_within_each_round() -> None:
@@ -122,11 +122,11 @@ def test_a_missed_target_is_reported() -> None:
 
 def test_memory_is_compared_by_its_difference() -> None:
     samples = {"scan, small": [Sample(40)], "scan, large": [Sample(61)]}
-    table = to_markdown([row("memory", "scan, large", "MB", samples, ["scan, small"], kind=DIFFERENCE)])
-    assert "| +21.0 MB to scan, small | at most 20: missed |" in table
+    table = to_markdown([make_row("memory", "scan, large", "MB", samples, ["scan, small"], kind=DIFFERENCE)])
+    assert "| +21.0 MB vs. scan, small | at most 20: missed |" in table
 
 
 def test_a_missing_contestant_is_reported_with_the_reason() -> None:
-    assert "| node client | missing: there is no node |" in to_markdown(
-        [Row("any", "node client", "s", missing="there is no node")]
+    assert "| node client | missing: node is not installed |" in to_markdown(
+        [Row("any", "node client", "s", missing="node is not installed")]
     )

@@ -1,1 +1,1 @@
-"""What is measured. Each is a program that reads all there is and prints what that took, as one line of JSON."""
+"""The measured programs. Each reads everything and prints its measurement as one line of JSON."""

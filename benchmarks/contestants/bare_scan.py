@@ -1,7 +1,7 @@
-"""The backups of all addons with what a client can hardly do without.
+"""The minimum that a scan of all addons has to do.
 
-aiohttp, as many workers, orjson, the cursors followed. It makes no records, checks and retries nothing, knows no rate
-limit, and takes the pages in the order of a queue, which keeps all workers busy to the end.
+Workers fetch with aiohttp, parse with orjson and follow the cursors: no records, no validation, no retries, no rate
+limit. Pages are fetched in the order of a queue, which keeps all workers busy to the end.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ from typing import Any
 import aiohttp
 import orjson
 
-from benchmarks.answers import PER_PAGE
+from benchmarks.responses import PER_PAGE
 
-_BELOW = {"projects": "addons", "addons": "backups"}
+_CHILD_LISTINGS = {"projects": "addons", "addons": "backups"}
 
 
 class BareScan:
-    """Workers that take the next page from a queue."""
+    """Workers that fetch pages from a queue."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -24,7 +24,7 @@ class BareScan:
         self._queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
     async def read(self, path: str, concurrency: int) -> int:
-        """The number of backups below the listing at that path."""
+        """Read everything below the listing at `path`; return the number of backups."""
         self._put(path)
         async with asyncio.TaskGroup() as tasks:
             workers = [tasks.create_task(self._work()) for _ in range(concurrency)]
@@ -41,17 +41,17 @@ class BareScan:
             path, query = await self._queue.get()
             async with self._session.get(path + query) as response:
                 response.raise_for_status()
-                self._take(path, orjson.loads(await response.read()))
+                self._process(path, orjson.loads(await response.read()))
             self._queue.task_done()
 
-    def _take(self, path: str, answer: dict[str, Any]) -> None:
+    def _process(self, path: str, body: dict[str, Any]) -> None:
         name = path.rpartition("/")[2]
-        items = answer["data"][name]
-        if name not in _BELOW:
+        items = body["data"][name]
+        if name not in _CHILD_LISTINGS:
             for _ in items:
                 self._backups += 1
         else:
             for item in items:
-                self._put(f"{path}/{item['id']}/{_BELOW[name]}")
-        if answer["pagination"]["hasNextPage"]:
-            self._put(path, f"&cursor={answer['pagination']['cursor']}")
+                self._put(f"{path}/{item['id']}/{_CHILD_LISTINGS[name]}")
+        if body["pagination"]["hasNextPage"]:
+            self._put(path, f"&cursor={body['pagination']['cursor']}")

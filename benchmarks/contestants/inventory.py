@@ -2,8 +2,8 @@
 
     python -m benchmarks.contestants.inventory bare|scan|.db|.jsonl|.csv|.parquet URL CONCURRENCY cold|warm
 
-"scan" is `nf.scan()`; an ending is the whole export from the API into such a new file, and into `.db` that is
-`Inventory.sync`. A warm one has read the first project before, a cold one nothing.
+"scan" is `nf.scan()`; a suffix is an export from the API to a new file, and `.db` is `Inventory.sync`. A warm
+contestant reads one project first; a cold one does not.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.answers import project_id
-from benchmarks.contestants.stopwatch import report
+from benchmarks.contestants.measurement import measure
+from benchmarks.responses import project_id
 
 TOKEN = "benchmark-token"
-FIRST = project_id(0)
+FIRST_PROJECT = project_id(0)
 
 
 async def bare(url: str, concurrency: int, warm: bool) -> None:
@@ -29,7 +29,7 @@ async def bare(url: str, concurrency: int, warm: bool) -> None:
         async def read(path: str = "/v1/projects") -> int:
             return await BareScan(session).read(path, concurrency)
 
-        await report(read, (lambda: read(f"/v1/projects/{FIRST}/addons")) if warm else None)
+        await measure(read, (lambda: read(f"/v1/projects/{FIRST_PROJECT}/addons")) if warm else None)
 
 
 async def scan(url: str, concurrency: int, warm: bool) -> None:
@@ -39,15 +39,15 @@ async def scan(url: str, concurrency: int, warm: bool) -> None:
 
         async def read(projects: Sequence[str] | None = None) -> int:
             count = 0
-            async with nf.scan(projects, concurrency=concurrency) as found:
-                async for _ in found:
+            async with nf.scan(projects, concurrency=concurrency) as scan:
+                async for _ in scan:
                     count += 1
             return count
 
-        await report(read, (lambda: read([FIRST])) if warm else None)
+        await measure(read, (lambda: read([FIRST_PROJECT])) if warm else None)
 
 
-async def export_to(ending: str, url: str, concurrency: int, warm: bool) -> None:
+async def export_to(suffix: str, url: str, concurrency: int, warm: bool) -> None:
     from northflank_async import Northflank
     from northflank_async.inventory import Query
     from northflank_async.inventory.export import export
@@ -56,10 +56,10 @@ async def export_to(ending: str, url: str, concurrency: int, warm: bool) -> None
         async with Northflank(TOKEN, base_url=url) as nf:
 
             async def read(projects: Sequence[str] | None = None) -> int:
-                file = Path(folder, f"{'part' if projects else 'inventory'}{ending}")
+                file = Path(folder, f"{'warm-up' if projects else 'inventory'}{suffix}")
                 return (await export(str(file), Query(nf, projects=projects), concurrency=concurrency)).backups
 
-            await report(read, (lambda: read([FIRST])) if warm else None)
+            await measure(read, (lambda: read([FIRST_PROJECT])) if warm else None)
 
 
 async def main(name: str, url: str, concurrency: str, start: str) -> None:

@@ -1,17 +1,17 @@
-// All backups of one addon with the official JavaScript client, as `paginator.py` reads them.
+// Reads all backups of one addon with the official JavaScript client, like `paginator.py`.
 //
-//     node benchmarks/contestants/javascript_client.mjs as-it-comes|kept-alive URL PROJECT ADDON PER_PAGE TURNS
+//     node benchmarks/contestants/javascript_client.mjs default|keep-alive URL PROJECT ADDON PER_PAGE REPEATS
 
 import http from 'node:http';
 
 import { ApiClient, ApiClientInMemoryContextProvider } from '@northflank/js-client';
 
-const [connections, url, projectId, addonId, perPage, turns] = process.argv.slice(2);
+const [connections, url, projectId, addonId, perPage, repeats] = process.argv.slice(2);
 
 const provider = new ApiClientInMemoryContextProvider();
 await provider.addContext({ name: 'benchmark', token: 'benchmark-token', host: url });
-// As it comes, it opens a connection for each page.
-const agent = connections === 'kept-alive' ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
+// By default, the client opens a connection for each page.
+const agent = connections === 'keep-alive' ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
 const client = new ApiClient(provider, { throwErrorOnHttpErrorCode: true, agent });
 
 async function read() {
@@ -22,13 +22,13 @@ async function read() {
   return listing.data.backups.length;
 }
 
-await read(); // warms up
-const clock = performance.now();
-const before = process.cpuUsage();
+await read(); // warm-up
+const started = performance.now();
+const cpuStarted = process.cpuUsage();
 let records = 0;
-for (let turn = 0; turn < Number(turns); turn++) records += await read();
-const seconds = (performance.now() - clock) / 1000;
-const { user, system } = process.cpuUsage(before);
-const peak = process.resourceUsage().maxRSS * 1024;
-console.log(JSON.stringify({ records, seconds, processor: (user + system) / 1e6, peak }));
+for (let i = 0; i < Number(repeats); i++) records += await read();
+const seconds = (performance.now() - started) / 1000;
+const { user, system } = process.cpuUsage(cpuStarted);
+const peak_bytes = process.resourceUsage().maxRSS * 1024;
+console.log(JSON.stringify({ records, seconds, cpu_seconds: (user + system) / 1e6, peak_bytes }));
 process.exit();

@@ -1,9 +1,8 @@
-"""All backups of one addon, page after page, on one connection.
+"""All backups of one addon, one page after another, on one connection.
 
-    python -m benchmarks.contestants.paginator NAME URL ADDON PAGES TURNS
+    python -m benchmarks.contestants.paginator NAME URL ADDON PAGES REPEATS
 
-Each imports what it needs and nothing of the others, and reads everything once to warm up, and in so many turns to be
-measured.
+Each contestant imports only its own dependencies. It reads everything once to warm up, then REPEATS times measured.
 """
 
 import asyncio
@@ -11,23 +10,23 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from benchmarks.answers import PER_PAGE, addon_id, backups_path, cursor_of, project_id
-from benchmarks.contestants.stopwatch import report
+from benchmarks.contestants.measurement import measure
+from benchmarks.responses import PER_PAGE, addon_id, backups_path, cursor_for, project_id
 
 TOKEN = "benchmark-token"
 
 
 class Listing(NamedTuple):
-    """What there is to read."""
+    """The listing to read."""
 
     url: str
     addon: int
     pages: int
-    turns: int
+    repeats: int
 
 
 async def body(listing: Listing) -> None:
-    """aiohttp, asking for what it knows is there, and looking at none of it."""
+    """Fetch the known pages with aiohttp and discard the bodies."""
     import aiohttp
 
     path = backups_path(0, listing.addon)
@@ -35,16 +34,16 @@ async def body(listing: Listing) -> None:
 
         async def read() -> int:
             for page in range(listing.pages):
-                async with session.get(f"{path}?per_page={PER_PAGE}&cursor={cursor_of(page)}") as response:
+                async with session.get(f"{path}?per_page={PER_PAGE}&cursor={cursor_for(page)}") as response:
                     response.raise_for_status()
                     await response.read()
             return listing.pages * PER_PAGE
 
-        await report(read, warm_up=read, turns=listing.turns)
+        await measure(read, warm_up=read, repeats=listing.repeats)
 
 
 async def floor(listing: Listing) -> None:
-    """aiohttp and orjson: what a client that turns pages can hardly do without."""
+    """Follow the cursors with aiohttp and orjson: the minimum for any paginator."""
     import aiohttp
     import orjson
 
@@ -63,11 +62,11 @@ async def floor(listing: Listing) -> None:
                 url = f"{path}&cursor={pagination['cursor']}" if pagination["hasNextPage"] else ""
             return count
 
-        await report(read, warm_up=read, turns=listing.turns)
+        await measure(read, warm_up=read, repeats=listing.repeats)
 
 
 async def typed(listing: Listing) -> None:
-    """This client, as it is used: checked records."""
+    """Read validated records with this client."""
     from northflank_async import Northflank
 
     async with Northflank(TOKEN, base_url=listing.url) as nf:
@@ -79,11 +78,11 @@ async def typed(listing: Listing) -> None:
                 count += 1
             return count
 
-        await report(read, warm_up=read, turns=listing.turns)
+        await measure(read, warm_up=read, repeats=listing.repeats)
 
 
 async def data(listing: Listing) -> None:
-    """This client, of which only the JSON of each page is looked at."""
+    """Read the plain JSON of each page with this client."""
     from northflank_async import Northflank
 
     async with Northflank(TOKEN, base_url=listing.url) as nf:
@@ -96,11 +95,11 @@ async def data(listing: Listing) -> None:
                     count += 1
             return count
 
-        await report(read, warm_up=read, turns=listing.turns)
+        await measure(read, warm_up=read, repeats=listing.repeats)
 
 
 async def sdk(listing: Listing) -> None:
-    """The official SDK with a client of the caller's, which keeps the connection."""
+    """Use the official SDK with one httpx client, which keeps its connection."""
     import httpx
     from northflank import AsyncApiClient
 
@@ -108,25 +107,25 @@ async def sdk(listing: Listing) -> None:
         await _sdk(AsyncApiClient(TOKEN, base_url=listing.url, async_http_client=client), listing)
 
 
-async def sdk_as_it_comes(listing: Listing) -> None:
-    """The official SDK, which makes a client for each call."""
+async def sdk_default(listing: Listing) -> None:
+    """Use the official SDK with default settings: it creates an httpx client for each call."""
     from northflank import AsyncApiClient
 
     await _sdk(AsyncApiClient(TOKEN, base_url=listing.url), listing)
 
 
-async def _sdk(client: Any, listing: Listing) -> None:  # not to import it for the others
+async def _sdk(client: Any, listing: Listing) -> None:  # Any: only two contestants import the SDK
     async def read() -> int:
-        found = await client.get.addon.backups.all(
+        response = await client.get.addon.backups.all(
             project_id=project_id(0), addon_id=addon_id(listing.addon), per_page=PER_PAGE
         )
-        return len(found.data["backups"])
+        return len(response.data["backups"])
 
-    await report(read, warm_up=read, turns=listing.turns)
+    await measure(read, warm_up=read, repeats=listing.repeats)
 
 
 CONTESTANTS: dict[str, Callable[[Listing], Awaitable[None]]] = {
-    contestant.__name__: contestant for contestant in (body, floor, typed, data, sdk, sdk_as_it_comes)
+    contestant.__name__: contestant for contestant in (body, floor, typed, data, sdk, sdk_default)
 }
 
 

@@ -1,6 +1,6 @@
-"""One page of 100 backups, again and again, without a network.
+"""One page of 100 backups, parsed or structured repeatedly, without a network.
 
-python -m benchmarks.contestants.structuring json|orjson|records TURNS
+python -m benchmarks.contestants.structuring json|orjson|records REPEATS
 """
 
 import asyncio
@@ -8,8 +8,8 @@ import json
 import sys
 from collections.abc import Callable
 
-from benchmarks.answers import PER_PAGE, backups_body
-from benchmarks.contestants.stopwatch import report
+from benchmarks.contestants.measurement import measure
+from benchmarks.responses import PER_PAGE, backups_body
 
 
 def standard_library() -> Callable[[], object]:
@@ -25,7 +25,7 @@ def orjson() -> Callable[[], object]:
 
 
 def records() -> Callable[[], object]:
-    """From plain dicts to records, as a page's are made."""
+    """Create records from plain dicts, as a page does."""
     from northflank_async.records import Backup, structure_all
 
     items = json.loads(backups_body())["data"]["backups"]
@@ -35,15 +35,15 @@ def records() -> Callable[[], object]:
 CONTESTANTS = {"json": standard_library, "orjson": orjson, "records": records}
 
 
-async def main(name: str, turns: str) -> None:
-    turn = CONTESTANTS[name]()
+async def main(name: str, repeats: str) -> None:
+    repeat = CONTESTANTS[name]()
 
     async def read() -> int:
-        for _ in range(int(turns)):
-            turn()
-        return int(turns) * PER_PAGE
+        for _ in range(int(repeats)):
+            repeat()
+        return int(repeats) * PER_PAGE
 
-    await report(read, warm_up=read)
+    await measure(read, warm_up=read)
 
 
 if __name__ == "__main__":

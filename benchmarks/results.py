@@ -1,4 +1,4 @@
-"""The rows of the table: medians of rounds, and how they compare."""
+"""The rows of the table: medians over rounds, and their comparisons."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -7,21 +7,21 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from benchmarks.process import Contestant, Measure
+from benchmarks.process import Contestant, Measurement
 from benchmarks.targets import TARGETS, Target
 
 T = TypeVar("T")
 
-RATIO, DIFFERENCE = "times", "more than"
+RATIO, DIFFERENCE = "ratio", "difference"
 
 
 @frozen
 class Spread:
-    """A median, and what it lies between."""
+    """A median with its minimum and maximum."""
 
     median: float
-    smallest: float
-    largest: float
+    minimum: float
+    maximum: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
@@ -30,7 +30,7 @@ class Spread:
 
 @frozen
 class Comparison:
-    """How a row compares to another: the median of what it is in each round."""
+    """One row compared with another (`to`), round by round."""
 
     kind: str
     to: str
@@ -44,71 +44,73 @@ class Comparison:
 
 @frozen
 class Row:
-    """What was measured of one contestant, or why nothing was."""
+    """The result of one contestant, or the reason why there is none (`missing`)."""
 
     group: str
     name: str
     unit: str
     value: Spread | None = None
-    also: Mapping[str, Spread] = field(factory=dict)
+    details: Mapping[str, Spread] = field(factory=dict)
     comparisons: Sequence[Comparison] = ()
     missing: str | None = None
 
 
 @frozen
 class Sample:
-    """What one round says of a contestant: the value, and by their units what else there is to say."""
+    """The result of one round: the value, and further figures by their unit."""
 
     value: float
-    also: Mapping[str, float] = field(factory=dict)
+    details: Mapping[str, float] = field(factory=dict)
 
 
-def rounds(
-    group: str, contestants: Mapping[str, Contestant], count: int, sample: Callable[[Measure], Sample]
+def run_rounds(
+    group: str, contestants: Mapping[str, Contestant], rounds: int, to_sample: Callable[[Measurement], Sample]
 ) -> dict[str, list[Sample]]:
-    """Run every contestant that can take part once a round."""
+    """Run every contestant that is not missing once per round."""
 
     def sampled(contestant: Contestant) -> Callable[[], Sample]:
-        return lambda: sample(contestant.measure())
+        return lambda: to_sample(contestant.run())
 
     runs = {name: sampled(contestant) for name, contestant in contestants.items() if contestant.missing is None}
-    return interleave(group, runs, count)
+    return interleave(group, runs, rounds)
 
 
-def interleave(group: str, runs: Mapping[str, Callable[[], T]], count: int) -> dict[str, list[T]]:
-    """What each run gives in each round. Each round begins with another, so that none is always after the same."""
+def interleave(group: str, runs: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """Run everything once per round. Each round starts with another one, so that none always follows the same."""
     results: dict[str, list[T]] = {name: [] for name in runs}
     names = list(runs)
-    for number in range(count):
+    for number in range(rounds):
         start = number % len(names)
         for name in names[start:] + names[:start]:
-            print(f"{group}, round {number + 1} of {count}: {name}", file=sys.stderr, flush=True)
+            print(f"{group}, round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
             results[name].append(runs[name]())
     return results
 
 
-def row(
+def make_row(
     group: str,
     name: str,
     unit: str,
     samples: Mapping[str, Sequence[Sample]],
-    to: Sequence[str] = (),
+    compare_to: Sequence[str] = (),
     *,
     kind: str = RATIO,
 ) -> Row:
-    """The row of that name, compared with those others that were measured too."""
+    """Summarize one contestant, compared with those of the others that took part."""
     own = samples[name]
     return Row(
         group,
         name,
         unit,
         value=Spread.of([sample.value for sample in own]),
-        also={what: Spread.of([sample.also[what] for sample in own]) for what in own[0].also},
-        comparisons=[_compare(group, name, other, samples, kind) for other in to if other in samples and other != name],
+        details={unit: Spread.of([sample.details[unit] for sample in own]) for unit in own[0].details},
+        comparisons=[
+            _compare(group, name, other, samples, kind) for other in compare_to if other in samples and other != name
+        ],
     )
 
 
 def _compare(group: str, name: str, other: str, samples: Mapping[str, Sequence[Sample]], kind: str) -> Comparison:
-    pairs = [(own.value, its.value) for own, its in zip(samples[name], samples[other], strict=True)]
-    values = [own / its if kind == RATIO else own - its for own, its in pairs]
+    pairs = [(a.value, b.value) for a, b in zip(samples[name], samples[other], strict=True)]
+    values = [a / b if kind == RATIO else a - b for a, b in pairs]
     return Comparison(kind, other, Spread.of(values), TARGETS.get((group, name, other)))

@@ -1,7 +1,7 @@
-"""The answers of the server, all of them rendered before the first request.
+"""The server's responses, all rendered before the first request.
 
-Every backup has all the 17 fields that the API documents for the listing. All addons have the same backups, so that a
-million of them take no more memory than the addon that has most.
+Every backup has all 17 fields that the API documents for the listing. The addons share their backups, so that a million
+of them take no more memory than the largest addon.
 """
 
 import json
@@ -28,8 +28,8 @@ _HEAD = (
 Json = dict[str, Any]
 
 
-class Target(NamedTuple):
-    """What is asked for: a path, and the cursor of a page after the first."""
+class PageKey(NamedTuple):
+    """Identifies a page: a path, and the cursor of a page after the first."""
 
     path: str
     cursor: str = ""
@@ -47,46 +47,46 @@ def backups_path(project: int, addon: int) -> str:
     return f"/v1/projects/{project_id(project)}/addons/{addon_id(addon)}/backups"
 
 
-def cursor_of(page: int) -> str:
-    """Where that page begins, the first being 0; as long as the API's."""
+def cursor_for(page: int) -> str:
+    """Return a page's cursor, as long as the API's. The first page is 0 and has none."""
     return f"{page:024}" if page else ""
 
 
-def answers(projects: int, addons: int, backups: Sequence[int]) -> Iterator[tuple[Target, bytes]]:
-    """Each answer that there is, with what it is asked for by.
+def all_responses(projects: int, addons: int, backups: Sequence[int]) -> Iterator[tuple[PageKey, bytes]]:
+    """Render every response of a company, with its key.
 
     Args:
-        projects: how many.
-        addons: of each project.
-        backups: of the addons in turn, again from the first when it has come to the last.
+        projects: the number of projects.
+        addons: the number of addons in each project.
+        backups: the numbers of backups, assigned to the addons in turn.
     """
-    listings = [pages("backups", [backup(number) for number in range(count)]) for count in backups]
-    yield from _at("/v1/projects", pages("projects", [_project(number) for number in range(projects)]))
+    listings = [render_pages("backups", [backup(number) for number in range(count)]) for count in backups]
+    yield from _keyed("/v1/projects", render_pages("projects", [_project(number) for number in range(projects)]))
     for project in range(projects):
-        addon_pages = pages("addons", [_addon(project, number) for number in range(addons)])
-        yield from _at(f"/v1/projects/{project_id(project)}/addons", addon_pages)
+        addon_pages = render_pages("addons", [_addon(project, number) for number in range(addons)])
+        yield from _keyed(f"/v1/projects/{project_id(project)}/addons", addon_pages)
         for addon in range(addons):
-            yield from _at(backups_path(project, addon), listings[(project * addons + addon) % len(listings)])
+            yield from _keyed(backups_path(project, addon), listings[(project * addons + addon) % len(listings)])
 
 
 def render(content: object, status: str = "200 OK") -> bytes:
-    """An answer with that JSON."""
+    """Render a response with a JSON body."""
     body = json.dumps(content, separators=(",", ":")).encode()
     return _HEAD.format(status=status, length=len(body)).encode() + body
 
 
-def pages(name: str, items: Sequence[Json]) -> list[bytes]:
-    """The listing of these items, page by page; one without any has one page."""
+def render_pages(name: str, items: Sequence[Json]) -> list[bytes]:
+    """Render a listing page by page. An empty listing has one page."""
     return [render(_page(name, items, offset)) for offset in range(0, max(1, len(items)), PER_PAGE)]
 
 
 def backups_body() -> bytes:
-    """The JSON of one full page of backups."""
-    return pages("backups", [backup(number) for number in range(PER_PAGE)])[0].partition(b"\r\n\r\n")[2]
+    """Render the body of one full page of backups."""
+    return render_pages("backups", [backup(number) for number in range(PER_PAGE)])[0].partition(b"\r\n\r\n")[2]
 
 
 def backup(age: int) -> Json:
-    """The backup that is so many hours older than the newest."""
+    """Create a backup that is `age` hours older than the newest one."""
     uid = UUID(bytes=blake2b(str(age).encode(), digest_size=16).digest(), version=4)
     created = _NEWEST - timedelta(hours=age, milliseconds=age * 37 % 60_000)
     return {
@@ -125,13 +125,13 @@ def _addon(project: int, number: int) -> Json:
 def _page(name: str, items: Sequence[Json], offset: int) -> Json:
     part = items[offset : offset + PER_PAGE]
     more = offset + PER_PAGE < len(items)
-    cursor = {"cursor": cursor_of(offset // PER_PAGE + 1)} if more else {}
+    cursor = {"cursor": cursor_for(offset // PER_PAGE + 1)} if more else {}
     return {"data": {name: part}, "pagination": {"hasNextPage": more, "count": len(part), **cursor}}
 
 
-def _at(path: str, listing: Sequence[bytes]) -> Iterator[tuple[Target, bytes]]:
+def _keyed(path: str, listing: Sequence[bytes]) -> Iterator[tuple[PageKey, bytes]]:
     for number, page in enumerate(listing):
-        yield Target(path, cursor_of(number)), page
+        yield PageKey(path, cursor_for(number)), page
 
 
 def _iso(time: datetime) -> str:
