@@ -1,8 +1,8 @@
-"""Export a simulated account, kill the export halfway, and resume it.
+"""Export the inventory of a simulated company; the export is killed and resumed.
 
     python -m examples.interrupted_export build/inventory.jsonl
 
-Needs only the extra `cli`: `pip install 'northflank-async[cli]'`.
+It needs only the extra for the command line: `pip install 'northflank-async[cli]'`.
 """
 
 import asyncio
@@ -12,37 +12,41 @@ from pathlib import Path
 
 from northflank_async.simulator import Simulator
 
-LATENCY = 0.15
-KILLED_AFTER = 20
+LATENCY = 0.15  # seconds
+KILL_AFTER = 20  # requests
 CONCURRENCY = 8
 
 
 async def main(target: Path) -> None:
-    for leftover in target.parent.glob(f"{target.name}*"):
-        leftover.unlink()
+    for path in files_of(target):  # of an earlier demo
+        path.unlink()
     async with Simulator(latency=LATENCY, rate_limit=1000) as sim:
-        print(f"A simulated account at {sim.url}: {LATENCY} s for each response, 1000 requests an hour.\n")
+        print(f"A simulated company at {sim.url}: {LATENCY} s per response, 1000 requests an hour.\n")
         environment = {**os.environ, "NORTHFLANK_API_TOKEN": sim.token, "NORTHFLANK_API_BASE_URL": sim.url}
         command = ["export", str(target), "--concurrency", str(CONCURRENCY)]
 
         print(f"$ northflank-async {' '.join(command)}", flush=True)
         process = await start(command, environment)
-        while len(sim.requests) < KILLED_AFTER and process.returncode is None:
+        while len(sim.requests) < KILL_AFTER and process.returncode is None:
             await asyncio.sleep(0.01)
         process.kill()
         await process.wait()
-        before = len(sim.requests)
-        print(f"\nKilled (SIGKILL) after {before} requests, with up to {CONCURRENCY} in flight.")
-        print(f"{target} {'exists' if target.exists() else 'does not exist'}; the pages read so far are next to it:")
-        print(*(f"  {path}\n" for path in sorted(target.parent.glob(f"{target.name}*"))), sep="")
+        print(f"\nKilled (SIGKILL) after {len(sim.requests)} requests, with up to {CONCURRENCY} in flight.")
+        print(f"{target} {'exists' if target.exists() else 'does not exist yet'}. Pages and checkpoints are saved in:")
+        print(*(f"  {path}\n" for path in files_of(target)), sep="")
 
         print(f"$ northflank-async {' '.join(command)}", flush=True)
         process = await start(command, environment)
         if await process.wait():
-            sys.exit("the second export failed")
-        print(f"\n{len(sim.requests)} requests in total: only those in flight at the kill were repeated.")
+            sys.exit("The second export failed.")
+        print(f"\nKilled and resumed: {len(sim.requests)} requests; only those in flight at the kill were repeated.")
     with target.open(encoding="utf-8") as lines:
         print(f"The first line of {target}:\n{next(lines)[:240]} …")
+
+
+def files_of(target: Path) -> list[Path]:
+    """The file, and the files that an unfinished export keeps beside it."""
+    return sorted(target.parent.glob(f"{target.name}*"))
 
 
 async def start(command: list[str], environment: dict[str, str]) -> asyncio.subprocess.Process:

@@ -1,4 +1,4 @@
-"""The README's code blocks run as they stand."""
+"""Every code block of the README runs unchanged."""
 
 import ast
 import asyncio
@@ -43,11 +43,11 @@ def environment(simulator: Simulator) -> dict[str, str]:
     }
 
 
-def test_every_block_is_of_a_language_that_is_tested_here() -> None:
+def test_every_block_has_a_tested_language() -> None:
     assert {name for name, _ in BLOCKS} == {"python", "sh", "sql", "console", "json", "text"}
 
 
-def test_the_first_example_runs_as_a_program_of_its_own(northflank_simulator: Simulator, tmp_path: Path) -> None:
+def test_the_first_example_is_a_complete_program(northflank_simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text(blocks("python")[0])
     done = subprocess.run(
         [sys.executable, "-W", "error", "example.py"],
@@ -58,7 +58,7 @@ def test_the_first_example_runs_as_a_program_of_its_own(northflank_simulator: Si
 
 
 class PollingClock(ManualClock):
-    """Leaps over the pauses of whoever polls; for all else, no time passes."""
+    """Skips pauses of up to a minute, so that polling takes no time; otherwise stands still."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> ManualTimer:
         if when - self.now <= 60:
@@ -72,7 +72,7 @@ CLOCK = PollingClock()
 @pytest.mark.parametrize(
     "northflank_simulator", [{"clock": CLOCK.time, "downloads": Downloads(size=3_000_000)}], indirect=True
 )
-async def test_the_examples_run_one_after_the_other(
+async def test_the_examples_run_in_order(
     northflank_simulator: Simulator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -80,18 +80,18 @@ async def test_the_examples_run_one_after_the_other(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with Northflank(clock=CLOCK) as nf:
-        scope: dict[str, Any] = {"nf": nf, "asyncio": asyncio}
+        namespace: dict[str, Any] = {"nf": nf, "asyncio": asyncio}
         for block in blocks("python")[1:]:
             code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            result = eval(code, scope)
+            result = eval(code, namespace)
             if inspect.isawaitable(result):
                 await result
-        assert len(scope["backups"]) == 225
+        assert len(namespace["backups"]) == 225
         assert (tmp_path / "before-the-upgrade.zst").stat().st_size == 3_000_000
     assert "example-backup" in capsys.readouterr().out
 
 
-def test_the_example_of_a_test_passes_with_nothing_but_the_fixture_that_comes_with_the_package(tmp_path: Path) -> None:
+def test_the_example_test_passes_with_only_the_included_fixture(tmp_path: Path) -> None:
     (tmp_path / "test_example.py").write_text(next(block for block in blocks("python") if "def test_" in block))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -99,7 +99,7 @@ def test_the_example_of_a_test_passes_with_nothing_but_the_fixture_that_comes_wi
     assert done.stdout.splitlines()[-1].startswith("1 passed"), done.stdout
 
 
-# A backup takes no time to be waited for, and the link to it holds for long enough.
+# Fast enough that a backup ends at once, slow enough that its link does not expire.
 @pytest.mark.parametrize("northflank_simulator", [{"speed": 5000.0}], indirect=True)
 def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQL, tmp_path: Path) -> None:
     url = postgresql.create("readme")
@@ -124,7 +124,7 @@ def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQ
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("console") if "simulate --port" not in block])
-def test_a_command_prints_what_is_shown(northflank_simulator: Simulator, block: str) -> None:
+def test_a_command_prints_the_output_shown(northflank_simulator: Simulator, block: str) -> None:
     command, _, shown = block.partition("\n")
     done = subprocess.run(
         ["sh", "-ec", command.removeprefix("$ ")],
@@ -133,7 +133,7 @@ def test_a_command_prints_what_is_shown(northflank_simulator: Simulator, block: 
     assert done.stdout == shown
 
 
-async def test_the_simulator_prints_what_is_shown(unused_tcp_port: int) -> None:
+async def test_the_simulator_prints_the_output_shown(unused_tcp_port: int) -> None:
     (block,) = (block for block in blocks("console") if "simulate --port" in block)
     shown = block.replace("8080", str(unused_tcp_port)).splitlines()
     process = await asyncio.create_subprocess_exec(
@@ -148,17 +148,18 @@ async def test_the_simulator_prints_what_is_shown(unused_tcp_port: int) -> None:
         await process.communicate()
 
 
-def test_the_demo_is_an_export_that_is_killed_and_goes_on(tmp_path: Path) -> None:
+def test_the_demo_kills_and_resumes_an_export(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "examples.interrupted_export", tmp_path / "inventory.jsonl"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "Killed (SIGKILL) after" in done.stdout
     assert ", resumed)" in done.stdout
+    assert "Killed and resumed" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["inventory.jsonl"]
 
 
-def test_the_line_that_is_shown_is_the_first_of_an_export(northflank_simulator: Simulator, tmp_path: Path) -> None:
+def test_the_line_shown_is_the_first_of_an_export(northflank_simulator: Simulator, tmp_path: Path) -> None:
     subprocess.run(
         ["northflank-async", "export", "inventory.jsonl"],
         cwd=tmp_path, env=environment(northflank_simulator), capture_output=True, check=True,
@@ -167,7 +168,7 @@ def test_the_line_that_is_shown_is_the_first_of_an_export(northflank_simulator: 
         assert json.loads(file.readline()) == json.loads(blocks("json")[0])
 
 
-def test_the_tree_of_errors_is_the_one_in_the_code() -> None:
+def test_the_error_tree_matches_the_code() -> None:
     names = r"(\w+Error|\w+Request|\w+Denied|\w+Found|Conflict|RateLimited|RunFailed)\b"
     assert re.findall(names, blocks("text")[0]) == re.findall(names, error_tree or "")
 
