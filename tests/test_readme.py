@@ -1,4 +1,4 @@
-"""Every code block of the README runs unchanged."""
+"""Every code block of the README runs unchanged, and CONTRIBUTING points to code that exists."""
 
 import ast
 import asyncio
@@ -26,6 +26,7 @@ from tests.support.postgresql import PostgreSQL
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
 
 
@@ -192,3 +193,15 @@ def test_the_install_commands_work_in_a_fresh_environment(tmp_path: Path) -> Non
         cwd=tmp_path, env=path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.startswith("northflank-async, version 0.")
+
+
+def test_contributing_names_where_each_rule_lives() -> None:
+    rules = re.findall(r"^\|[^|]+\| `([\w/]+\.py)` \| `(\w+)` \|$", CONTRIBUTING, re.M)
+    assert len(rules) > 15
+    assert [rule for rule in rules if not is_defined(*rule)] == []
+
+
+def is_defined(module: str, name: str) -> bool:
+    path = ROOT / "northflank_async" / module
+    definition = rf"^(?:\s*(?:async )?(?:def|class) {name}\b|{name}\b)"
+    return path.is_file() and bool(re.search(definition, path.read_text(encoding="utf-8"), re.M))
