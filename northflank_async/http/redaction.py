@@ -6,7 +6,7 @@ from typing import Any
 from northflank_async.errors import ApiError, NorthflankError
 
 _SHORTEST = 8
-"""Characters. Redacting a shorter secret would garble messages: a token "t" would as_secret each t."""
+"""Characters. Redacting a shorter secret would garble messages: a token "t" would hide each t."""
 
 
 class Secret(str):
