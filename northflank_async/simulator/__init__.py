@@ -1,8 +1,9 @@
 """A simulated Northflank API with a generated inventory, for demos and tests."""
 
 from northflank_async.simulator.faults import Faults
+from northflank_async.simulator.identity import Identity
 from northflank_async.simulator.middleware import RequestRecord
 from northflank_async.simulator.server import Simulator
 from northflank_async.simulator.storage import Downloads
 
-__all__ = ["Downloads", "Faults", "RequestRecord", "Simulator"]
+__all__ = ["Downloads", "Faults", "Identity", "RequestRecord", "Simulator"]

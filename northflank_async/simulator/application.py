@@ -4,6 +4,7 @@ from aiohttp import web
 
 from northflank_async.simulator.account import Account
 from northflank_async.simulator.middleware import Middleware
+from northflank_async.simulator.routes.auth import AuthRoutes
 from northflank_async.simulator.routes.backups import BackupRoutes
 from northflank_async.simulator.routes.destinations import DestinationRoutes
 from northflank_async.simulator.routes.lookup import Lookup
@@ -32,6 +33,6 @@ def application(account: Account, middleware: Middleware, downloads: Downloads) 
     for prefix in ("/v1", f"/v1/teams/{{team:{SLUG}}}"):
         for method, path, handler in routes:
             app.router.add_route(method, prefix + path, handler)
-    for method, path, handler in storage.routes():
+    for method, path, handler in [*AuthRoutes(lookup).routes(), *storage.routes()]:
         app.router.add_route(method, path, handler)
     return app

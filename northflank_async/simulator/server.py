@@ -11,6 +11,7 @@ from aiohttp import web
 from northflank_async.simulator.account import Account
 from northflank_async.simulator.application import application
 from northflank_async.simulator.faults import FaultGenerator, Faults
+from northflank_async.simulator.identity import Identity
 from northflank_async.simulator.inventory import Inventory
 from northflank_async.simulator.middleware import Middleware, RequestRecord
 from northflank_async.simulator.rate_limit import RateLimitWindow
@@ -33,6 +34,7 @@ class Simulator:
     - `clock`: returns seconds, for the window and for the simulated time.
     - `speed`: how much faster the simulated time runs than the clock.
     - `downloads`: the size of downloads, and their faults.
+    - `identity`: the account of the token, and the projects that it is restricted to.
 
     The simulated time starts with the simulator, always at the same date. A backup or restore that you start is
     scheduled for about two seconds of simulated time and in progress for about ten. Those that the inventory has in
@@ -57,6 +59,7 @@ class Simulator:
         clock: Callable[[], float] = time.monotonic,
         speed: float = 1.0,
         downloads: Downloads | None = None,
+        identity: Identity | None = None,
     ) -> None:
         _check("port", port, 0, 65535)
         _check("projects", projects, 0)
@@ -73,12 +76,14 @@ class Simulator:
         if faults is not None and not isinstance(faults, Faults):
             raise ValueError(f"faults must be Faults(...), not {faults!r}")
         self.token = token
+        self.identity = identity or Identity()
         self.requests: list[RequestRecord] = []
         faults = faults or Faults()
         self._account = Account(
             Inventory(seed=seed, project_count=projects, addon_count=addons, backup_average=backups),
             SimulatedTime(clock=clock, speed=speed, began=clock()),
             RunGenerator(seed=faults.seed, rate=faults.runs),
+            self.identity,
         )
         self._middleware = Middleware(
             token=token,

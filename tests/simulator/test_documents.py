@@ -25,6 +25,7 @@ BODIES: dict[str, Any] = {
     "add-backup-destination": {"name": "New", "type": "s3", "prefix": "backups/", "credentials": CREDENTIALS},
     "patch-backup-destination": FACTS["patch-backup-destination"]["example_request"],
 }
+WITHOUT_TEAM = ("get-auth", "team")
 RUNNING = {"abort-backup", "abort-backup-restore"}
 # Fields that the schemas lack and every client needs.
 DESTINATION = FACTS["get-backup-destination"]["response_body"]["properties"]["data"]["properties"]
@@ -74,8 +75,9 @@ async def example(api: Api, is_running: bool) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", FACTS)
-@pytest.mark.parametrize("route", ["plain", "team"])
+@pytest.mark.parametrize(
+    ("name", "route"), [(name, route) for name in FACTS for route in ("plain", "team") if (name, route) != WITHOUT_TEAM]
+)
 async def test_every_endpoint_matches_its_schema_with_nothing_undocumented(name: str, route: str) -> None:
     fact = FACTS[name]
     # One document lacks the team's route.

@@ -8,7 +8,7 @@ from aiohttp import web
 from northflank_async.simulator import pages
 from northflank_async.simulator.account import Account
 from northflank_async.simulator.backups import StoredBackup
-from northflank_async.simulator.inventory import Addon, Project
+from northflank_async.simulator.inventory import Addon, Listing, Project
 from northflank_async.simulator.pages import PagedListing
 from northflank_async.simulator.responses import Rejection, found
 
@@ -24,6 +24,15 @@ class Lookup:
     """Finds resources, or raises a 404."""
 
     account: Account
+
+    def projects(self) -> PagedListing:
+        """The projects that the token may see."""
+        inventory, identity = self.account.inventory, self.account.identity
+        if not identity.is_restricted:
+            return inventory.projects
+        every = (Project(inventory, index) for index in range(inventory.project_count))
+        seen = [project for project in every if identity.sees(project.id)]
+        return Listing(len(seen), lambda place: seen[place].listed())
 
     def project(self, request: web.Request) -> Project:
         """The project in the path."""
@@ -57,6 +66,8 @@ class Lookup:
         return found(self.account.backups.find(addon, backup_id), "backup", backup_id)
 
     def _project(self, project_id: str) -> Project:
+        if not self.account.identity.sees(project_id):
+            raise Rejection(403, f"The token is restricted to other projects than {project_id}.")
         return found(self.account.inventory.project(project_id), "project", project_id)
 
     def _addon(self, project_id: str, addon_id: str) -> Addon:
