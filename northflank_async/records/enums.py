@@ -153,3 +153,40 @@ class RegistryProvider(StrEnum):
     GITLAB = "gitlab"
     CUSTOM = "custom"
     LEGACY = "legacy"
+
+
+class EntityType(StrEnum):
+    """The kind of an account."""
+
+    TEAM = "team"
+    ORG = "org"
+
+
+class TokenKind(StrEnum):
+    """How a token was issued."""
+
+    API = "api"
+    SESSION = "session"
+    WORKLOAD = "workload"
+
+
+class TokenScope(StrEnum):
+    """Whether a token sees its workload's project only, or whatever its role allows."""
+
+    OWN_PROJECT = "own-project"
+    ROLE = "role"
+
+
+class RestrictionMode(StrEnum):
+    """Whether a token is restricted to projects, or excluded from them."""
+
+    IN = "in"
+    NOT_IN = "notIn"
+
+
+class WorkloadType(StrEnum):
+    """The kind of a workload."""
+
+    HARNESS = "harness"
+    SERVICE = "service"
+    JOB = "job"

@@ -6,7 +6,7 @@ from northflank_async.http.rate_limit import RateLimit
 from northflank_async.http.request import MAX_PER_PAGE, segment
 from northflank_async.http.transport import Transport
 from northflank_async.paging import Paginator
-from northflank_async.records import CustomDestination, DestinationCredentials, Project
+from northflank_async.records import Auth, CustomDestination, DestinationCredentials, Project
 from northflank_async.resources.arguments import destination_body
 from northflank_async.resources.destination import DestinationResource
 from northflank_async.resources.project import ProjectResource
@@ -34,6 +34,16 @@ class AccountResource(Resource):
     def rate_limit(self) -> RateLimit | None:
         """The current rate limit window; `None` before the first response and after the window's reset."""
         return self.budget.rate_limit
+
+    async def auth(self) -> Auth:
+        """Fetch the account that the token belongs to, and what the token may see. It needs no permission.
+
+        Raises:
+            NorthflankError: the request failed.
+
+        https://northflank.com/docs/v1/api/introduction
+        """
+        return await Resource(self._transport, "/v1")._fetch(Auth, "/auth")
 
     def projects(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None

@@ -18,8 +18,8 @@ BILLING = {"enabled": True, "projects": ["billing"], "restrictionMode": "in"}
 
 async def test_the_token_has_an_account_a_role_and_permissions() -> None:
     async with simulated_api() as api:
-        auth = await api.data("GET", "/v1/auth")
-        assert auth == await api.data("GET", "/v1/auth")
+        auth = await api.get("/v1/auth")
+        assert auth == await api.get("/v1/auth")
     assert auth["entityId"] == Identity().entity_id
     assert auth["role"]["roleId"]
     assert auth["permissions"]["projectScope"]
@@ -37,7 +37,7 @@ async def test_the_token_has_an_account_a_role_and_permissions() -> None:
 )
 async def test_the_answer_is_as_documented(options: dict[str, Any]) -> None:
     async with simulated_api(identity=Identity(**options)) as api:
-        body = {"data": await api.data("GET", "/v1/auth")}
+        body = {"data": await api.get("/v1/auth")}
     jsonschema.validate(body, SCHEMA, format_checker=jsonschema.FormatChecker())
     for name, value in options.items():
         first, *rest = name.split("_")
@@ -46,7 +46,7 @@ async def test_the_answer_is_as_documented(options: dict[str, Any]) -> None:
 
 async def test_a_question_counts_like_any_other_request() -> None:
     async with simulated_api(rate_limit=1) as api:
-        await api.data("GET", "/v1/auth")
+        await api.get("/v1/auth")
         await api.error(429, "GET", "/v1/auth")
 
 
@@ -72,7 +72,7 @@ async def test_only_the_projects_of_a_restricted_token_are_listed(prefix: str) -
 
 async def test_a_project_that_is_not_listed_is_refused() -> None:
     async with simulated_api(identity=Identity(project_restrictions=BILLING)) as api:
-        await api.data("GET", "/v1/projects/billing")
+        await api.get("/v1/projects/billing")
         await api.error(403, "GET", "/v1/projects/default-project")
         await api.error(403, "GET", f"{ADDON}/backups")
 
