@@ -1,11 +1,14 @@
 """Text and JSON from the API, in a form that every file and database accepts."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_STORED_DEPTH = 500
+"""Levels of JSON in a database: SQLite's functions read 1,000 of them, Python's json module somewhat fewer."""
 
 
 def storable(text: str) -> str:
@@ -19,5 +22,49 @@ def dump(value: Any) -> str:
     """Encode JSON in one line; lone surrogates, which UTF-8 cannot encode, become JSON escapes."""
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # lone surrogates, or integers of more than 64 bits
-        return _encode(value).encode("utf-8", "backslashreplace").decode()
+    except TypeError:  # a lone surrogate, a number of more than 64 bits, or more than 254 levels
+        pass
+    try:
+        text = _encode(value)
+    except RecursionError:
+        text = _encode_deep(value)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def storable_json(value: Any) -> str:
+    """Encode JSON in one line so that every function of a database can read it.
+
+    Lone surrogates and NUL are replaced as `storable` does: one `\\u0000` would break `data->>'x'` for a whole table.
+    What is nested more than 500 levels deep is stored as a string that holds its JSON.
+    """
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:
+        return _encode_deep(value, storable, _STORED_DEPTH)
+    return text if r"\u0000" not in text else _encode_deep(value, storable)
+
+
+def _encode_deep(value: Any, convert: Callable[[str], str] = str, max_depth: int | None = None) -> str:
+    """Encode JSON without recursion: text is converted, and what is nested deeper than `max_depth` becomes text."""
+    pieces: list[str] = []
+    pending: list[tuple[Any, int | None]] = [(value, 0)]  # what is left to write, last first; depth None: as it is
+    while pending:
+        item, depth = pending.pop()
+        if depth is None:
+            pieces.append(item)
+        elif isinstance(item, str):
+            pieces.append(_encode(convert(item)))
+        elif not isinstance(item, dict | list | tuple):
+            pieces.append(_encode(item))
+        elif depth == max_depth:
+            pieces.append(_encode(_encode_deep(item, convert)))
+        else:
+            if isinstance(item, dict):
+                brackets, members = "{}", [(f"{_encode(convert(name))}:", part) for name, part in item.items()]
+            else:
+                brackets, members = "[]", [("", part) for part in item]
+            pieces.append(brackets[0])
+            pending.append((brackets[1], None))
+            for index, (name, part) in reversed(list(enumerate(members))):
+                pending += [(part, depth + 1), (f",{name}" if index else name, None)]
+    return "".join(pieces)

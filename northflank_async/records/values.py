@@ -21,7 +21,10 @@ _MAX_SHOWN = 60
 
 def expected(what: str, value: Any) -> ValueError:
     """Build the error for an invalid value."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:
+        shown = "deeply nested JSON"
     return ValueError(f"expected {what}, got {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '…'}")
 
 
