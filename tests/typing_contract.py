@@ -9,6 +9,7 @@ from typing import Any, assert_type
 
 from northflank_async import (
     Addon,
+    Auth,
     Backup,
     BackupConfig,
     BackupSchedule,
@@ -55,6 +56,7 @@ async def contract(nf: Northflank) -> None:
     assert_type(await nf.project("p").volume("v").backup("b").get(), VolumeBackup)
     assert_type(await nf.backup_destinations().all(), list[CustomDestination])
     assert_type(await nf.backup_destination("d").backups().all(), list[DestinationBackup])
+    assert_type(await nf.auth(), Auth)
     async with nf.scan(concurrency=4) as scan:
         async for found in scan:
             assert_type(found, Found)
