@@ -21,7 +21,7 @@ class PostgreSQL:
 
     bin: Path
     directory: Path
-    port: int = field(factory=lambda: _free_port())
+    port: int = field(factory=lambda: free_port())
 
     def run(self, command: str, *arguments: str) -> str:
         """Run one of its programs, not as root, which they refuse."""
@@ -84,7 +84,7 @@ def _find_programs() -> Path | None:
     return found.parent if found else None
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

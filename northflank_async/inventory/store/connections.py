@@ -104,11 +104,16 @@ class Database:
             BlockingIOError: another process holds a lock for too long.
             OSError: the database cannot be reached or used.
         """
-        return await self.finish(self._repeat(self._reader, work))
+        return await self.finish(self._repeat(self._reader, work, len(BACKOFF)))
 
-    async def attempt(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` as `transaction` does, for a caller that itself is inside `finish`."""
-        return await self._repeat(self._writer, work)
+    async def attempt(self, work: Callable[[Connection], T], *, repeats: int = len(BACKOFF)) -> T:
+        """Run `work` as `transaction` does, for a caller that itself is inside `finish`.
+
+        Args:
+            work: the transaction.
+            repeats: how often it may be repeated.
+        """
+        return await self._repeat(self._writer, work, repeats)
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` to its end even if the caller is cancelled meanwhile.
@@ -134,14 +139,14 @@ class Database:
         await self.close()
         return await self.finish(asyncio.to_thread(_set_journal_mode, self.target, mode))
 
-    async def _repeat(self, session: "_Session", work: Callable[[Connection], T]) -> T:
+    async def _repeat(self, session: "_Session", work: Callable[[Connection], T], repeats: int) -> T:
         attempts = 0
         while True:
             try:
                 result = await session.run(work)
             except SQLAlchemyError as error:
                 self._reached = self._reached or session.reached
-                if not self._reached or attempts == len(BACKOFF) or not _is_repeatable(error, attempts):
+                if not self._reached or attempts == repeats or not _is_repeatable(error, attempts):
                     raise os_error(error, self.target) from error
             else:
                 self._reached = True
@@ -154,15 +159,14 @@ class Database:
             await asyncio.wait([task], timeout=self._patience)
         if not task.done():
             with suppress(asyncio.CancelledError):
-                await asyncio.to_thread(self._interrupt)
-                await asyncio.wait([task], timeout=_GRACE)
+                if await asyncio.to_thread(self._interrupt, task):
+                    await asyncio.wait([task], timeout=_GRACE)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.wait([task])
 
-    def _interrupt(self) -> None:
-        self._reader.interrupt()
-        self._writer.interrupt()
+    def _interrupt(self, task: asyncio.Task[Any]) -> bool:
+        return self._reader.interrupt(task) or self._writer.interrupt(task)
 
 
 @define(eq=False)
@@ -170,6 +174,7 @@ class _Call:
     """One use of a connection in a thread, which may outlast the patience of its caller."""
 
     connection: Connection | None
+    task: asyncio.Task[Any] | None = None
     is_abandoned: bool = False
     _is_running: bool = False
     _mutex: threading.Lock = field(factory=threading.Lock)
@@ -221,7 +226,7 @@ class _Session:
     async def run(self, work: Callable[[Connection], T]) -> T:
         async with self._turn:
             self._stop_timer()
-            call, self._connection = _Call(self._connection), None
+            call, self._connection = _Call(self._connection, asyncio.current_task()), None
             self._call = call
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(None, self._execute, call, work)
@@ -247,11 +252,11 @@ class _Session:
             if connection is not None:
                 await asyncio.shield(asyncio.to_thread(_Call(connection).drop))
 
-    def interrupt(self) -> None:
-        """End what the thread waits for, from another thread."""
+    def interrupt(self, task: asyncio.Task[Any]) -> bool:
+        """End what the thread does for a task, from another thread; false if it does nothing."""
         call = self._call
-        if call is None:
-            return
+        if call is None or call.task is not task:
+            return False
         connection = call.connection
         call.abandon()
         with suppress(Exception):  # it has ended by itself
@@ -260,6 +265,7 @@ class _Session:
                 proxy.driver_connection.interrupt()
             else:
                 _cut(proxy.driver_connection)
+        return True
 
     def _execute(self, call: _Call, work: Callable[[Connection], T]) -> T:
         call.start()
@@ -294,7 +300,7 @@ def os_error(error: SQLAlchemyError, target: Target) -> OSError:
     return OSError(errno.EIO, reason(error, target), str(target))
 
 
-def busy(target: Target, why: str) -> BlockingIOError:
+def busy(target: Target | str, why: str) -> BlockingIOError:
     return BlockingIOError(errno.EWOULDBLOCK, why, str(target))
 
 
