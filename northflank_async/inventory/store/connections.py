@@ -293,6 +293,13 @@ class _Session:
         self._closing = asyncio.ensure_future(self.close())
 
 
+def qualified(connection: Connection, name: str) -> str:
+    """Quote the name of a table, with its schema, for a statement that is written as text."""
+    quote = connection.dialect.identifier_preparer.quote
+    schema = (connection.get_execution_options().get("schema_translate_map") or {}).get(None)
+    return f"{quote(schema)}.{quote(name)}" if schema else quote(name)
+
+
 def os_error(error: SQLAlchemyError, target: Target) -> OSError:
     """Turn a database's error into that of a file: with a reason, and with the target, without secrets."""
     if _is_busy(error):

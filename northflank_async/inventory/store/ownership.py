@@ -4,6 +4,7 @@ A SQLite file is marked in its header. In PostgreSQL, the mark is a table in the
 """
 
 import asyncio
+import errno
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
@@ -205,7 +206,7 @@ def _verify(connection: Connection, target: Target, tables: Iterable[Table]) -> 
     for table in tables:
         name = (place, table.name)
         if name not in columns:
-            raise _differs(target, table, "it is missing")
+            raise _differs(target, table, "it is missing or not a table")
         found = {column["name"]: _describe(connection, column) for column in columns[name]}
         wanted = {
             column.name: _describe(connection, {"type": column.type, "nullable": column.nullable})
@@ -213,11 +214,10 @@ def _verify(connection: Connection, target: Target, tables: Iterable[Table]) -> 
         }
         for column in sorted(wanted.keys() | found.keys()):
             if wanted.get(column) != found.get(column):
-                instead = found.get(column, "missing")
-                raise _differs(target, table, f"its column {column} is {instead}, not {wanted.get(column, 'ours')}")
+                raise _differs(target, table, f"its column {column}")
         key = [column.name for column in table.primary_key]
         if sorted(keys[name]["constrained_columns"]) != sorted(key):
-            raise _differs(target, table, f"its primary key is not {', '.join(key)}")
+            raise _differs(target, table, "its primary key")
 
 
 def _describe(connection: Connection, column: Mapping[str, object]) -> str:
@@ -286,6 +286,8 @@ def _check_header(target: Target, path: Path, known: int) -> bool:
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target)) from None
         return False
     if not header:
         return False
