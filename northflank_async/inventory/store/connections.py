@@ -246,6 +246,11 @@ class _Session:
                     self._timer = loop.call_later(self._idle, self._close_soon)
 
     async def close(self) -> None:
+        await self._close()
+        if self._closing is not None:  # it found nothing to close
+            await asyncio.wait([self._closing])
+
+    async def _close(self) -> None:
         async with self._turn:
             self._stop_timer()
             connection, self._connection = self._connection, None
@@ -290,7 +295,7 @@ class _Session:
             self._timer = None
 
     def _close_soon(self) -> None:
-        self._closing = asyncio.ensure_future(self.close())
+        self._closing = asyncio.ensure_future(self._close())
 
 
 def qualified(connection: Connection, name: str) -> str:
@@ -332,7 +337,7 @@ def _is_repeatable(error: SQLAlchemyError, attempts: int) -> bool:
         return False
     state = getattr(error.orig, "sqlstate", None)
     if state == _LOCK_NOT_AVAILABLE:
-        return attempts > 0  # by the server's part of the connection that was lost, until the server notices
+        return attempts > 0  # held by the server's part of the connection that was lost, until the server notices
     if state:
         return state in _REPEATABLE or state.startswith("08")
     return error.connection_invalidated or isinstance(error, OperationalError)

@@ -117,7 +117,7 @@ async def check_ours(database: Database, schema: Schema) -> None:
         ConfigurationError: it is not ours, or is newer.
         OSError: it cannot be read.
     """
-    if await _check_file(database.target, schema):
+    if await _check_file(database.target, schema) and not _needs_recovery(database.target):
         await database.read(lambda connection: _check(connection, database.target, schema))
 
 
@@ -134,8 +134,10 @@ async def ensure_schema(database: Database, schema: Schema) -> None:
     """
     target = database.target
     if await _check_file(target, schema):
-        if await database.read(lambda connection: _check(connection, target, schema)) == schema.version:
-            return
+        if not _needs_recovery(target):
+            version = await database.read(lambda connection: _check(connection, target, schema))
+            if version == schema.version:
+                return
     elif target.path is not None:
         target.path.touch()
     if target.path is not None:
@@ -301,6 +303,11 @@ def _check_header(target: Target, path: Path, known: int) -> bool:
     else:
         _check_unmarked(target, path)
     return True
+
+
+def _needs_recovery(target: Target) -> bool:
+    """Whether a transaction was killed while it was committed: a reader could not roll it back."""
+    return target.path is not None and target.path.with_name(f"{target.path.name}-journal").exists()
 
 
 def _check_unmarked(target: Target, path: Path) -> None:

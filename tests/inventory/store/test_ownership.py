@@ -401,14 +401,22 @@ async def test_a_file_of_the_former_version_is_refused_with_the_command_that_rep
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
-async def test_a_killed_creation_is_begun_again(tmp_path: Path) -> None:
-    def interrupted(connection: Connection) -> None:
-        SCHEMA.metadata.create_all(connection)
+async def test_a_transaction_that_was_killed_in_its_commit_is_rolled_back(tmp_path: Path) -> None:
+    await write(Target.parse(tmp_path / "x.db"))
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        connection.execute(
+            "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n LIMIT 10000)"
+            " INSERT INTO failures SELECT id, 'an error' FROM n"
+        )
+        connection.execute("UPDATE backup_rows SET size = 0")
         shutil.copy(tmp_path / "x.db", tmp_path / "killed.db")
-        if (journal := tmp_path / "x.db-journal").exists():
-            shutil.copy(journal, tmp_path / "killed.db-journal")
+        shutil.copy(tmp_path / "x.db-journal", tmp_path / "killed.db-journal")
+    await write_another(Target.parse(tmp_path / "killed.db"))
 
+
+async def test_a_killed_creation_is_begun_again(tmp_path: Path) -> None:
     (tmp_path / "x.db").touch()
-    async with Database(Target.parse(tmp_path / "x.db")) as database:
-        await database.transaction(interrupted)
-    await write(Target.parse(tmp_path / "killed.db"))
+    (tmp_path / "x.db-journal").touch()
+    await write(Target.parse(tmp_path / "x.db"))
