@@ -348,6 +348,12 @@ SLOW = {
 }
 
 
+def sleeping_sessions(target: Target) -> int:
+    with closing(target.connect()) as connection:
+        running = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND state = 'active'"
+        return int(connection.execute(f"{running} AND datname = current_database()").fetchall()[0][0])
+
+
 @pytest.mark.parametrize("twice", [True, False])
 async def test_a_cancelled_transaction_that_does_not_end_is_interrupted_and_rolled_back(
     target: Target, twice: bool
@@ -371,6 +377,8 @@ async def test_a_cancelled_transaction_that_does_not_end_is_interrupted_and_roll
             task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        if not target.path:
+            await wait_until(lambda: not sleeping_sessions(target))
         assert await database.read(count) == 0
         await database.transaction(add)
         assert await database.read(count) == 1

@@ -354,6 +354,29 @@ async def test_sessions_that_end_at_any_moment_lose_nothing_and_repeat_nothing(s
     assert server_database.query("SELECT text FROM northflank.notes ORDER BY id") == [str(n) for n in range(40)]
 
 
+async def test_sessions_that_end_while_transactions_run_lose_nothing_and_repeat_nothing(
+    server_database: ServerDatabase,
+) -> None:
+    pauses = random.Random(12)
+    is_writing = True
+
+    async def terminate() -> int:
+        times = 0
+        while is_writing:
+            await asyncio.to_thread(server_database.terminate_sessions)
+            times += 1
+            await asyncio.sleep(pauses.uniform(0, 0.03))
+        return times
+
+    async with written(Target.parse(server_database.url)) as writer:
+        terminating = asyncio.create_task(terminate())
+        for number in range(300):
+            await writer.transaction(lambda connection, note=str(number): add(connection, note))  # type: ignore[misc]
+        is_writing = False
+        assert await terminating > 1
+    assert server_database.query("SELECT text FROM northflank.notes ORDER BY id") == [str(n) for n in range(300)]
+
+
 async def test_an_abandoned_transaction_is_counted_by_the_next_one(direct: ServerDatabase) -> None:
     async with Database(Target.parse(direct.url), patience=0.01) as database, writing(database, SCHEMA) as writer:
         begun = asyncio.Event()

@@ -100,6 +100,7 @@ async def test_tls_is_verified_by_the_urls_certificate(secured: Secured, tmp_pat
     assert "does not match host name" in await refused(
         secured.url(f"sslmode=verify-full&sslrootcert={root}", host="localhost")
     )
+    assert "/missing" in await refused(secured.url("sslmode=verify-ca&sslrootcert=/missing"))
     assert "pg_hba.conf rejects" in await refused(secured.url("sslmode=disable"))
 
 
@@ -152,12 +153,10 @@ async def test_a_host_may_be_a_socket(direct: ServerDatabase) -> None:
     assert await ask(url, "SELECT inet_server_port() IS NULL") == "True"
 
 
-@pytest.mark.parametrize(
-    "query", ["sslmode=bogus", "target_session_attrs=bogus", "sslrootcert=/missing&sslmode=verify-ca"]
-)
+@pytest.mark.parametrize("query", ["sslmode=bogus", "target_session_attrs=bogus"])
 async def test_a_value_that_libpq_does_not_take_is_an_error_without_secrets(direct: ServerDatabase, query: str) -> None:
     url = f"postgresql://northflank:{quote(PASSWORD, safe='')}@127.0.0.1:{direct.server.port}/{direct.name}?{query}"
-    assert "bogus" in (said := await refused(url)) or "missing" in said
+    assert "bogus" in await refused(url)
 
 
 async def test_a_pooler_that_refuses_a_parameter_says_so(pooled: ServerDatabase, pgbouncer: PgBouncer) -> None:
