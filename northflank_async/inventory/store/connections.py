@@ -1,4 +1,4 @@
-"""The database of an inventory: transactions in threads, on connections that are not held while nobody needs them."""
+"""The database of an inventory: transactions in threads, on connections that are closed when they are idle."""
 
 import asyncio
 import errno

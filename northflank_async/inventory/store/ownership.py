@@ -1,4 +1,4 @@
-"""Whose a database is, and at which version: nothing is written to one that is not ours.
+"""Ownership and version of a database: nothing is written to one that is not ours.
 
 A SQLite file is marked in its header. In PostgreSQL, the mark is a table in the schema of our own.
 """
@@ -71,15 +71,15 @@ lease = Table(
     Column("expires_at", DateTime(timezone=True)),
     Column("transactions", BigInteger, nullable=False),
 )
-"""One row: who writes, until when, and how many transactions of theirs were committed."""
+"""One row: the writer, when its lease expires, and how many of its transactions were committed."""
 
 
 @frozen
 class Schema:
     """The tables of an inventory.
 
-    `migrations` has, by version, the function that brings the version before it to this one. What belongs to the
-    tables and is not part of the metadata, such as views, is created by its `after_create` event.
+    `migrations` maps a version to the function that migrates the version before it. The metadata's `after_create`
+    event creates what is not a table, such as views.
     """
 
     metadata: MetaData

@@ -126,7 +126,7 @@ def _parse_url(text: str, schema: str) -> Target:
 
 
 def _check_at_signs(rest: str) -> None:
-    """Refuse what libpq would take apart elsewhere than meant, and then show parts of the password as a host.
+    """Refuse a URL that libpq would split inside the password, and whose host would then show part of it.
 
     libpq ends the user and the password at the first `@`, unless a `/` comes before it.
     """
@@ -134,7 +134,7 @@ def _check_at_signs(rest: str) -> None:
     place, _, _ = rest[login.end() if login else 0 :].partition("?")
     if "@" in place:
         raise ConfigurationError(
-            "the database's URL has an @ too many: write @ in the password as %40 (and / as %2F, ? as %3F)"
+            "the database's URL has too many @: write @ in the password as %40 (and / as %2F, ? as %3F)"
         )
 
 

@@ -284,7 +284,7 @@ async def test_an_error_has_a_reason_and_shows_no_secret(direct: ServerDatabase,
     assert "secret-password" not in f"{caught.value} {caught.value!r}"
 
 
-def test_an_error_without_a_message_has_a_reason_all_the_same() -> None:
+def test_an_error_without_a_message_still_has_a_reason() -> None:
     class LockNotAvailable(Exception):
         sqlstate = "55P04"
 

@@ -92,7 +92,7 @@ async def test_a_writer_that_is_cancelled_lets_the_next_one_write(target: Target
         await second.transaction(add)
 
 
-async def test_work_that_fails_is_rolled_back_and_the_writer_goes_on(target: Target) -> None:
+async def test_a_writer_continues_after_work_that_failed(target: Target) -> None:
     def fail(connection: Connection) -> None:
         add(connection)
         raise KeyError
@@ -152,7 +152,7 @@ async def test_a_file_whose_lock_the_caller_holds_is_not_locked_again(tmp_path: 
 # The lease
 
 
-async def test_the_lease_of_a_process_on_another_machine_that_renews_it_is_refused(direct: ServerDatabase) -> None:
+async def test_a_lease_that_another_machine_renews_is_refused(direct: ServerDatabase) -> None:
     target = Target.parse(direct.url)
     async with written(target):
         pass
@@ -172,7 +172,7 @@ async def test_the_lease_of_a_process_on_another_machine_that_renews_it_is_refus
     assert direct.query(f"SELECT holder FROM {LEASE}") == ["them"]
 
 
-async def test_the_lease_of_a_process_on_another_machine_that_writes_is_refused(direct: ServerDatabase) -> None:
+async def test_a_lease_that_another_machine_writes_under_is_refused(direct: ServerDatabase) -> None:
     target = Target.parse(direct.url)
     async with written(target):
         pass

@@ -154,7 +154,7 @@ async def test_a_host_may_be_a_socket(direct: ServerDatabase) -> None:
 
 
 @pytest.mark.parametrize("query", ["sslmode=bogus", "target_session_attrs=bogus"])
-async def test_a_value_that_libpq_does_not_take_is_an_error_without_secrets(direct: ServerDatabase, query: str) -> None:
+async def test_a_value_that_libpq_rejects_is_an_error_without_secrets(direct: ServerDatabase, query: str) -> None:
     url = f"postgresql://northflank:{quote(PASSWORD, safe='')}@127.0.0.1:{direct.server.port}/{direct.name}?{query}"
     assert "bogus" in await refused(url)
 
