@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from northflank_async.errors import printable
 from northflank_async.inventory.encoding import dump
-from northflank_async.inventory.extras import extra
+from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.store.target import Target
 
 T = TypeVar("T")
@@ -401,7 +401,7 @@ def _sqlite(target: Target, *, read_only: bool) -> Engine:
 
 
 def _postgresql(target: Target, *, read_only: bool) -> Engine:
-    with extra():
+    with require_extra():
         import psycopg  # noqa: F401
     engine = create_engine(
         "postgresql+psycopg://",

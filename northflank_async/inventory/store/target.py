@@ -10,7 +10,7 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.extras import extra
+from northflank_async.inventory.extras import require_extra
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -102,7 +102,7 @@ def _parse_file(text: str) -> Target:
 
 
 def _parse_url(text: str, schema: str) -> Target:
-    with extra():
+    with require_extra():
         from psycopg import ProgrammingError
         from psycopg.conninfo import conninfo_to_dict
     _, separator, rest = text.partition("://")
