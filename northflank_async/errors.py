@@ -12,6 +12,7 @@ NorthflankError
 │   ├ RateLimited         429, or the rate limit is reached
 │   └ ServerError         5xx
 ├ DecodeError             an answer that is not JSON, or not as documented
+├ MassDeletion            a listing no longer has all, or most, of what a sync had stored
 ├ RunFailed               a backup or restore ended, but did not complete
 └ PaginationError         pages that lead in a circle
 """
@@ -135,6 +136,10 @@ class DecodeError(NorthflankError):
 
 class PaginationError(NorthflankError):
     """The pages of a listing lead in a circle, or nowhere."""
+
+
+class MassDeletion(NorthflankError):
+    """A listing of projects or addons has lost all, or most, of what is stored: nothing of it is marked deleted."""
 
 
 class RunFailed(NorthflankError):

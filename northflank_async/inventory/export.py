@@ -1,20 +1,32 @@
 """From the API into a file or a database."""
 
+import errno
+import sqlite3
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from northflank_async.atomic_write import atomic_write, check_writable, discard_parts
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
-from northflank_async.inventory.formats import FORMATS, Write, load_format
+from northflank_async.inventory.formats import FORMATS, Batches, Write, load_format
 from northflank_async.inventory.inventory import Inventory
 from northflank_async.inventory.query import Query
-from northflank_async.inventory.store.database import open_database, parse_target
-from northflank_async.inventory.store.locks import lock_file
+from northflank_async.inventory.store.connections import Database
+from northflank_async.inventory.store.lease import lock_file, writing
+from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
+from northflank_async.inventory.store.ownership import check_ours
 from northflank_async.inventory.store.reader import read_backups
+from northflank_async.inventory.store.schema import INVENTORY
+from northflank_async.inventory.store.target import SCHEMA, Target
 from northflank_async.inventory.sync import SyncRun
 from northflank_async.resources import AccountResource
 
 DATABASE_SUFFIX = ".db"
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_UNUSABLE = "it is damaged, or of another version of northflank-async: delete it, and the export starts anew"
 
 
 async def export(
@@ -23,6 +35,10 @@ async def export(
     *,
     concurrency: int = 16,
     strict: bool = False,
+    schema: str = SCHEMA,
+    resume_max_age: timedelta = RESUME_MAX_AGE,
+    allow_mass_deletion: bool = False,
+    allow_empty: bool = False,
     on_start: OnStart | None = None,
 ) -> Outcome:
     """Export an inventory to a `.jsonl`, `.csv`, `.parquet` or `.db` file, or a `postgresql://` database.
@@ -34,55 +50,132 @@ async def export(
         target: the file, or the database's URL.
         query: what to export; a client or a team stands for everything in it.
         concurrency: requests in flight, 1 to 100.
-        strict: write no file if anything could not be read; the next export reads only that.
+        strict: if anything could not be read, write no file, or leave the sync run of a database unfinished; the next
+            export reads only that.
+        schema: the schema of the tables in PostgreSQL.
+        resume_max_age: how long after its start an interrupted export is resumed; later, a new one starts.
+        allow_mass_deletion: see `Inventory.sync`; for databases.
+        allow_empty: let a file that has backups be replaced by one that has none.
         on_start: called once, with a function that returns the current progress.
 
     Raises:
-        ConfigurationError: the target is of an unknown kind, or a package it needs is not installed.
+        ConfigurationError: the target is of an unknown kind, or a package it needs is not installed; or the result is
+            empty, and the file is not.
         OSError: the target cannot be written, or another export is writing to it.
         NorthflankError: the API cannot be read, or not any longer.
     """
     check_concurrency(concurrency)
     path = Path(target)
     if "://" in target or path.suffix.lower() == DATABASE_SUFFIX:
-        async with Inventory(target) as inventory:
-            return await inventory.sync(query, concurrency=concurrency, on_start=on_start)
+        async with Inventory(target, schema=schema) as inventory:
+            return await inventory.sync(
+                query,
+                concurrency=concurrency,
+                strict=strict,
+                resume_max_age=resume_max_age,
+                allow_mass_deletion=allow_mass_deletion,
+                on_start=on_start,
+            )
     if path.suffix.lower() not in FORMATS:
         suffixes = ", ".join([*FORMATS, DATABASE_SUFFIX])
         raise ConfigurationError(f"the target must end with {suffixes} or be a postgresql:// URL, not {target!r}")
     write = load_format(path)
     check_writable(path)
-    return await _export_file(path, write, Query.of(query), concurrency, strict=strict, on_start=on_start)
-
-
-async def _export_file(
-    path: Path, write: Write, query: Query, concurrency: int, *, strict: bool, on_start: OnStart | None
-) -> Outcome:
     state = state_path(path)
-    with lock_file(str(state), str(path)):
-        keep_state = True
+    with lock_file(state, str(path)):
+        exporting = _FileExport(path, state, write, Query.of(query), strict=strict, allow_empty=allow_empty)
         try:
-            async with open_database(parse_target(state)) as database:
-                run = SyncRun(database, query, concurrency=concurrency, temporary=True)
-                try:
-                    outcome = await run.run(on_start)
-                    if strict and outcome.failures:
-                        await run.reopen()
-                    else:
-                        discard_parts(path)
-                        with atomic_write(path) as file:
-                            await write(file, read_backups(database, with_restores=query.restores), query.restores)
-                        await run.finish()
-                        keep_state = False
-                finally:
-                    keep_state = keep_state and not run.is_empty
+            return await exporting.run(concurrency, resume_max_age, on_start)
         finally:
-            if not keep_state:
-                for name in (state.name, f"{state.name}-wal", f"{state.name}-shm", f"{state.name}.lock"):
-                    state.with_name(name).unlink(missing_ok=True)
-    return outcome
+            if not exporting.keeps_state:
+                for suffix in ("", "-journal", "-wal", "-shm", ".lock"):
+                    state.with_name(f"{state.name}{suffix}").unlink(missing_ok=True)
 
 
 def state_path(path: Path) -> Path:
-    """Return the file next to an exported file in which an unfinished export stores what it has read."""
-    return path.with_name(f"{path.name}.state")
+    """Return the file in which an unfinished export stores what it has read, next to the resolved exported file."""
+    resolved = path.resolve()
+    return resolved.with_name(f"{resolved.name}.state")
+
+
+class _FileExport:
+    """An export to a file. Its state is kept as long as there is something to resume."""
+
+    def __init__(self, path: Path, state: Path, write: Write, query: Query, *, strict: bool, allow_empty: bool) -> None:
+        self.keeps_state = state.exists()
+        self._path = path
+        self._state = state
+        self._write = write
+        self._query = query
+        self._strict = strict
+        self._allow_empty = allow_empty
+
+    async def run(self, concurrency: int, resume_max_age: timedelta, on_start: OnStart | None) -> Outcome:
+        """Read the API into the state, and write the file."""
+        try:
+            async with AsyncExitStack() as stack:
+                database = await stack.enter_async_context(Database(Target.parse(self._state)))
+                try:
+                    await check_ours(database, INVENTORY)
+                    writer = await stack.enter_async_context(writing(database, INVENTORY, locked=True))
+                except ConfigurationError:
+                    raise OSError(errno.EINVAL, _UNUSABLE, str(self._state)) from None
+                run = SyncRun(
+                    writer, self._query, concurrency=concurrency, temporary=True, resume_max_age=resume_max_age
+                )
+                try:
+                    return await self._export(database, run, on_start)
+                finally:
+                    if run.has_begun:
+                        self.keeps_state = not (run.is_empty or run.has_finished)
+        except OSError as error:
+            if _is_damaged(error):
+                raise OSError(errno.EINVAL, _UNUSABLE, str(self._state)) from error
+            raise
+
+    async def _export(self, database: Database, run: SyncRun, on_start: OnStart | None) -> Outcome:
+        outcome = await run.run(on_start)
+        if self._strict and outcome.failures:
+            await run.reopen()
+            return outcome
+        discard_parts(self._path)
+        rows = _Counted(read_backups(database, with_restores=self._query.restores))
+        try:
+            with atomic_write(self._path) as file:
+                await self._write(file, rows.batches(), self._query.restores)
+                if not rows.count and not self._allow_empty:
+                    _check_replaceable(file, self._path)
+        except ConfigurationError:
+            await run.finish()  # read again, it might not be empty
+            raise
+        await run.finish()
+        return outcome
+
+
+class _Counted:
+    """Counts the rows of batches."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.count = 0
+        self._batches = batches
+
+    async def batches(self) -> Batches:
+        async for batch in self._batches:
+            self.count += len(batch)
+            yield batch
+
+
+def _check_replaceable(file: BinaryIO, path: Path) -> None:
+    """Check that a file without backups does not replace one that may have some."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    file.flush()
+    if path.read_bytes() != Path(file.name).read_bytes():
+        raise ConfigurationError(
+            f"there are no backups to export, so {path} is not replaced: use --allow-empty (allow_empty=True) to do so"
+        )
+
+
+def _is_damaged(error: OSError) -> bool:
+    origin = getattr(error.__cause__, "orig", None)
+    return getattr(origin, "sqlite_errorcode", 0) & 0xFF in _DAMAGED

@@ -3,7 +3,7 @@ from contextlib import contextmanager
 
 from northflank_async.errors import ConfigurationError
 
-_EXTRAS = {"pyarrow": "parquet", "asyncpg": "postgres", "greenlet": "postgres", "sqlalchemy": "sql", "filelock": "sql"}
+_EXTRAS = {"pyarrow": "parquet", "psycopg": "postgres", "sqlalchemy": "sql", "filelock": "sql"}
 """The extra that installs each optional package."""
 
 

@@ -1,5 +1,8 @@
+import errno
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,9 +12,14 @@ from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
 from northflank_async.inventory.formats import load_format
 from northflank_async.inventory.query import Query
-from northflank_async.inventory.store.database import Database, display_name, open_database, parse_target
+from northflank_async.inventory.store.connections import Database
+from northflank_async.inventory.store.lease import writing
+from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
+from northflank_async.inventory.store.ownership import check_ours, check_schema
 from northflank_async.inventory.store.reader import read_backups
-from northflank_async.inventory.store.stored_backup import StoredBackup
+from northflank_async.inventory.store.schema import INVENTORY
+from northflank_async.inventory.store.stored_backup import StoredBackup, StoredRow
+from northflank_async.inventory.store.target import SCHEMA, Target
 from northflank_async.inventory.sync import SyncRun
 from northflank_async.resources import AccountResource
 
@@ -24,23 +32,30 @@ class Inventory:
             async for stored in inventory.backups():
                 print(stored.project_id, stored.id, stored.first_seen_at)
 
+    Only `sync` writes to the database: it creates the tables if there are none.
+
     Args:
-        target: a file for SQLite, or `postgresql://user:password@host/database`.
+        target: a file for SQLite, or `postgresql://user:password@host/database`, with any parameter of libpq.
+        schema: the schema of the tables in PostgreSQL.
 
     Raises:
         ConfigurationError: the target is neither of the two, or a package it needs is not installed.
     """
 
-    def __init__(self, target: str | Path) -> None:
-        self._url = parse_target(target)
+    def __init__(self, target: str | os.PathLike[str], *, schema: str = SCHEMA) -> None:
+        self._target = Target.parse(target, schema=schema)
         self._opened: Database | None = None
         self._exit = AsyncExitStack()
 
     def __repr__(self) -> str:
-        return f"<Inventory {display_name(self._url)}>"
+        return f"<Inventory {self._target}>"
 
     async def __aenter__(self) -> Self:
-        self._opened = await self._exit.enter_async_context(open_database(self._url))
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(Database(self._target))
+            await check_ours(database, INVENTORY)
+            self._exit = stack.pop_all()
+        self._opened = database
         return self
 
     async def __aexit__(
@@ -50,20 +65,32 @@ class Inventory:
         await self._exit.aclose()
 
     async def sync(
-        self, query: Query | AccountResource, *, concurrency: int = 16, on_start: OnStart | None = None
+        self,
+        query: Query | AccountResource,
+        *,
+        concurrency: int = 16,
+        strict: bool = False,
+        resume_max_age: timedelta = RESUME_MAX_AGE,
+        allow_mass_deletion: bool = False,
+        on_start: OnStart | None = None,
     ) -> Outcome:
         """Upsert what the API has, and soft-delete (`deleted_at`) what it no longer has.
 
-        Called again with the same query, it resumes a sync run that was interrupted.
+        Called again for the same account with the same query, it resumes a sync run that was interrupted.
 
         Args:
             query: what to read; a client or a team stands for everything in it. Backups that the query does not
                 match are not inserted, but updated if they are stored.
             concurrency: requests in flight, 1 to 100.
+            strict: if anything could not be read, leave the sync run unfinished: the next one reads only that.
+            resume_max_age: how long after its start an interrupted sync run is resumed; later, a new one starts.
+            allow_mass_deletion: soft-delete items even if a listing of projects or addons has lost all of them, or
+                more than half of ten or more.
             on_start: called once, with a function that returns the current progress.
 
         Raises:
-            ConfigurationError: the inventory belongs to another host.
+            ConfigurationError: the database is not an inventory, or a newer one, or it has this account of another
+                host.
             BlockingIOError: another process is writing to the database.
             OSError: the database cannot be read or written.
             NorthflankError: the API cannot be read, or not any longer.
@@ -71,22 +98,37 @@ class Inventory:
         https://northflank.com/docs/v1/api/project/addons/list-addon-backups
         """
         check_concurrency(concurrency)
-        async with self._database.locked() as session:
-            run = SyncRun(session, Query.of(query), concurrency=concurrency)
+        query = Query.of(query)
+        async with writing(self._database, INVENTORY) as writer:
+            run = SyncRun(
+                writer,
+                query,
+                concurrency=concurrency,
+                resume_max_age=resume_max_age,
+                allow_mass_deletion=allow_mass_deletion,
+            )
             outcome = await run.run(on_start)
-            await run.finish()
+            if strict and outcome.failures:
+                await run.reopen()
+            else:
+                await run.finish()
         return outcome
 
     async def backups(self, *, deleted: bool = False, restores: bool = False) -> AsyncIterator[StoredBackup]:
-        """Yield the backups, ordered by team, project, addon and id.
+        """Yield the backups, ordered by account, team, project, addon and id.
 
         Args:
             deleted: include deleted backups.
             restores: include the restores of each backup, if they were synced.
+
+        Raises:
+            FileNotFoundError: nothing was ever synced into the database.
+            OSError: the database cannot be read.
         """
-        async for batch in read_backups(self._database, deleted=deleted, with_restores=restores):
-            for backup in batch:
-                yield backup
+        async for batch in self._read(deleted=deleted, restores=restores):
+            for row in batch:
+                if isinstance(row, StoredBackup):
+                    yield row
 
     async def export(self, path: str | Path, *, restores: bool = False) -> int:
         """Write the backups atomically to a `.jsonl`, `.csv` or `.parquet` file.
@@ -100,11 +142,19 @@ class Inventory:
 
         Raises:
             ConfigurationError: the suffix is unknown, or a package the format needs is not installed.
-            OSError: the file cannot be written.
+            FileNotFoundError: nothing was ever synced into the database.
+            OSError: the database cannot be read, or the file cannot be written.
         """
         write = load_format(Path(path))
         with atomic_write(Path(path)) as file:
-            return await write(file, read_backups(self._database, with_restores=restores), restores)
+            return await write(file, self._read(restores=restores), restores)
+
+    async def _read(self, *, deleted: bool = False, restores: bool) -> AsyncIterator[list[StoredRow]]:
+        database = self._database
+        if not await check_schema(database, INVENTORY):
+            raise FileNotFoundError(errno.ENOENT, "there is no inventory yet", str(self._target))
+        async for batch in read_backups(database, deleted=deleted, with_restores=restores):
+            yield batch
 
     @property
     def _database(self) -> Database:

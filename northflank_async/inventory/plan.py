@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import frozen
 
-from northflank_async.inventory.crawl import Crawler, Failure, FailureCollector, FetchedPage, Kind, Listing, Tree
+from northflank_async.inventory.crawl import Crawler, Failure, FailureCollector, FetchedPage, Handled, Kind, Tree
 from northflank_async.inventory.query import Query
+from northflank_async.records import Addon
 from northflank_async.resources import AccountResource
 
 
@@ -68,9 +69,10 @@ class _AddonCounter(FailureCollector):
         self.addons = 0
         self._query = query
 
-    async def handle_page(self, page: FetchedPage) -> list[Listing]:
+    async def handle_page(self, page: FetchedPage) -> Handled:
         parsed = page.parse()
-        self.failures += parsed.failures
+        items = self.new_items(parsed)
         if parsed.listing.kind is Kind.ADDONS:
-            self.addons += sum(self._query.matches_addon(addon) for _, addon in parsed.items)
-        return parsed.children
+            addons = [row.record for _, row in items]
+            self.addons += sum(isinstance(addon, Addon) and self._query.matches_addon(addon) for addon in addons)
+        return Handled(parsed.children)

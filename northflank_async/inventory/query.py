@@ -1,13 +1,18 @@
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
+from yarl import URL
 
 from northflank_async.errors import ConfigurationError
 from northflank_async.http.request import segment
 from northflank_async.records import Addon, Backup
 from northflank_async.resources import AccountResource
+
+if TYPE_CHECKING:  # it is imported by the crawl
+    from northflank_async.inventory.crawl.columns import Row
 
 
 def _distinct_accounts(accounts: AccountResource | Iterable[AccountResource]) -> tuple[AccountResource, ...]:
@@ -78,23 +83,36 @@ class Query:
 
     def matches(self, backup: Backup) -> bool:
         """Whether the backup's creation time and status are wanted."""
-        if self.since is not None and backup.created_at < self.since:
+        return self._matches(backup.created_at, backup.status)
+
+    def matches_row(self, row: "Row") -> bool:
+        """Whether the creation time and the status of a backup are wanted; they are if they cannot be read."""
+        return self._matches(row.values.get("created_at"), row.values.get("status"))
+
+    def _matches(self, created_at: datetime | None, status: str | None) -> bool:
+        if self.since is not None and created_at is not None and created_at < self.since:
             return False
-        return not self.statuses or backup.status in self.statuses
+        return not self.statuses or status is None or status in self.statuses
 
     @property
-    def base_url(self) -> str:
-        """The API of the accounts."""
-        return self.accounts[0].base_url
+    def filters_backups(self) -> bool:
+        """Whether some backups may not match."""
+        return self.since is not None or bool(self.statuses)
+
+    @property
+    def host(self) -> str:
+        """The host of the API."""
+        return URL(self.accounts[0].base_url).host or ""
 
     @property
     def fingerprint(self) -> str:
-        """Syncs that share it can resume each other."""
+        """Syncs that share it can resume each other: they read the same, however that was written."""
+        url = URL(self.accounts[0].base_url)
         return json.dumps(
             {
-                "baseUrl": self.base_url,
-                "teams": [account.team_id for account in self.accounts],
-                "projects": self.projects,
+                "baseUrl": str(url.with_path(url.raw_path.rstrip("/"), encoded=True)),
+                "teams": sorted(account.team_id or "" for account in self.accounts),
+                "projects": None if self.projects is None else sorted(self.projects),
                 "since": None if self.since is None else self.since.astimezone(UTC).isoformat(),
                 "statuses": sorted(self.statuses),
                 "addonTypes": sorted(self.addon_types),

@@ -10,8 +10,8 @@ from northflank_async.inventory.crawl import (
     Failure,
     FailureCollector,
     FetchedPage,
+    Handled,
     Kind,
-    Listing,
     Progress,
     Tree,
     check_concurrency,
@@ -119,12 +119,11 @@ class Scan(AsyncIterator[Found]):
         listing = page.listing
         assert listing.project is not None
         assert listing.addon is not None
-        self.failures.extend(page.failures)
         self._found.extend(
             [
-                Found(listing.account.team_id, listing.project, listing.addon, backup)
-                for _, backup in page.items
-                if self._query.matches(backup)
+                Found(listing.account.team_id, listing.project, listing.addon, row.record)
+                for _, row in self._buffer.new_items(page)
+                if isinstance(row.record, Backup) and self._query.matches_row(row)
             ]
         )
 
@@ -137,14 +136,14 @@ class _Buffer(FailureCollector):
         self._pages: asyncio.Queue[FetchedPage | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(size)
 
-    async def handle_page(self, page: FetchedPage) -> list[Listing]:
+    async def handle_page(self, page: FetchedPage) -> Handled:
         if page.listing.kind is Kind.BACKUPS:
             self._pages.put_nowait(page)  # before waiting for room, so that another request's error cannot lose it
             await self._room.acquire()
-            return []
+            return Handled()
         parsed = page.parse()
-        self.failures += parsed.failures
-        return parsed.children
+        self.new_items(parsed)
+        return Handled(parsed.children)
 
     async def get(self) -> FetchedPage | None:
         """Wait for a page; `None` means that there are no more."""

@@ -1,19 +1,20 @@
 """From the API into a stream."""
 
 import asyncio
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from northflank_async.inventory.crawl import (
     Crawler,
     FailureCollector,
     FetchedPage,
+    Handled,
     Kind,
     Listing,
     OnStart,
     Outcome,
-    ParsedPage,
     Tree,
 )
+from northflank_async.inventory.crawl.columns import Row
 from northflank_async.inventory.encoding import dump
 from northflank_async.inventory.formats.json_lines import line
 from northflank_async.inventory.query import Query
@@ -54,24 +55,23 @@ class _LineWriter(FailureCollector):
         self._query = query
         self._lock = asyncio.Lock()
 
-    async def handle_page(self, page: FetchedPage) -> list[Listing]:
+    async def handle_page(self, page: FetchedPage) -> Handled:
         parsed = page.parse()
-        self.failures += parsed.failures
+        items = self.new_items(parsed)
         if parsed.listing.kind is Kind.BACKUPS:
-            lines = self._lines(parsed)
+            lines = self._lines(parsed.listing, items)
             async with self._lock:
                 await asyncio.to_thread(self._write, b"".join(lines))
             self.count += len(lines)
-        return parsed.children
+        return Handled(parsed.children)
 
-    def _lines(self, page: ParsedPage) -> list[bytes]:
-        listing, addon = page.listing, page.listing.addon
+    def _lines(self, listing: Listing, items: list[tuple[Any, Row]]) -> list[bytes]:
+        addon = listing.addon
         assert listing.project is not None
         assert addon is not None
         addon_type = None if addon.spec is None else addon.spec.type
         place = (listing.account.team_id, listing.project.id, addon.id, addon_type)
-        wanted = [raw for raw, backup in page.items if self._query.matches(backup)] + page.unreadable
-        return [line(*place, dump(raw)) for raw in wanted]
+        return [line(*place, dump(raw)) for raw, row in items if self._query.matches_row(row)]
 
     def _write(self, lines: bytes) -> None:
         """Runs in a thread: a slow reader must not block the event loop."""

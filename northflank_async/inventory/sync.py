@@ -1,18 +1,27 @@
 """A sync run: from the API into a store, page by page."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from attrs import Factory, define
+from attrs import define
 from sqlalchemy import Connection
 
-from northflank_async.errors import NorthflankError
+from northflank_async.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NorthflankError,
+    RateLimited,
+    TransportError,
+)
 from northflank_async.inventory.crawl import (
     Crawler,
     Failure,
     FetchedPage,
+    Handled,
     Kind,
     Listing,
     OnStart,
@@ -21,63 +30,94 @@ from northflank_async.inventory.crawl import (
     Tree,
 )
 from northflank_async.inventory.query import Query
-from northflank_async.inventory.store.database import Session
-from northflank_async.inventory.store.ledger import Ledger
+from northflank_async.inventory.store.lease import Writer
+from northflank_async.inventory.store.ledger import RESUME_MAX_AGE, Ledger
+from northflank_async.inventory.store.readings import Reading
+from northflank_async.records import Auth
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _CANCEL_TIMEOUT = 10.0
 """Seconds that a cancelled run waits for its last transaction."""
+_log = logging.getLogger("northflank_async")
 
 
 @define(eq=False)
 class _QueuedPage:
-    """A page that waits for a transaction, which then finds the listings below it."""
+    """A page that waits for a transaction, which then has a result."""
 
     fetched: FetchedPage
-    children: list[Listing] = Factory(list)
+    stored: Reading | None = None
 
 
 class SyncRun:
     """One sync run, which resumes an interrupted one. Pages that arrive during a transaction share the next one.
 
     Args:
-        session: a database that nobody else writes to.
+        writer: the only writer of the store.
         query: what to read.
         concurrency: requests in flight.
         temporary: the store is only for this export: a new run empties it.
+        resume_max_age: how long after its start an interrupted run is resumed.
+        allow_mass_deletion: believe a listing of projects or addons that has lost all, or most, of its items.
     """
 
-    def __init__(self, session: Session, query: Query, *, concurrency: int, temporary: bool = False) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        query: Query,
+        *,
+        concurrency: int,
+        temporary: bool = False,
+        resume_max_age: timedelta = RESUME_MAX_AGE,
+        allow_mass_deletion: bool = False,
+    ) -> None:
         kinds = (Kind.BACKUPS, Kind.RESTORES) if query.restores else (Kind.BACKUPS,)
         self._tree = Tree(query, kinds)
+        self._account = query.accounts[0]
         self._concurrency = concurrency
-        self._session = session
-        self._ledger = Ledger(self._tree, temporary=temporary)
+        self._writer = writer
+        self._ledger = Ledger(
+            self._tree,
+            temporary=temporary,
+            resume_max_age=resume_max_age,
+            allow_mass_deletion=allow_mass_deletion,
+        )
         self._lock = asyncio.Lock()
         self._queue: list[_QueuedPage] = []
         self._storing: asyncio.Task[None] | None = None
         self._has_stored = False
+        self.has_finished = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the store is this run's."""
+        return self._ledger.has_begun
 
     @property
     def is_empty(self) -> bool:
-        """Whether the run has begun but stored no page: there is nothing to resume."""
-        return self._ledger.has_begun and not (self._has_stored or self._ledger.counts["pages"])
+        """Whether the run has stored no page: there is nothing to resume."""
+        return not (self._has_stored or self._ledger.counts["pages"])
 
     async def run(self, on_start: OnStart | None = None) -> Outcome:
         """Read the API into the store. The run is not finished yet: resumed, it would have nothing left to read.
 
         Raises:
+            ConfigurationError: the store has the same account of another host.
             NorthflankError: the API cannot be read, or not any longer.
         """
-        await self._transaction(self._ledger.begin)
+        spent_before = self._account.budget.spent
+        auth = await self._identify()
+        await self._transaction(self._ledger.begin, auth)
+        self._log_start()
         crawler = Crawler(
             self._tree,
             self,
             concurrency=self._concurrency,
             listings=self._ledger.open_listings,
             counts=self._ledger.counts,
+            spent_before=spent_before,
         )
         if on_start:
             on_start(lambda: crawler.progress)
@@ -91,18 +131,20 @@ class SyncRun:
             progress=crawler.progress,
             backups=await self._transaction(self._ledger.count_backups),
             failures=await self._transaction(self._ledger.failures),
-            resumed=self._ledger.resumed,
+            resumed_from=self._ledger.resumed_from,
+            discarded_from=self._ledger.discarded_from,
         )
 
     async def finish(self) -> None:
         """Finish the run: the next one starts from the beginning."""
         await self._transaction(self._ledger.finish)
+        self.has_finished = True
 
     async def reopen(self) -> None:
         """Have the next run read again what failed in this one."""
         await self._transaction(self._ledger.reopen)
 
-    async def handle_page(self, page: FetchedPage) -> list[Listing]:
+    async def handle_page(self, page: FetchedPage) -> Handled:
         """Store a page, in one transaction with those that already wait."""
         queued = _QueuedPage(page)
         self._queue.append(queued)
@@ -110,7 +152,10 @@ class SyncRun:
             self._storing = asyncio.create_task(self._store_queue())
         await _complete(self._storing)
         self._has_stored = True
-        return queued.children
+        assert queued.stored is not None
+        if queued.stored.reads_again:
+            page.listing.restart()
+        return Handled(queued.stored.children, queued.stored.error)
 
     async def handle_failure(self, listing: Listing, failure: Failure) -> None:
         """Store the failure."""
@@ -120,18 +165,40 @@ class SyncRun:
         """Discard what was seen of the listing."""
         await self._transaction(self._ledger.restart, listing)
 
+    async def _identify(self) -> Auth | None:
+        """Find out whose token it is; `None` if the API does not say."""
+        try:
+            return await self._account.auth()
+        except (AuthenticationError, ConfigurationError, RateLimited):
+            raise
+        except TransportError as error:
+            if not error.sent:
+                raise
+            reason: NorthflankError = error
+        except NorthflankError as error:
+            reason = error
+        _log.warning("the account of the token is not known, so that less is marked deleted: %s", reason)
+        return None
+
+    def _log_start(self) -> None:
+        if started := self._ledger.resumed_from:
+            age = timedelta(seconds=int((datetime.now(UTC) - started).total_seconds()))
+            _log.info("resuming the sync run that was interrupted; it started %s ago", age)
+        if started := self._ledger.discarded_from:
+            _log.warning("starting anew: the sync run that was interrupted is too old, it started at %s", started)
+
     async def _store_queue(self) -> None:
         async with self._lock:
             queue, self._queue, self._storing = self._queue, [], None  # later pages wait for the next transaction
             pages = await asyncio.to_thread(_parse, queue)
-            children = await self._session.transaction(lambda connection: self._ledger.store_pages(connection, pages))
-        for queued, listings in zip(queue, children, strict=True):
-            queued.children = listings
+            stored = await self._writer.transaction(lambda connection: self._ledger.store_pages(connection, pages))
+        for queued, reading in zip(queue, stored, strict=True):
+            queued.stored = reading
 
     async def _transaction(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         async def in_turn() -> T:
             async with self._lock:
-                return await self._session.transaction(lambda connection: work(connection, *args, **kwargs))
+                return await self._writer.transaction(lambda connection: work(connection, *args, **kwargs))
 
         return await _complete(in_turn())
 
@@ -152,7 +219,10 @@ async def _complete(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
         if not task.done():  # cancelled
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task], timeout=_CANCEL_TIMEOUT)
-            task.cancel()
+            for _ in range(2):  # the second one ends the patience of the database, too
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task], timeout=0.01)
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
         if task.done() and not task.cancelled():

@@ -15,7 +15,7 @@ from tests.support.command import run
     [
         ("sqlalchemy", "x.db", "sql"),
         ("filelock", "x.csv", "sql"),
-        ("asyncpg", "postgresql://u@127.0.0.1:1/x", "postgres"),
+        ("psycopg", "postgresql://u@127.0.0.1:1/x", "postgres"),
         ("pyarrow", "x.parquet", "parquet"),
     ],
 )

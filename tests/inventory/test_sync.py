@@ -34,7 +34,7 @@ async def test_a_sync_stores_every_backup_as_json_and_in_columns(sim: Simulator,
         outcome = await inventory.sync(nf)
         rows = [row async for row in inventory.backups()]
     assert (outcome.backups, outcome.failures, outcome.resumed) == (3000, [], False)
-    assert outcome.progress.requests == len(sim.requests) == 46
+    assert outcome.progress.requests == len(sim.requests) == 47
     expected = {}
     async with nf.scan() as scan:
         async for found in scan:

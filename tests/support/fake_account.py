@@ -23,6 +23,7 @@ PER_PAGE = 100
 class FakeAccount:
     """Serves `addons` (by `project/addon`, their backups) and `restores`, 100 a page, and `pages`, which replace these.
 
+    `auth` is what `/v1/auth` says of the token, which is not a page, but can be among the `faults`.
     `faults` are the pages that get another answer: a status, a response, other data, or (`None`) no answer at all. A
     page for which `holds` is true is answered when the test calls `release`.
     """
@@ -35,6 +36,7 @@ class FakeAccount:
     holds: Callable[[str], bool] = lambda _: False
     cursor_prefix: str = ""
     """Cursors without it are rejected."""
+    auth: dict[str, Any] = Factory(lambda: {"entityId": "acme", "entityType": "team"})
     requested: list[str] = field(factory=list, init=False)
     held: dict[str, asyncio.Event] = field(factory=dict, init=False)
     max_in_flight: int = field(default=0, init=False)
@@ -56,6 +58,8 @@ class FakeAccount:
         return [page for page in self.requested if is_of_backups(page)]
 
     async def _handle(self, request: web.Request) -> web.Response:
+        if request.path == "/v1/auth":
+            return _fault(request, self.faults["auth"]) if "auth" in self.faults else envelope(self.auth)
         place, kind, cursor = _place(request), request.path.rpartition("/")[2], request.query.get("cursor", "")
         page = f"{place}#{cursor or 0}"
         self.requested.append(page)

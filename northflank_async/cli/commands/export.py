@@ -19,6 +19,9 @@ from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.stream import stream
 from northflank_async.records import RunStatus
 
+_STRICT_FILE = "no file was written: run the same command to fetch only what is missing, or omit --strict"
+_STRICT_DATABASE = "everything else is in the database: run the same command to fetch only what is missing"
+
 
 @click.command()
 @click.argument("target")
@@ -61,11 +64,8 @@ def export_inventory(
         operation = Operation(if_stopped="run the same command to resume", target=shown)
     outcome = run_with_progress(options, work, operation)
     if strict:
-        fail_incomplete(
-            outcome.failures,
-            ExitCode.STRICT,
-            "no file was written: run the same command to fetch only what is missing, or omit --strict",
-        )
+        is_database = "://" in target or target.lower().endswith(".db")
+        fail_incomplete(outcome.failures, ExitCode.STRICT, _STRICT_DATABASE if is_database else _STRICT_FILE)
     crawled, resumed = outcome.progress, ", resumed" if outcome.resumed else ""
     click.echo(
         f"{count(outcome.backups, 'backup')} of {count(crawled.addons, 'addon')}"
@@ -80,7 +80,7 @@ def _without_password(target: str) -> str:
         return target
     try:
         with require_extra():
-            from northflank_async.inventory.store.database import display_name, parse_target
-        return display_name(parse_target(target))
+            from northflank_async.inventory.store.target import Target
+        return str(Target.parse(target))
     except ConfigurationError:
         return "the database"  # the export itself reports what is wrong with the URL

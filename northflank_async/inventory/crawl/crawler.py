@@ -2,30 +2,30 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from attrs import frozen
 
 from northflank_async.errors import (
     AuthenticationError,
-    BadRequest,
     ConfigurationError,
     NorthflankError,
     RateLimited,
     ServerError,
     TransportError,
 )
-from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
-from northflank_async.inventory.crawl.pages import FetchedPage
+from northflank_async.inventory.crawl.columns import Row
+from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, RawPage, Tree
+from northflank_async.inventory.crawl.pages import FetchedPage, ParsedPage
 from northflank_async.validation import check_integer
 
 MAX_CONCURRENCY = 100
 """aiohttp's limit of connections: a request that waits for one would spend its timeout waiting."""
 _DEPTHS = {Kind.PROJECTS: 0, Kind.ADDONS: 1, Kind.BACKUPS: 2, Kind.RESTORES: 2}
 _OUTAGE = 10
-"""Consecutive listings that fail without an answer or with 5xx, after which the API counts as down."""
+"""Consecutive listings that fail without an answer or with 5xx, after which the crawler checks if the API is down."""
 
 
 @frozen(kw_only=True)
@@ -53,42 +53,71 @@ OnStart: TypeAlias = Callable[[Callable[[], Progress]], object]
 class Outcome:
     """The result of a sync, an export or a stream.
 
-    `backups` counts the backups written, `failures` names what could not be read. `resumed` says whether an
-    interrupted sync run was resumed; `progress` then includes the earlier work, except its requests.
+    `backups` counts the backups written, `failures` names what could not be read. `resumed_from` is when the sync run
+    had started that was resumed; `progress` then includes the earlier work, except its requests. `discarded_from` is
+    when an interrupted sync run had started that was too old to be resumed.
     """
 
     progress: Progress
     backups: int
     failures: list[Failure]
-    resumed: bool = False
+    resumed_from: datetime | None = None
+    discarded_from: datetime | None = None
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an interrupted sync run was resumed."""
+        return self.resumed_from is not None
+
+
+class Handled(NamedTuple):
+    """What becomes of a page: the listings below it to crawl, and why its listing is given up, if it is."""
+
+    children: Sequence[Listing] = ()
+    error: NorthflankError | None = None
 
 
 class PageHandler(Protocol):
     """Processes what a crawler fetches. The crawler waits for each call."""
 
-    async def handle_page(self, page: FetchedPage) -> list[Listing]:
-        """Process a page and return the listings below it to crawl."""
+    async def handle_page(self, page: FetchedPage) -> Handled:
+        """Process a page. A listing that is restarted meanwhile is read again."""
 
     async def handle_failure(self, listing: Listing, failure: Failure) -> None:
         """Process a failure after which the listing is given up."""
 
     async def handle_restart(self, listing: Listing) -> None:
-        """Process a listing that restarts with its first page, as the API has rejected its saved cursor."""
+        """Process a listing that restarts with its first page, as the API has rejected its cursor."""
 
 
 class FailureCollector:
-    """The part of a page handler that saves no cursors: it lists the failures."""
+    """The part of a page handler without a store: it lists the failures, and knows which items are new."""
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
+        self._seen: dict[Listing, set[str]] = {}
 
     async def handle_failure(self, listing: Listing, failure: Failure) -> None:
         """List the failure."""
         self.failures.append(failure)
+        self._seen.pop(listing, None)
 
     async def handle_restart(self, listing: Listing) -> None:
-        """Never called: no listing starts with a saved cursor."""
-        raise AssertionError(listing)
+        """Do nothing: what was seen is not new when it is read again."""
+
+    def new_items(self, page: ParsedPage) -> list[tuple[Any, Row]]:
+        """Return the items that no page of the listing had before, and list what cannot be read of them."""
+        seen = self._seen.setdefault(page.listing, set())
+        new = []
+        for raw, row in page.items:
+            if row.id not in seen:
+                new.append((raw, row))
+                if row.id is not None:
+                    seen.add(row.id)
+        self.failures += page.failures
+        if page.listing.ended:
+            del self._seen[page.listing]
+        return new
 
 
 def check_concurrency(concurrency: int) -> None:
@@ -111,6 +140,7 @@ class Crawler:
         concurrency: requests in flight, 1 to 100.
         listings: where to start; by default, at the tree's roots.
         counts: the counts of an interrupted crawl, to continue with.
+        spent_before: the client's requests before this work began; by default, those until now.
     """
 
     def __init__(
@@ -121,6 +151,7 @@ class Crawler:
         concurrency: int,
         listings: Iterable[Listing] | None = None,
         counts: Mapping[str, int] | None = None,
+        spent_before: int | None = None,
     ) -> None:
         check_concurrency(concurrency)
         self.counts = Counter(counts or {})
@@ -129,13 +160,16 @@ class Crawler:
         self._handler = handler
         self._concurrency = concurrency
         self._changed = asyncio.Event()
+        self._opened: set[object] = set()
         self._levels: list[deque[Listing]] = [deque() for _ in range(max(_DEPTHS.values()) + 1)]
-        self._enqueue(tree.roots() if listings is None else listings)
         self._budget = tree.query.accounts[0].budget
-        self._spent_before = self._budget.spent
+        self._spent_before = self._budget.spent if spent_before is None else spent_before
         self._workers = 0
         self._outage = 0
+        self._probing = asyncio.Lock()
+        self._answered: Listing | None = None
         self._first_error: NorthflankError | None = None
+        self._enqueue(tree.roots() if listings is None else listings)
 
     @property
     def progress(self) -> Progress:
@@ -199,51 +233,87 @@ class Crawler:
         self._workers -= 1
         self._changed.set()
 
-    def _enqueue(self, listings: Iterable[Listing]) -> None:
+    def _enqueue(self, listings: Iterable[Listing]) -> list[Listing]:
+        """Add listings, and return those that were not there before: a page may repeat what another one has."""
+        added = []
         for listing in listings:
-            self._levels[_DEPTHS[listing.kind]].append(listing)
-            self._changed.set()
+            if listing.key not in self._opened:
+                self._opened.add(listing.key)
+                self._levels[_DEPTHS[listing.kind]].append(listing)
+                added.append(listing)
+                self._changed.set()
+        return added
 
     def _requeue(self, listing: Listing) -> None:
         """Open listings come before new ones."""
         self._levels[_DEPTHS[listing.kind]].appendleft(listing)
 
     async def _fetch_page(self, listing: Listing) -> None:
-        resumes = listing.resumes
         try:
-            items = await listing.fetch_page()
-        except BadRequest as error:
-            if resumes:
-                listing.restart()
-                await self._handler.handle_restart(listing)
-                self._requeue(listing)
+            page = await listing.fetch_page()
+        except NorthflankError as error:
+            if listing.is_rejected_cursor(error):
+                await self._restart(listing)
             else:
                 await self._handle_error(listing, error)
-        except NorthflankError as error:
-            await self._handle_error(listing, error)
         else:
-            await self._handle_items(listing, items)
+            self._outage = 0
+            self._answered = listing.at(page.cursor, page.number)
+            await self._handle_page(listing, page)
 
-    async def _handle_items(self, listing: Listing, items: list[Any]) -> None:
-        self._outage = 0
-        children = await self._handler.handle_page(FetchedPage(listing, items, self._tree))
-        self._enqueue(children)
-        self.counts += listing.count(len(items), children)
-        if not listing.ended:
+    async def _restart(self, listing: Listing) -> None:
+        self._discount(listing)
+        listing.restart()
+        listing.restarts += 1
+        await self._handler.handle_restart(listing)
+        self._requeue(listing)
+
+    async def _handle_page(self, listing: Listing, page: RawPage) -> None:
+        items_read = listing.items_read
+        handled = await self._handler.handle_page(FetchedPage(listing, page, self._tree))
+        children = self._enqueue(handled.children)
+        ended = listing.ended and handled.error is None
+        self.counts += listing.count(len(page.items), children, ended=ended)
+        if listing.items_read < items_read:  # it is read again
+            self.counts["backups"] -= items_read if listing.kind is Kind.BACKUPS else 0
+        if handled.error is not None:
+            await self._give_up(listing, handled.error)
+        elif not listing.ended:
             self._requeue(listing)
 
+    def _discount(self, listing: Listing) -> None:
+        if listing.kind is Kind.BACKUPS:
+            self.counts["backups"] -= listing.items_read
+
     async def _handle_error(self, listing: Listing, error: NorthflankError) -> None:
-        if isinstance(error, ServerError | TransportError):
-            self._outage += 1
-        if self._is_fatal(error):
-            raise error
+        match error:
+            case AuthenticationError() | ConfigurationError() | RateLimited() | TransportError(sent=False):
+                raise error  # nothing else can be read either
+            case ServerError() | TransportError():
+                self._outage += 1
+                async with self._probing:
+                    if self._outage >= _OUTAGE:
+                        await self._probe(error)
+        await self._give_up(listing, error)
+
+    async def _give_up(self, listing: Listing, error: NorthflankError) -> None:
         self._first_error = self._first_error or error
         await self._handler.handle_failure(listing, listing.failure(error))
         self.counts["addons_done"] += listing.kind is Kind.BACKUPS
 
-    def _is_fatal(self, error: NorthflankError) -> bool:
-        """Whether nothing else can be read either."""
-        match error:
-            case AuthenticationError() | ConfigurationError() | RateLimited() | TransportError(sent=False):
-                return True
-        return self._outage >= _OUTAGE
+    async def _probe(self, failure: NorthflankError) -> None:
+        """Find out whether the API is down by fetching something that has worked before.
+
+        Raises:
+            NorthflankError: it is.
+        """
+        answered = self._answered or self._tree.roots()[0]
+        try:
+            await answered.at(answered.cursor, answered.page).fetch_page()
+        except (AuthenticationError, RateLimited):
+            raise
+        except (ServerError, TransportError):
+            raise failure from None
+        except NorthflankError:
+            pass  # it was answered
+        self._outage = 0

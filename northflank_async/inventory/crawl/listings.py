@@ -2,16 +2,22 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from attrs import define, field, frozen
 
-from northflank_async.errors import NorthflankError, printable
+from northflank_async.errors import ApiError, NorthflankError, printable
 from northflank_async.inventory.query import Query
 from northflank_async.paging import Pages, Paginator
 from northflank_async.records import Addon, Project
 from northflank_async.resources import AccountResource
+
+MAX_RESTARTS = 3
+"""How often a listing restarts because the API rejects its cursors, which expire."""
+_OTHER_REFUSALS = (401, 403, 408, 429)
+"""Statuses that say nothing about the cursor of the request."""
 
 
 class Kind(StrEnum):
@@ -40,7 +46,11 @@ class Failure:
 
 @define(kw_only=True, eq=False)
 class Listing:
-    """One listing of the tree, and where its next page begins (`cursor`, `page`)."""
+    """One listing of the tree, and where its next page begins (`cursor`, `page`).
+
+    `items_read` counts the items of this reading, `restarts` how often the API rejected a cursor. A store knows the
+    listing by its `store_id`.
+    """
 
     account: AccountResource
     kind: Kind
@@ -48,6 +58,9 @@ class Listing:
     addon: Addon | None = None
     cursor: str | None = None
     page: int | None = None
+    items_read: int = 0
+    restarts: int = 0
+    store_id: int = 0
     _pages: Pages[Any] | None = field(default=None, init=False)
 
     @property
@@ -59,24 +72,44 @@ class Listing:
         return None if self.addon is None else self.addon.id
 
     @property
-    def resumes(self) -> bool:
-        """Whether its next request sends a saved cursor, which the API may reject."""
-        return self._pages is None and self.cursor is not None
+    def key(self) -> tuple[str | None, str | None, str | None, Kind]:
+        """What tells the listing apart from others of the same client."""
+        return (self.account.team_id, self.project_id, self.addon_id, self.kind)
 
     @property
     def ended(self) -> bool:
         return self._pages is not None and self._pages.ended
 
-    async def fetch_page(self) -> list[Any]:
-        """Fetch the next page and return its items as JSON."""
+    async def fetch_page(self) -> "RawPage":
+        """Fetch the next page."""
         pages = self._pages or self._paginator().raw().pages()
+        cursor, number, requested_at = self.cursor, self.page, datetime.now(UTC)
         page = await anext(pages)
         self._pages, self.cursor, self.page = pages, pages.cursor, pages.page
-        return list(page.items)
+        items = list(page.items)
+        self.items_read += len(items)
+        return RawPage(items, page.data[self.kind] is None, requested_at, cursor, number)
 
     def restart(self) -> None:
         """Continue with the first page."""
         self._pages = self.cursor = self.page = None
+        self.items_read = 0
+
+    def is_rejected_cursor(self, error: NorthflankError) -> bool:
+        """Whether the API refused a page because of its cursor, and the listing may restart."""
+        return (
+            self.cursor is not None
+            and isinstance(error, ApiError)
+            and 400 <= error.status < 500
+            and error.status not in _OTHER_REFUSALS
+            and self.restarts < MAX_RESTARTS
+        )
+
+    def at(self, cursor: str | None, page: int | None) -> "Listing":
+        """Return another reading of the listing that begins there."""
+        return Listing(
+            account=self.account, kind=self.kind, project=self.project, addon=self.addon, cursor=cursor, page=page
+        )
 
     def failure(self, error: NorthflankError, item_id: str | None = None) -> Failure:
         """Describe why the listing, or one of its items, could not be read."""
@@ -88,12 +121,12 @@ class Listing:
             error=error,
         )
 
-    def count(self, items: int, children: Sequence["Listing"]) -> Counter[str]:
-        """What its last page adds to the progress."""
+    def count(self, items: int, children: Sequence["Listing"], *, ended: bool) -> Counter[str]:
+        """What a page adds to the progress."""
         return Counter(
-            projects=int(self.ended and self.kind is Kind.ADDONS),
+            projects=int(ended and self.kind is Kind.ADDONS),
             addons=sum(child.kind is Kind.BACKUPS for child in children),
-            addons_done=int(self.ended and self.kind is Kind.BACKUPS),
+            addons_done=int(ended and self.kind is Kind.BACKUPS),
             backups=items if self.kind is Kind.BACKUPS else 0,
             pages=1,
         )
@@ -107,6 +140,17 @@ class Listing:
         addon = project.addon(self.addon.id)
         listing = addon.backups if self.kind is Kind.BACKUPS else addon.restores
         return listing(cursor=self.cursor, page=self.page)
+
+
+@frozen(eq=False)
+class RawPage:
+    """A page's items as JSON (`is_null`: there was no array), when it was requested, and where it began."""
+
+    items: list[Any]
+    is_null: bool
+    requested_at: datetime
+    cursor: str | None
+    number: int | None
 
 
 @frozen

@@ -1,34 +1,26 @@
-"""A page of a listing: fetched as JSON, then parsed into records."""
+"""A page of a listing: fetched as JSON, then parsed into rows."""
 
-from contextlib import suppress
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import Any
 
 from attrs import Factory, define, frozen
 
-from northflank_async.errors import ConfigurationError, DecodeError, printable
-from northflank_async.http.request import segment
-from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
-from northflank_async.records import Addon, Backup, Project, Restore, structure, structure_all
+from northflank_async.errors import DecodeError, printable
+from northflank_async.inventory.crawl.columns import Row, read_rows
+from northflank_async.inventory.crawl.listings import Failure, Listing, RawPage, Tree
 
-Record: TypeAlias = Project | Addon | Backup | Restore
-
-_RECORDS: dict[Kind, type[Record]] = {
-    Kind.PROJECTS: Project,
-    Kind.ADDONS: Addon,
-    Kind.BACKUPS: Backup,
-    Kind.RESTORES: Restore,
-}
 _MAX_ID_LENGTH = 60
-"""Characters shown of an unreadable record's id."""
+"""Characters shown of an id."""
 
 
 @define(eq=False)
 class ParsedPage:
-    """A page's records, each with its JSON; what could not be parsed; and the listings below the records."""
+    """A page's items, each as JSON and as a row; what cannot be read of them; and the listings below them."""
 
     listing: Listing
-    items: list[tuple[Any, Any]] = Factory(list)
-    unreadable: list[Any] = Factory(list)
+    requested_at: datetime
+    is_null: bool = False
+    items: list[tuple[Any, Row]] = Factory(list)
     failures: list[Failure] = Factory(list)
     children: list[Listing] = Factory(list)
 
@@ -38,37 +30,30 @@ class FetchedPage:
     """A page's items as JSON. Its listing stands at the following page, or has ended."""
 
     listing: Listing
-    items: list[Any]
+    raw: RawPage
     tree: Tree
 
     def parse(self) -> ParsedPage:
-        """Make records of the items. One that cannot be parsed becomes a failure."""
-        listing, kind = self.listing, self.listing.kind
-        if kind in (Kind.BACKUPS, Kind.RESTORES):
-            with suppress(DecodeError):  # then one by one, to name the item
-                return ParsedPage(
-                    listing, list(zip(self.items, structure_all(self.items, _RECORDS[kind]), strict=True))
-                )
-        page = ParsedPage(listing)
-        for index, raw in enumerate(self.items):
-            try:
-                record = _parse(kind, raw, f"data.{kind}[{index}]")
-            except (DecodeError, ConfigurationError) as error:
-                page.unreadable.append(raw)
-                page.failures.append(listing.failure(error, _printable_id(raw)))
-            else:
-                page.items.append((raw, record))
-                page.children += self.tree.children(listing, record)
+        """Read the items, each as far as it can be read."""
+        page = ParsedPage(self.listing, self.raw.requested_at, self.raw.is_null)
+        rows = read_rows(self.listing.kind, self.raw.items, f"data.{self.listing.kind}")
+        for raw, row in zip(self.raw.items, rows, strict=True):
+            page.items.append((raw, row))
+            if row.errors:
+                page.failures.append(self.listing.failure(_join(row.errors), _printable_id(raw)))
+            if row.record is not None:
+                page.children += self.tree.children(self.listing, row.record)
         return page
 
 
-def _parse(kind: Kind, raw: Any, place: str) -> Any:
-    record = structure(raw, _RECORDS[kind], place)
-    if isinstance(record, Project | Addon):
-        segment(f"{place}.id", record.id)  # it becomes part of a path
-    return record
+def _join(errors: tuple[DecodeError, ...]) -> DecodeError:
+    if len(errors) == 1:
+        return errors[0]
+    joined = DecodeError("; ".join(str(error) for error in errors))
+    joined.place = errors[0].place
+    return joined
 
 
 def _printable_id(raw: Any) -> str:
     item_id = raw.get("id") if isinstance(raw, dict) else None
-    return printable(item_id[:_MAX_ID_LENGTH]) if isinstance(item_id, str) else "no id"
+    return printable(item_id[:_MAX_ID_LENGTH]) if isinstance(item_id, str) and item_id else "no id"

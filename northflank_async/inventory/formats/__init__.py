@@ -7,9 +7,9 @@ from typing import Any, BinaryIO, TypeAlias
 
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.extras import require_extra
-from northflank_async.inventory.store.stored_backup import StoredBackup
+from northflank_async.inventory.store.stored_backup import StoredRow
 
-Batches: TypeAlias = AsyncIterator[list[StoredBackup]]
+Batches: TypeAlias = AsyncIterator[list[StoredRow]]
 Write: TypeAlias = Callable[[BinaryIO, Batches, bool], Coroutine[Any, Any, int]]
 """Writes backups, with their restores if wanted, and returns their number."""
 

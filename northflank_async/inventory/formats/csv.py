@@ -23,8 +23,9 @@ async def write(file: BinaryIO, batches: Batches, restores: bool) -> int:
     rows.writerow([*COLUMNS, *(RESTORE_COLUMNS if restores else ())])
     count = 0
     async for batch in batches:
-        rows.writerows(_row(stored, restores) for stored in batch)
-        count += len(batch)
+        backups = [stored for stored in batch if isinstance(stored, StoredBackup)]
+        rows.writerows(_row(stored, restores) for stored in backups)
+        count += len(backups)
     text.detach()
     return count
 

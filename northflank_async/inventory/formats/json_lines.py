@@ -5,16 +5,18 @@ from typing import Any, BinaryIO
 
 from northflank_async.inventory.encoding import dump
 from northflank_async.inventory.formats import Batches
+from northflank_async.inventory.store.stored_backup import StoredBackup
 
 
 async def write(file: BinaryIO, batches: Batches, restores: bool) -> int:
     """Write a line for each backup."""
     count = 0
     async for batch in batches:
-        for stored in batch:
+        backups = [stored for stored in batch if isinstance(stored, StoredBackup)]
+        for stored in backups:
             place = (stored.team_id, stored.project_id, stored.addon_id, stored.addon_type)
             file.write(line(*place, stored.json, [restore.data for restore in stored.restores] if restores else None))
-        count += len(batch)
+        count += len(backups)
     return count
 
 

@@ -48,8 +48,9 @@ async def write(file: BinaryIO, batches: Batches, restores: bool) -> int:
     group: list[pa.RecordBatch] = []
     with pq.ParquetWriter(file, schema) as writer:
         async for batch in batches:
-            group.append(_record_batch(batch, schema))
-            count += len(batch)
+            backups = [stored for stored in batch if isinstance(stored, StoredBackup)]
+            group.append(_record_batch(backups, schema))
+            count += len(backups)
             if sum(part.num_rows for part in group) >= ROW_GROUP:
                 _write_group(writer, group)
         _write_group(writer, group)

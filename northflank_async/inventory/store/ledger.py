@@ -2,53 +2,80 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
-from yarl import URL
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from northflank_async.errors import ConfigurationError, NorthflankError
+from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError
 from northflank_async.inventory.crawl import Failure, Kind, Listing, ParsedPage, Tree
 from northflank_async.inventory.encoding import storable
+from northflank_async.inventory.identity import Visibility
+from northflank_async.inventory.store.readings import (
+    UNREAD,
+    Authority,
+    Key,
+    Reading,
+    State,
+    check_array,
+    end_readings,
+    find_listings,
+    remember_ids,
+)
 from northflank_async.inventory.store.schema import (
     COUNTS,
     LISTING_KEY,
-    TABLES,
-    backups,
-    checkpoints,
+    ROWS,
+    accounts,
+    backup_rows,
+    excluded_ids,
     failures,
-    projects,
-    record_row,
+    listings,
+    seen_ids,
     sync_runs,
 )
 from northflank_async.inventory.store.statements import (
-    bind_key,
+    delete_of_listing,
     execute_prepared,
+    insert_listing,
     insert_missing,
     matches_key,
-    soft_delete,
-    update_existing,
-    upsert,
+    update_item,
+    update_listing,
+    upsert_item,
+    upsert_named_project,
 )
-from northflank_async.records import Addon, Project, unstructure
+from northflank_async.records import Addon, Auth, Project
 from northflank_async.resources import AccountResource
 
+RESUME_MAX_AGE = timedelta(hours=24)
+"""How long after its start an interrupted sync run is resumed by default."""
+
 _NO_RUN = 0
-"""The run of rows that have to be seen again."""
 
 
 class Ledger:
-    """Records one sync run. Each method is one transaction's work; the caller commits it.
+    """Records one sync run. Each method is one transaction's work, which may run again if it was not committed.
 
     Args:
         tree: what the run reads.
         temporary: the store is only for this export: a new run empties it.
+        resume_max_age: how long after its start an interrupted run is resumed.
+        allow_mass_deletion: believe a listing of projects or addons that has lost all, or most, of its items.
     """
 
-    def __init__(self, tree: Tree, *, temporary: bool = False) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        temporary: bool = False,
+        resume_max_age: timedelta = RESUME_MAX_AGE,
+        allow_mass_deletion: bool = False,
+    ) -> None:
         self.run_id = _NO_RUN
-        self.resumed = False
+        self.resumed_from: datetime | None = None
+        self.discarded_from: datetime | None = None
         self.open_listings: list[Listing] = []
         """What to crawl, as of `begin`."""
         self.counts: Counter[str] = Counter()
@@ -56,56 +83,194 @@ class Ledger:
         self._tree = tree
         self._query = tree.query
         self._temporary = temporary
+        self._resume_max_age = resume_max_age
+        self._allow_mass_deletion = allow_mass_deletion
+        self._account_id = ""
+        self._visibility: Visibility | None = None
+        self._authority: Authority | None = None
 
     @property
     def has_begun(self) -> bool:
         return self.run_id != _NO_RUN
 
-    def begin(self, connection: Connection) -> None:
-        """Resume the last run if it is unfinished and its fingerprint is this query's; otherwise start a new one.
+    # A run, from its beginning to its end.
+
+    def begin(self, connection: Connection, auth: Auth | None) -> None:
+        """Resume the account's last run if that is unfinished and reads the same; otherwise start a new one.
+
+        Args:
+            connection: the transaction.
+            auth: whose token it is; `None` if the API did not say.
 
         Raises:
-            ConfigurationError: the store's last run was of another host.
+            ConfigurationError: the inventory has this account of another host, or several that it could be.
         """
-        last = connection.execute(select(sync_runs).order_by(sync_runs.c.id.desc()).limit(1)).first()
-        if last and not self._temporary:
-            _check_same_host(last.base_url, self._query.base_url)
-        if last and last.finished_at is None and last.fingerprint == self._query.fingerprint:
-            self._resume(connection, last)
-        else:
+        self.resumed_from = self.discarded_from = None
+        self._visibility = None if auth is None else Visibility.of(auth)
+        self._identify(connection, auth)
+        query = select(sync_runs).where(sync_runs.c.account_id == self._account_id)
+        last = connection.execute(query.order_by(sync_runs.c.id.desc()).limit(1)).first()
+        if last is None or last.finished_at is not None or not self._reads_the_same(last):
             self._start(connection)
+        elif datetime.now(UTC) - last.started_at > self._resume_max_age:
+            self.discarded_from = last.started_at if last.pages else None
+            self._start(connection)
+        else:
+            self._resume(connection, last)
+        self._authority = self._authorize(connection)
+
+    def finish(self, connection: Connection) -> None:
+        """Finish the run: the next one starts from the beginning."""
+        self._close_listings(connection)
+        connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(finished_at=datetime.now(UTC)))
+
+    def reopen(self, connection: Connection) -> None:
+        """Have the next run read the listings with unreadable items again; those that failed themselves are open."""
+        key = [failures.c[name] for name in LISTING_KEY]
+        failed = select(*key).where(failures.c.account_id == self._account_id, failures.c.item_id.is_not(None))
+        counts = Counter[str]()
+        states = list(find_listings(connection, {tuple(row) for row in connection.execute(failed)}).values())
+        for state in states:
+            counts.subtract(_counted(state))
+            state |= UNREAD
+        self._save(connection, states)
+        self._delete_seen(connection, states)
+        connection.execute(delete(failures).where(failures.c.account_id == self._account_id))
+        self._add_counts(connection, counts)
+
+    def _identify(self, connection: Connection, auth: Auth | None) -> None:
+        """Find the account whose rows these are, and store what is known of it."""
+        known = {row.account_id: row for row in connection.execute(select(accounts))}
+        host, now = self._query.host, datetime.now(UTC)
+        if auth is not None:
+            self._account_id = storable(auth.entity_id)
+            former = known.get(self._account_id) or known.get("")
+        elif len(known) > 1 and not self._temporary:
+            raise ConfigurationError(
+                "the inventory has several accounts, and the API does not say which one this token belongs to: "
+                "allow it to read /v1/auth"
+            )
+        else:
+            self._account_id = next(iter(known), "")
+            former = known.get(self._account_id)
+        if former is not None and former.host != host and not self._temporary:
+            raise ConfigurationError(
+                f"this inventory belongs to {former.host}; syncing from {host} would mark everything deleted: "
+                "use another target"
+            )
+        if former is not None and former.account_id != self._account_id:  # the same one, now that it is known
+            for table in (accounts, listings, sync_runs, failures):
+                is_former = table.c.account_id == former.account_id
+                connection.execute(update(table).where(is_former).values(account_id=self._account_id))
+        values: dict[str, Any] = {"host": host, "last_seen_at": now}
+        if auth is not None and self._visibility is not None:
+            entity_type = None if auth.entity_type is None else storable(auth.entity_type)
+            values |= {"entity_type": entity_type, "visibility": self._visibility.to_json()}
+        if former is None:
+            first = {"account_id": self._account_id, "first_seen_at": now}
+            connection.execute(insert(accounts).values({**first, **values}))
+        else:
+            connection.execute(update(accounts).where(accounts.c.account_id == self._account_id).values(values))
+
+    def _reads_the_same(self, last: Any) -> bool:
+        """Whether an earlier run reads what this one would: with a token that sees the same, as far as is known."""
+        unknown = self._visibility is None or last.visibility is None
+        return last.fingerprint == self._query.fingerprint and (unknown or last.visibility == self._visibility_text)
+
+    @property
+    def _visibility_text(self) -> str | None:
+        return None if self._visibility is None else self._visibility.to_json()
+
+    def _authorize(self, connection: Connection) -> Authority:
+        query = select(sync_runs.c.id, sync_runs.c.visibility).where(
+            sync_runs.c.account_id == self._account_id, sync_runs.c.visibility.is_not(None)
+        )
+        read: dict[str, Visibility] = {}
+        visibilities = {}
+        for run_id, text in connection.execute(query):
+            if text not in read:
+                with suppress(ValueError, DecodeError):
+                    read[text] = Visibility.from_json(text)
+            if text in read:
+                visibilities[run_id] = read[text]
+        return Authority(
+            is_identified=self._visibility is not None and self.run_id in visibilities,
+            is_anonymous=self._account_id == "",
+            visibility=self._visibility,
+            visibilities=visibilities,
+            allow_mass_deletion=self._allow_mass_deletion,
+        )
 
     def _resume(self, connection: Connection, last: Any) -> None:
-        self.run_id, self.resumed = last.id, True
+        self.run_id, self.resumed_from = last.id, last.started_at
         self.counts = Counter({name: getattr(last, name) for name in COUNTS})
-        connection.execute(delete(failures).where(failures.c.item_id.is_(None)))  # these listings are read again
-        accounts = {account.team_id or "": account for account in self._query.accounts}
-        open_first = select(checkpoints).order_by(checkpoints.c.cursor.is_(None), *checkpoints.primary_key)
-        self.open_listings = [_listing(accounts[row.team_id], row) for row in connection.execute(open_first)]
+        is_ours = failures.c.account_id == self._account_id
+        connection.execute(delete(failures).where(is_ours, failures.c.item_id.is_(None)))  # these are read again
+        resources = {storable(account.team_id or ""): account for account in self._query.accounts}
+        is_open = (listings.c.account_id == self._account_id, listings.c.is_open)
+        query = select(listings).where(*is_open).order_by(listings.c.cursor.is_(None), listings.c.listing_id)
+        self.open_listings = [_listing(resources[row.team_id], row) for row in connection.execute(query)]
 
     def _start(self, connection: Connection) -> None:
-        for table in (checkpoints, failures, *(TABLES.values() if self._temporary else ())):
-            connection.execute(delete(table))
+        if self._temporary:
+            for table in (listings, *ROWS.values(), seen_ids, excluded_ids, sync_runs, failures):
+                connection.execute(delete(table))
+            connection.execute(delete(accounts).where(accounts.c.account_id != self._account_id))
+        else:
+            self._close_listings(connection)
+            connection.execute(delete(failures).where(failures.c.account_id == self._account_id))
         run = insert(sync_runs).values(
-            base_url=self._query.base_url, fingerprint=self._query.fingerprint, started_at=datetime.now(UTC)
+            account_id=self._account_id,
+            fingerprint=self._query.fingerprint,
+            visibility=self._visibility_text,
+            started_at=datetime.now(UTC),
         )
         (self.run_id,) = connection.execute(run).inserted_primary_key or (_NO_RUN,)
-        self.open_listings = self._tree.roots()
-        self._insert_checkpoints(connection, self.open_listings)
+        self.counts = Counter()
+        self.open_listings = self._open(connection, self._tree.roots())
 
-    def store_pages(self, connection: Connection, pages: Sequence[ParsedPage]) -> list[list[Listing]]:
-        """Store pages, each with its listing's checkpoint; return the listings below each that are new."""
+    def _close_listings(self, connection: Connection) -> None:
+        is_ours = listings.c.account_id == self._account_id
+        connection.execute(
+            delete(seen_ids).where(seen_ids.c.listing_id.in_(select(listings.c.listing_id).where(is_ours)))
+        )
+        connection.execute(update(listings).where(is_ours, listings.c.is_open).values({**UNREAD, "is_open": False}))
+
+    # Pages.
+
+    def store_pages(self, connection: Connection, pages: Sequence[ParsedPage]) -> list[Reading]:
+        """Store pages, each with its listing's checkpoint."""
         now = datetime.now(UTC)
-        children = [self._new_children(connection, page) for page in pages]
-        self._upsert_projects(connection, pages, now)
+        states = self._states(connection, [page.listing.store_id for page in pages])
+        every = [Reading(page, states[page.listing.store_id]) for page in pages]
+        for reading in every:
+            check_array(connection, reading)
+        readings = [reading for reading in every if reading.error is None]
+        self._open_children(connection, readings)
+        self._see_named_projects(connection, readings)
+        self._store_items(connection, readings)
+        for reading in readings:
+            reading.add_page()
+        remember_ids(connection, readings)
+        assert self._authority is not None
         for kind in Kind:
-            self._store_items(connection, kind, [page for page in pages if page.listing.kind is kind], now)
-        self._insert_checkpoints(connection, [child for each in children for child in each])
-        self._save_checkpoints(connection, [page.listing for page in pages if not page.listing.ended])
-        self._end_listings(connection, [page.listing for page in pages if page.listing.ended], now)
-        self._insert_failures(connection, [(page.listing, failure) for page in pages for failure in page.failures])
-        self._add_counts(connection, pages, children)
-        return children
+            ended = [reading for reading in readings if reading.kind is kind and reading.page.listing.ended]
+            is_filtered = kind is Kind.BACKUPS and self._query.filters_backups
+            end_readings(connection, ended, self._authority, run_id=self.run_id, is_filtered=is_filtered, now=now)
+        counts = self._count(readings, states)
+        self._save(connection, [reading.state for reading in readings])
+        self._delete_failures(connection, [reading.state for reading in readings if reading.reads_again])
+        self._insert_failures(
+            connection,
+            [
+                (each.page.listing, failure)
+                for each in readings
+                if not each.reads_again
+                for failure in each.page.failures
+            ],
+        )
+        self._add_counts(connection, counts)
+        return every
 
     def store_failure(self, connection: Connection, listing: Listing, failure: Failure) -> None:
         """Store why a listing could not be read. Its checkpoint stays."""
@@ -113,33 +278,34 @@ class Ledger:
 
     def restart(self, connection: Connection, listing: Listing) -> None:
         """Read a listing again from its first page."""
-        self._reset_seen(connection, listing.kind, _parents(listing))
-        self._execute(connection, delete(failures).where(matches_key(failures, LISTING_KEY)), [bind_key(_key(listing))])
-        self._save_checkpoints(connection, [listing])
+        (state,) = self._states(connection, [listing.store_id]).values()
+        self._add_counts(
+            connection, Counter(backups=-state["items_read"]) if listing.kind is Kind.BACKUPS else Counter()
+        )
+        kept = {"previous_digest": state["previous_digest"], "restarts": listing.restarts}
+        if state["previous_digest"] is not None:
+            kept["reading_started_at"] = state["reading_started_at"]
+        state |= {**UNREAD, **kept}
+        self._save(connection, [state])
+        self._delete_seen(connection, [state])
+        self._delete_failures(connection, [state])
 
-    def reopen(self, connection: Connection) -> None:
-        """Have the next run read the listings with unreadable items again; those that failed themselves are open."""
-        key = [failures.c[name] for name in LISTING_KEY]
-        found = connection.execute(select(*key).where(failures.c.item_id.is_not(None)).distinct())
-        rows = [{**row, "cursor": None, "page": None} for row in found.mappings()]
-        for row in rows:
-            parents = {name: row[name] for name in ("team_id", "project_id", "addon_id")}
-            self._reset_seen(connection, Kind(row["kind"]), parents)
-        connection.execute(delete(failures))
-        self._execute(connection, insert_missing(checkpoints, connection.dialect.name), rows)
-
-    def finish(self, connection: Connection) -> None:
-        """Finish the run: the next one starts from the beginning."""
-        connection.execute(delete(checkpoints))
-        connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(finished_at=datetime.now(UTC)))
+    # What is known of the run.
 
     def count_backups(self, connection: Connection) -> int:
         """Return the number of stored backups that the run has seen."""
-        seen = select(func.count()).where(backups.c.run_id == self.run_id, backups.c.deleted_at.is_(None))
-        return connection.scalar(seen) or 0
+        is_ours = (listings.c.account_id == self._account_id, listings.c.kind == Kind.BACKUPS)
+        is_there = (backup_rows.c.deleted_at.is_(None), backup_rows.c.last_seen_at.is_(None))
+        of_listing = backup_rows.join(listings, backup_rows.c.listing_id == listings.c.listing_id)
+        ended = (~listings.c.is_open, listings.c.run_id == self.run_id)
+        in_ended = select(func.count()).select_from(of_listing).where(*is_ours, *is_there, *ended)
+        seen = (seen_ids.c.listing_id == backup_rows.c.listing_id) & (seen_ids.c.id == backup_rows.c.id)
+        in_open = select(func.count()).select_from(of_listing.join(seen_ids, seen)).where(*is_ours, *is_there)
+        return sum(connection.execute(query).scalar() or 0 for query in (in_ended, in_open))
 
     def failures(self, connection: Connection) -> list[Failure]:
         """Return what the run could not read."""
+        query = select(failures).where(failures.c.account_id == self._account_id).order_by(failures.c.id)
         return [
             Failure(
                 team_id=row.team_id or None,
@@ -148,129 +314,160 @@ class Ledger:
                 item_id=row.item_id,
                 error=NorthflankError(row.error),
             )
-            for row in connection.execute(select(failures).order_by(failures.c.id))
+            for row in connection.execute(query)
         ]
 
-    def _new_children(self, connection: Connection, page: ParsedPage) -> list[Listing]:
-        """Return the listings below a page, except those below a record that the run has already seen."""
-        if not page.children:
-            return []
-        table, parents = TABLES[page.listing.kind], _parents(page.listing)
-        ids = [storable(record.id) for _, record in page.items]
-        query = select(table.c.id).where(
-            matches_key(table, parents), table.c.run_id == self.run_id, table.c.id.in_(ids)
-        )
-        seen = set(connection.execute(query, bind_key(parents)).scalars())
-        children = {
-            (child.kind, record_id): child
-            for child in page.children
-            if (record_id := storable(child.addon_id or child.project_id or "")) not in seen
-        }
-        return list(children.values())
+    # Listings.
 
-    def _upsert_projects(self, connection: Connection, pages: Sequence[ParsedPage], now: datetime) -> None:
-        """Store the projects of addon listings: one named in the query is in no listing."""
+    def _key(self, listing: Listing) -> Key:
+        ids = (listing.account.team_id, listing.project_id, listing.addon_id)
+        return (self._account_id, *(storable(value or "") for value in ids), str(listing.kind))
+
+    def _states(self, connection: Connection, listing_ids: Sequence[int]) -> dict[int, State]:
+        rows = connection.execute(select(listings).where(listings.c.listing_id.in_(listing_ids))).mappings()
+        return {row["listing_id"]: dict(row) for row in rows}
+
+    def _open(self, connection: Connection, found: Iterable[Listing]) -> list[Listing]:
+        """Open listings, and return them, except those that the run has opened before."""
+        by_key: dict[Key, Listing] = {}
+        for listing in found:
+            by_key.setdefault(self._key(listing), listing)
+        known = find_listings(connection, by_key)
+        for key, state in known.items():
+            if state["is_open"] or state["run_id"] == self.run_id:
+                del by_key[key]
+        self._save(connection, [{**state, **UNREAD} for key, state in known.items() if key in by_key])
+        self._insert(connection, [key for key in by_key if key not in known], is_open=True)
+        for key, state in find_listings(connection, by_key).items():
+            by_key[key].store_id = state["listing_id"]
+        return list(by_key.values())
+
+    def _open_children(self, connection: Connection, readings: Sequence[Reading]) -> None:
+        if any(reading.page.children for reading in readings):
+            new = set(self._open(connection, [child for each in readings for child in each.page.children]))
+            for reading in readings:
+                reading.children = [child for child in reading.page.children if child in new]
+
+    def _insert(self, connection: Connection, keys: Sequence[Key], *, is_open: bool) -> None:
+        unread = {**UNREAD, "is_open": is_open, "read_at": None, "run_id": None}
+        rows = [{**dict(zip(LISTING_KEY, key, strict=True)), **unread} for key in keys]
+        execute_prepared(connection, insert_listing(connection.dialect.name), rows)
+
+    def _save(self, connection: Connection, states: Sequence[State]) -> None:
+        rows = [{**state, "key_listing_id": state["listing_id"]} for state in states]
+        execute_prepared(connection, update_listing(), rows)
+
+    def _delete_seen(self, connection: Connection, states: Sequence[State]) -> None:
+        rows = [{"key_listing_id": state["listing_id"]} for state in states]
+        execute_prepared(connection, delete_of_listing(seen_ids), rows)
+
+    # Items.
+
+    def _store_items(self, connection: Connection, readings: Sequence[Reading]) -> None:
+        """Upsert what the query matches, and update other rows only if they exist."""
+        for kind in Kind:
+            matching: list[dict[str, Any]] = []
+            others: list[dict[str, Any]] = []
+            for reading in (each for each in readings if each.kind is kind):
+                shared = self._written(reading.listing_id, reading.page.requested_at)
+                for raw, row in reading.page.items:
+                    if row.id is None:
+                        continue
+                    is_match = kind is not Kind.BACKUPS or self._query.matches_row(row)
+                    (matching if is_match else others).append({**shared, **row.values, "data": raw})
+            keys = [{"key_listing_id": row["listing_id"], "key_id": row["id"]} for row in others]
+            execute_prepared(connection, upsert_item(kind, connection.dialect.name), matching)
+            execute_prepared(
+                connection, update_item(kind), [{**row, **key} for row, key in zip(others, keys, strict=True)]
+            )
+            if kind is Kind.BACKUPS and self._query.restores:
+                self._remember_excluded(connection, readings, others)
+
+    def _remember_excluded(
+        self, connection: Connection, readings: Sequence[Reading], excluded: Sequence[dict[str, Any]]
+    ) -> None:
+        begun = [
+            {"key_listing_id": reading.listing_id}
+            for reading in readings
+            if reading.kind is Kind.BACKUPS and not reading.state["pages_read"]
+        ]
+        execute_prepared(connection, delete_of_listing(excluded_ids), begun)
+        execute_prepared(connection, insert_missing(excluded_ids, connection.dialect.name), excluded)
+
+    def _see_named_projects(self, connection: Connection, readings: Sequence[Reading]) -> None:
+        """Store the projects that were named in the query, and are in no listing: their addons were listed."""
+        if self._query.projects is None:
+            return
+        named = [
+            (self._key(reading.page.listing), reading.page.requested_at)
+            for reading in readings
+            if reading.kind is Kind.ADDONS and not reading.state["pages_read"]
+        ]
+        parents = {key: (*key[:2], "", "", str(Kind.PROJECTS)) for key, _ in named}
+        known = find_listings(connection, set(parents.values()))
+        self._insert(connection, [key for key in set(parents.values()) if key not in known], is_open=False)
+        known = find_listings(connection, set(parents.values()))
         rows = [
             {
-                "team_id": page.listing.account.team_id or "",
-                **self._seen(now),
-                **record_row(Kind.PROJECTS, page.listing.project, unstructure(page.listing.project)),
+                **self._written(known[parents[key]]["listing_id"], time),
+                "id": key[2],
+                "name": None,
+                "data": {"id": key[2]},
             }
-            for page in pages
-            if page.listing.kind is Kind.ADDONS
+            for key, time in named
         ]
-        preserve = ("name", "data", "first_seen_at")
-        self._execute(connection, upsert(projects, connection.dialect.name, preserve), rows)
+        execute_prepared(connection, upsert_named_project(connection.dialect.name), rows)
 
-    def _store_items(self, connection: Connection, kind: Kind, pages: Sequence[ParsedPage], now: datetime) -> None:
-        """Upsert what the query matches, and update other rows only if they exist."""
-        matching: list[dict[str, Any]] = []
-        others: list[dict[str, Any]] = []
-        for page in pages:
-            shared = {**_parents(page.listing), **self._seen(now)}
-            for raw, record in page.items:
-                is_match = kind is not Kind.BACKUPS or self._query.matches(record)
-                (matching if is_match else others).append({**shared, **record_row(kind, record, raw)})
-            for raw in page.unreadable:
-                if isinstance(raw, dict) and isinstance(raw.get("id"), str):
-                    matching.append({**shared, **record_row(kind, None, raw)})
-        key = [column.name for column in TABLES[kind].primary_key]
-        execute_prepared(connection, upsert(TABLES[kind], connection.dialect.name), matching)
-        execute_prepared(connection, update_existing(TABLES[kind]), [{**row, **bind_key(row, key)} for row in others])
+    def _written(self, listing_id: int, time: datetime) -> dict[str, Any]:
+        times = {"first_seen_at": time, "written_at": time, "last_seen_at": None, "deleted_at": None}
+        return {"listing_id": listing_id, "run_id": self.run_id, **times}
 
-    def _insert_checkpoints(self, connection: Connection, listings: Iterable[Listing]) -> None:
-        rows = [{**_key(listing), "cursor": listing.cursor, "page": listing.page} for listing in listings]
-        self._execute(connection, insert_missing(checkpoints, connection.dialect.name), rows)
-
-    def _save_checkpoints(self, connection: Connection, listings: Iterable[Listing]) -> None:
-        rows = [{**bind_key(_key(listing)), "cursor": listing.cursor, "page": listing.page} for listing in listings]
-        position: dict[str, Any] = {"cursor": bindparam("cursor"), "page": bindparam("page")}
-        self._execute(
-            connection, update(checkpoints).where(matches_key(checkpoints, LISTING_KEY)).values(position), rows
-        )
-
-    def _end_listings(self, connection: Connection, listings: Sequence[Listing], now: datetime) -> None:
-        """Remove the checkpoints of complete listings, and soft-delete what they no longer have."""
-        keys = [bind_key(_key(listing)) for listing in listings]
-        self._execute(connection, delete(checkpoints).where(matches_key(checkpoints, LISTING_KEY)), keys)
-        for kind in Kind:
-            rows = [
-                {**bind_key(_parents(listing)), "now": now, "current_run": self.run_id}
-                for listing in listings
-                if listing.kind is kind
-            ]
-            for statement in soft_delete(kind):
-                self._execute(connection, statement, rows)
+    # Failures and counts.
 
     def _insert_failures(self, connection: Connection, found: Iterable[tuple[Listing, Failure]]) -> None:
         rows = [
-            {**_key(listing), "item_id": failure.item_id, "error": storable(str(failure.error))}
+            {
+                **dict(zip(LISTING_KEY, self._key(listing), strict=True)),
+                "item_id": failure.item_id,
+                "error": storable(str(failure.error)),
+            }
             for listing, failure in found
         ]
-        self._execute(connection, insert(failures), rows)
-
-    def _add_counts(
-        self, connection: Connection, pages: Sequence[ParsedPage], children: Sequence[Sequence[Listing]]
-    ) -> None:
-        counts = Counter[str]()
-        for page, new in zip(pages, children, strict=True):
-            counts += page.listing.count(len(page.items) + len(page.unreadable), new)
-        values = {name: sync_runs.c[name] + number for name, number in counts.items()}
-        connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(values))
-
-    def _reset_seen(self, connection: Connection, kind: Kind, parents: dict[str, str]) -> None:
-        """Mark a listing's backups or restores as unseen. Projects and addons stay seen: those below are open."""
-        if kind in (Kind.BACKUPS, Kind.RESTORES):
-            table = TABLES[kind]
-            reset = update(table).where(matches_key(table, parents)).values(run_id=_NO_RUN)
-            self._execute(connection, reset, [bind_key(parents)])
-
-    def _execute(self, connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
         if rows:
-            connection.execute(statement, rows)
+            connection.execute(insert(failures), rows)
 
-    def _seen(self, now: datetime) -> dict[str, Any]:
-        return {"first_seen_at": now, "last_seen_at": now, "deleted_at": None, "run_id": self.run_id}
+    def _delete_failures(self, connection: Connection, states: Sequence[State]) -> None:
+        rows = [{f"key_{name}": state[name] for name in LISTING_KEY} for state in states]
+        if rows:
+            connection.execute(delete(failures).where(matches_key(failures, LISTING_KEY)), rows)
+
+    def _count(self, readings: Sequence[Reading], states: dict[int, State]) -> Counter[str]:
+        counts = Counter[str]()
+        for reading in readings:
+            listing = reading.page.listing
+            ended = listing.ended and not reading.reads_again and reading.error is None
+            counts.update(listing.count(len(reading.page.items), reading.children, ended=ended))
+            if reading.reads_again and listing.kind is Kind.BACKUPS:
+                counts["backups"] -= listing.items_read
+        return counts
+
+    def _add_counts(self, connection: Connection, counts: Counter[str]) -> None:
+        values: dict[str, Any] = {name: sync_runs.c[name] + number for name, number in counts.items()}
+        if self._authority is None or not self._authority.is_identified:
+            values["visibility"] = None  # what this run has seen may be another account's
+        if values:
+            connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(values))
 
 
-def _check_same_host(stored: str, queried: str) -> None:
-    """Refuse another host: it would mark every backup as deleted."""
-    before, now = URL(stored).host, URL(queried).host
-    if before != now:
-        raise ConfigurationError(
-            f"this inventory belongs to {before}; syncing from {now} would mark everything deleted: use another target"
-        )
-
-
-def _parents(listing: Listing) -> dict[str, str]:
-    """Return the columns that the rows of a listing's items share."""
-    ids = {"team_id": listing.account.team_id or "", "project_id": listing.project_id, "addon_id": listing.addon_id}
-    return {name: storable(value) for name, value in ids.items() if value is not None}
-
-
-def _key(listing: Listing) -> dict[str, str]:
-    """Return a listing's key in the tables of checkpoints and failures."""
-    return {"project_id": "", "addon_id": "", **_parents(listing), "kind": str(listing.kind)}
+def _counted(state: State) -> Counter[str]:
+    """What a listing that has ended has added to the progress."""
+    if state["is_open"]:
+        return Counter()
+    return Counter(
+        projects=int(state["kind"] == Kind.ADDONS),
+        addons_done=int(state["kind"] == Kind.BACKUPS),
+        backups=state["items_read"] if state["kind"] == Kind.BACKUPS else 0,
+    )
 
 
 def _listing(account: AccountResource, row: Any) -> Listing:
@@ -282,4 +479,7 @@ def _listing(account: AccountResource, row: Any) -> Listing:
         addon=Addon(id=row.addon_id) if row.addon_id else None,
         cursor=row.cursor,
         page=row.page,
+        items_read=row.items_read,
+        restarts=row.restarts,
+        store_id=row.listing_id,
     )

@@ -1,20 +1,39 @@
-"""The tables of the store, and the rows of records."""
+"""The tables of the store, and the views that are read with SQL.
+
+A row belongs to a listing, and is rewritten only when something about it has changed. When it was last seen follows
+from its listing: see `last_seen_at`.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Dialect,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    UniqueConstraint,
+    case,
+    event,
+    select,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import DDLElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from northflank_async.inventory.crawl import Kind
-from northflank_async.inventory.encoding import storable
-from northflank_async.records import Addon, Backup, BackupConfig, Project, Restore
-
-Row: TypeAlias = dict[str, Any]
-
-_LARGEST_INTEGER = 2**63 - 1
-_NO_CONFIG = BackupConfig()
+from northflank_async.inventory.encoding import storable_json
+from northflank_async.inventory.store.ownership import Schema
 
 
 class Time(TypeDecorator[datetime]):
@@ -39,36 +58,73 @@ def _sortable(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat(" ", "microseconds" if time.microsecond % 1000 else "milliseconds")
 
 
+class Json(TypeDecorator[Any]):
+    """JSON that every function of the database can read."""
+
+    impl = JSON
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        return storable_json
+
+
 metadata = MetaData()
 
+LISTING_KEY = ("account_id", "team_id", "project_id", "addon_id", "kind")
 
-def _table(name: str, keys: tuple[str, ...], *columns: Column[Any]) -> Table:
-    """A table of records: the key, columns for queries, the JSON as the API sent it, and when it was seen."""
+listings = Table(
+    "listings",
+    metadata,
+    Column("listing_id", Integer, primary_key=True),
+    *(Column(key, Text, nullable=False) for key in LISTING_KEY),
+    Column("read_at", Time),
+    Column("run_id", Integer),
+    Column("is_open", Boolean, nullable=False),
+    Column("reading_started_at", Time),
+    Column("cursor", Text),
+    Column("page", Integer),
+    Column("pages_read", Integer, nullable=False),
+    Column("items_read", Integer, nullable=False),
+    Column("restarts", Integer, nullable=False),
+    Column("is_flawed", Boolean, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("previous_digest", Text),
+    UniqueConstraint(*LISTING_KEY),
+)
+"""The listings. A team, a project or an addon that a listing does not have is empty.
+
+- `read_at`, `run_id`: when the last reading that reached the last page began, and its sync run.
+- The checkpoint of a reading, if `is_open`: where its next page begins, and what is known of the pages before it.
+  `is_flawed` says that an item had no usable id, `digest` is that of the ids in their order, and `previous_digest`
+  that of the reading before, if this is the second one.
+"""
+
+
+def _rows(name: str, *columns: Column[Any]) -> Table:
+    """A table of items: bookkeeping, columns for queries, and the JSON as the API sent it.
+
+    - `written_at`, `run_id`: when, and in which run, the row was last written.
+    - `last_seen_at`: only of a row that the last reading of its listing did not have. Then `run_id` last saw it.
+    """
     return Table(
         name,
         metadata,
-        *(Column(key, Text, primary_key=True) for key in keys),
-        *columns,
-        Column("data", JSON, nullable=False),
+        Column("listing_id", Integer, primary_key=True, autoincrement=False),
+        Column("id", Text, primary_key=True),
         Column("first_seen_at", Time, nullable=False),
-        Column("last_seen_at", Time, nullable=False),
+        Column("written_at", Time, nullable=False),
+        Column("last_seen_at", Time),
         Column("deleted_at", Time),
         Column("run_id", Integer, nullable=False),
-        sqlite_with_rowid=False,
+        *columns,
+        Column("data", Json, nullable=False),
     )
 
 
-projects = _table("projects", ("team_id", "id"), Column("name", Text))
-addons = _table(
-    "addons",
-    ("team_id", "project_id", "id"),
-    Column("name", Text),
-    Column("type", Text),
-    Column("status", Text),
-)
-backups = _table(
-    "backups",
-    ("team_id", "project_id", "addon_id", "id"),
+project_rows = _rows("project_rows", Column("name", Text))
+addon_rows = _rows("addon_rows", Column("name", Text), Column("type", Text), Column("status", Text))
+backup_rows = _rows(
+    "backup_rows",
     Column("name", Text),
     Column("uid", Text),
     Column("status", Text),
@@ -80,39 +136,66 @@ backups = _table(
     Column("addon_version", Text),
     Column("custom_destination_id", Text),
 )
-restores = _table(
-    "restores",
-    ("team_id", "project_id", "addon_id", "id"),
+restore_rows = _rows(
+    "restore_rows",
     Column("backup_id", Text),
     Column("status", Text),
     Column("restore_timestamp", Time),
     Column("completed_at", Time),
 )
 
+ROWS: dict[Kind, Table] = {
+    Kind.PROJECTS: project_rows,
+    Kind.ADDONS: addon_rows,
+    Kind.BACKUPS: backup_rows,
+    Kind.RESTORES: restore_rows,
+}
+BOOKKEEPING = ("listing_id", "id", "first_seen_at", "written_at", "last_seen_at", "deleted_at", "run_id", "data")
+
+
+def _ids(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("listing_id", Integer, primary_key=True, autoincrement=False),
+        Column("id", Text, primary_key=True),
+        sqlite_with_rowid=False,
+    )
+
+
+seen_ids = _ids("seen_ids")
+"""The items of readings of several pages that have not ended."""
+excluded_ids = _ids("excluded_ids")
+"""Backups that are listed, but that the query of the last run with restores excluded."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("entity_type", Text),
+    Column("visibility", Text),
+    Column("first_seen_at", Time, nullable=False),
+    Column("last_seen_at", Time, nullable=False),
+)
+"""The accounts. The id is empty as long as no token's account was known; then there is no other account."""
+
 COUNTS = ("projects", "addons", "addons_done", "backups", "pages")
 """The columns of a sync run's progress."""
-LISTING_KEY = ("team_id", "project_id", "addon_id", "kind")
 
 sync_runs = Table(
     "sync_runs",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("base_url", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
+    Column("visibility", Text),
     Column("started_at", Time, nullable=False),
     Column("finished_at", Time),
     *(Column(count, BigInteger, nullable=False, server_default="0") for count in COUNTS),
 )
-"""Every sync run; the next one resumes the last one if that has no `finished_at` and the same fingerprint."""
-
-checkpoints = Table(
-    "checkpoints",
-    metadata,
-    *(Column(key, Text, primary_key=True) for key in LISTING_KEY),
-    Column("cursor", Text),
-    Column("page", Integer),
-)
-"""The listings that the unfinished sync run has yet to read, and where their next pages begin."""
+"""Every sync run; the next one resumes the last one of its account if that has no `finished_at` and the same
+fingerprint. `visibility` is what its token could see, or NULL if its account was not known all the time."""
 
 failures = Table(
     "failures",
@@ -122,56 +205,55 @@ failures = Table(
     Column("item_id", Text),
     Column("error", Text, nullable=False),
 )
-"""What the last sync run could not read: a listing, or the item of it named by `item_id`."""
+"""What the last sync run of an account could not read: a listing, or the item of it named by `item_id`."""
 
-TABLES: dict[Kind, Table] = {
-    Kind.PROJECTS: projects,
-    Kind.ADDONS: addons,
-    Kind.BACKUPS: backups,
-    Kind.RESTORES: restores,
+
+def last_seen_at(rows: Table) -> ColumnElement[datetime]:
+    """The time when an item was last seen, for rows joined with `listings`.
+
+    Unless the row says it itself, the last reading of the listing had the item, or it was written after that.
+    """
+    c = rows.c
+    return case(
+        (c.last_seen_at.is_not(None), c.last_seen_at),
+        (listings.c.read_at > c.written_at, listings.c.read_at),
+        else_=c.written_at,
+    ).label("last_seen_at")
+
+
+def _view(kind: Kind, *parents: str) -> Select[Any]:
+    rows = ROWS[kind]
+    columns = [column for column in rows.columns if column.name not in BOOKKEEPING]
+    times = (rows.c.first_seen_at, last_seen_at(rows), rows.c.deleted_at)
+    return select(*(listings.c[key] for key in parents), rows.c.id, *columns, *times, rows.c.data).select_from(
+        rows.join(listings, rows.c.listing_id == listings.c.listing_id)
+    )
+
+
+VIEWS: dict[str, Select[Any]] = {
+    "projects": _view(Kind.PROJECTS, "account_id", "team_id"),
+    "addons": _view(Kind.ADDONS, "account_id", "team_id", "project_id"),
+    "backups": _view(Kind.BACKUPS, "account_id", "team_id", "project_id", "addon_id"),
+    "restores": _view(Kind.RESTORES, "account_id", "team_id", "project_id", "addon_id"),
 }
 
 
-def record_row(kind: Kind, record: Any, raw: Any) -> Row:
-    """Return a record's own columns; those of an unreadable one are empty except for `id` and `data`."""
-    row: Row = {**_EMPTY[kind], "id": storable(raw["id"]), "data": raw}
-    match record:
-        case Backup():
-            _add_backup(row, record)
-        case Restore():
-            row["backup_id"] = _storable(record.backup_id)
-            row["status"] = storable(record.status)
-            row["restore_timestamp"] = record.restore_timestamp
-            row["completed_at"] = record.completed_at
-        case Addon():
-            row["name"] = _storable(record.name)
-            row["type"] = _storable(record.spec.type) if record.spec else None
-            row["status"] = _storable(record.status)
-        case Project():
-            row["name"] = _storable(record.name)
-    return row
+class _CreateView(DDLElement):
+    def __init__(self, name: str, query: Select[Any]) -> None:
+        self.table = Table(name, MetaData())
+        self.query = query
 
 
-def _add_backup(row: Row, backup: Backup) -> None:
-    config = backup.config or _NO_CONFIG
-    row["name"] = _storable(backup.name)
-    row["uid"] = _storable(backup.uid)
-    row["status"] = storable(backup.status)
-    row["created_at"] = backup.created_at
-    row["completed_at"] = backup.completed_at
-    row["source_type"] = _storable(config.source.type) if config.source else None
-    row["size"] = config.size if -_LARGEST_INTEGER <= (config.size or 0) <= _LARGEST_INTEGER else None
-    row["compression_type"] = _storable(config.compression_type)
-    row["addon_version"] = _storable(config.addon_version)
-    row["custom_destination_id"] = _storable(backup.custom_destination_id)
+@compiles(_CreateView)
+def _compile(element: _CreateView, compiler: Any, **options: Any) -> str:
+    query = compiler.sql_compiler.process(element.query, literal_binds=True)
+    return f"CREATE VIEW {compiler.preparer.format_table(element.table)} AS {query}"
 
 
-def _storable(text: str | None) -> str | None:
-    return None if text is None else storable(text)
+@event.listens_for(metadata, "after_create")
+def _create_views(_: MetaData, connection: Connection, **options: Any) -> None:
+    for name, query in VIEWS.items():
+        connection.execute(_CreateView(name, query))
 
 
-_BOOKKEEPING = ("data", "first_seen_at", "last_seen_at", "deleted_at", "run_id")
-_EMPTY: dict[Kind, Row] = {
-    kind: {column.name: None for column in table.columns if not column.primary_key and column.name not in _BOOKKEEPING}
-    for kind, table in TABLES.items()
-}
+INVENTORY = Schema(metadata, version=1)

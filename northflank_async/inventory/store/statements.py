@@ -1,89 +1,154 @@
-"""The statements that insert, update and soft-delete rows."""
+"""The statements that run for each row."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Table, Update, UpdateBase, and_, bindparam, exists, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Table,
+    Text,
+    UpdateBase,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    null,
+    or_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from northflank_async.inventory.crawl import Kind
-from northflank_async.inventory.store.schema import TABLES, addons, backups, projects, restores
+from northflank_async.inventory.store.schema import BOOKKEEPING, LISTING_KEY, ROWS, listings, project_rows
 
-_PARENTS: dict[Table, Table] = {addons: projects, backups: addons, restores: addons}
-_BELOW: dict[Kind, tuple[Table, ...]] = {Kind.PROJECTS: (addons, backups, restores), Kind.ADDONS: (backups, restores)}
+T = TypeVar("T")
+
+MOST_VALUES = 800
+"""Values in a list of a statement: SQLite before 3.32 allows 999 variables in all."""
 
 
-def bind_key(row: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return the parameters of `matches_key`, whose names differ from those of values to set."""
-    return {f"key_{name}": row[name] for name in names or row}
+def chunks(values: Sequence[T], size: int = MOST_VALUES) -> Iterator[Sequence[T]]:
+    """Split values so that a statement can list them."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 def matches_key(table: Table, names: Iterable[str]) -> ColumnElement[bool]:
-    """Return the condition that a row's columns equal the values of `bind_key`."""
+    """Return the condition that a row's columns equal the parameters `key_…`."""
     return and_(*(table.c[name] == bindparam(f"key_{name}") for name in names))
 
 
-@cache
-def soft_delete(kind: Kind) -> list[Update]:
-    """Return the statements that delete what a listing no longer has, and then everything below it.
-
-    Their parameters are those of `bind_key`, `now`, and the `current_run`, which has seen the rows that remain.
-    """
-    table = TABLES[kind]
-    parents = [column.name for column in table.primary_key if column.name != "id"]
-    unseen = update(table).where(
-        matches_key(table, parents), table.c.deleted_at.is_(None), table.c.run_id != bindparam("current_run")
-    )
-    orphaned = [
-        update(child).where(
-            matches_key(child, parents),
-            child.c.deleted_at.is_(None),
-            exists().where(_is_parent(child), _PARENTS[child].c.deleted_at.is_not(None)),
-        )
-        for child in _BELOW.get(kind, ())
-    ]
-    return [statement.values(deleted_at=bindparam("now")) for statement in (unseen, *orphaned)]
-
-
-def _is_parent(child: Table) -> ColumnElement[bool]:
-    """Return the condition that joins a row with its parent."""
-    parent = _PARENTS[child]
-    foreign_key = [column.name for column in child.primary_key if column.name != "id"]
-    primary_key = [column.name for column in parent.primary_key]
-    return and_(*(child.c[name] == parent.c[key] for name, key in zip(foreign_key, primary_key, strict=True)))
-
-
-def _insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+def insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """Return the insert statement of a dialect, which can handle conflicts."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 @cache
 def insert_missing(table: Table, dialect: str) -> Any:
     """Return the statement that inserts a row unless its key exists."""
-    return _insert(table, dialect).on_conflict_do_nothing()
+    return insert(table, dialect).on_conflict_do_nothing()
 
 
 @cache
-def upsert(table: Table, dialect: str, preserve: tuple[str, ...] = ("first_seen_at",)) -> Any:
-    """Return the statement that inserts a row, or updates all its columns except those to preserve."""
-    statement = _insert(table, dialect)
-    new = {
-        column.name: statement.excluded[column.name]
-        for column in table.columns
-        if not column.primary_key and column.name not in preserve
-    }
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
+def upsert_item(kind: Kind, dialect: str) -> Any:
+    """Return the statement that inserts an item, or updates its row if that differs."""
+    rows = ROWS[kind]
+    statement = insert(rows, dialect)
+    new = {name: statement.excluded[name] for name in _columns(rows)}
+    return statement.on_conflict_do_update(
+        index_elements=list(rows.primary_key), set_=_update(statement.excluded, new), where=_differs(rows, new)
+    )
 
 
 @cache
-def update_existing(table: Table) -> Any:
-    """Return the statement that updates a row if its key exists."""
-    key = [column.name for column in table.primary_key]
-    new: dict[str, Any] = {
-        column.name: bindparam(column.name) for column in table.columns if column.name not in (*key, "first_seen_at")
+def update_item(kind: Kind) -> Any:
+    """Return the statement that updates an item's row if there is one, and it differs."""
+    rows = ROWS[kind]
+    names = (*_columns(rows), "written_at", "run_id")
+    given = {name: bindparam(name, type_=rows.c[name].type) for name in names}
+    new = {name: given[name] for name in _columns(rows)}
+    return update(rows).where(matches_key(rows, ("listing_id", "id")), _differs(rows, new)).values(_update(given, new))
+
+
+@cache
+def upsert_named_project(dialect: str) -> Any:
+    """Return the statement that inserts a project that was named in a query, or marks its row as seen."""
+    statement = insert(project_rows, dialect)
+    return statement.on_conflict_do_update(
+        index_elements=list(project_rows.primary_key), set_=_update(statement.excluded, {})
+    )
+
+
+@cache
+def mark_missing(kind: Kind) -> Any:
+    """Return the statement that marks a row which its listing no longer has."""
+    rows = ROWS[kind]
+    new = {name: bindparam(name, type_=rows.c[name].type) for name in ("last_seen_at", "run_id", "deleted_at")}
+    return update(rows).where(matches_key(rows, ("listing_id", "id"))).values(new)
+
+
+@cache
+def delete_rows(kind: Kind) -> Any:
+    """Return the statement that soft-deletes all rows of a listing, which was last read at `read_at`."""
+    rows = ROWS[kind]
+    read_at = bindparam("read_at", type_=rows.c.written_at.type)
+    last_seen = case(
+        (rows.c.last_seen_at.is_not(None), rows.c.last_seen_at),
+        (read_at > rows.c.written_at, read_at),
+        else_=rows.c.written_at,
+    )
+    deleted_at = bindparam("now", type_=rows.c.deleted_at.type)
+    return (
+        update(rows)
+        .where(matches_key(rows, ("listing_id",)), rows.c.deleted_at.is_(None))
+        .values(last_seen_at=last_seen, deleted_at=deleted_at)
+    )
+
+
+@cache
+def insert_listing(dialect: str) -> Any:
+    """Return the statement that inserts a listing unless its key exists."""
+    given = {column.name: bindparam(column.name, type_=column.type) for column in listings.c if not column.primary_key}
+    return insert(listings, dialect).values(given).on_conflict_do_nothing().inline()
+
+
+@cache
+def update_listing() -> Any:
+    """Return the statement that updates everything of a listing but its key."""
+    fixed = ("listing_id", *LISTING_KEY)
+    given = {
+        column.name: bindparam(column.name, type_=column.type) for column in listings.c if column.name not in fixed
     }
-    return update(table).where(matches_key(table, key)).values(new)
+    return update(listings).where(matches_key(listings, ("listing_id",))).values(given)
+
+
+@cache
+def delete_of_listing(table: Table) -> Any:
+    """Return the statement that deletes what a table has of a listing."""
+    return delete(table).where(matches_key(table, ("listing_id",)))
+
+
+def _columns(rows: Table) -> list[str]:
+    return [column.name for column in rows.columns if column.name not in BOOKKEEPING] + ["data"]
+
+
+def _update(given: Any, new: Mapping[str, Any]) -> dict[str, Any]:
+    seen = {"written_at": given["written_at"], "run_id": given["run_id"], "last_seen_at": null(), "deleted_at": null()}
+    return {**new, **seen}
+
+
+def _differs(rows: Table, new: Mapping[str, Any]) -> ColumnElement[bool]:
+    """Return the condition that a row has to be rewritten: an unchanged row costs a database no space."""
+    return or_(
+        rows.c.deleted_at.is_not(None),
+        rows.c.last_seen_at.is_not(None),
+        cast(rows.c.data, Text) != cast(new["data"], Text),
+        *(rows.c[name].is_distinct_from(value) for name, value in new.items() if name != "data"),
+    )
 
 
 def execute_prepared(connection: Connection, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -93,14 +158,28 @@ def execute_prepared(connection: Connection, statement: UpdateBase, rows: Sequen
     """
     if not rows:
         return
-    text, columns = _prepare(statement, connection.dialect)
-    values = [tuple([bind(row[name]) if bind else row[name] for name, bind in columns]) for row in rows]
+    schema = (connection.get_execution_options().get("schema_translate_map") or {}).get(None)
+    text, is_positional, binds = _prepare(statement, connection.dialect, schema)
+    values: Any
+    if is_positional:
+        values = [tuple([bind(row[name]) if bind else row[name] for name, bind in binds]) for row in rows]
+    else:
+        values = [{name: bind(row[name]) if bind else row[name] for name, bind in binds} for row in rows]
     connection.exec_driver_sql(text, values)
 
 
-@lru_cache(maxsize=16)  # each open database has its own dialect object
-def _prepare(statement: UpdateBase, dialect: Dialect) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
+_Bind = tuple[str, Callable[[Any], Any] | None]
+
+
+@lru_cache(maxsize=64)  # each open database has its own dialect object
+def _prepare(statement: UpdateBase, dialect: Dialect, schema: str | None) -> tuple[str, bool, list[_Bind]]:
     """Return a statement's text and its parameters' names, each with the function that converts a value."""
-    compiled = statement.compile(dialect=dialect)
+    compiled: Any = statement.compile(
+        dialect=dialect,
+        schema_translate_map={None: schema} if schema else None,
+        render_schema_translate=bool(schema),
+    )
     binds = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
-    return str(compiled), [(name, binds[name]) for name in compiled.positiontup or ()]
+    is_positional = bool(compiled.positional)
+    names = compiled.positiontup if is_positional else list(binds)
+    return str(compiled), is_positional, [(name, binds[name]) for name in names or ()]

@@ -1,6 +1,6 @@
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import field, frozen
 
@@ -13,6 +13,7 @@ class StoredRestore:
     """A stored restore; `data` is its JSON as the API sent it."""
 
     id: str
+    backup_id: str | None
     status: str | None
     restore_timestamp: datetime | None
     completed_at: datetime | None
@@ -23,10 +24,12 @@ class StoredRestore:
 class StoredBackup:
     """A stored backup: its place, its columns, and when it was seen.
 
-    Times are aware and in UTC, `size` is in bytes. A value that the API did not send is `None`; of a malformed
-    backup, only the id is set. `data` is its JSON as the API sent it. `restores`, newest first, are read on request.
+    Times are aware and in UTC, `size` is in bytes. A value that the API did not send, or that cannot be read, is
+    `None`. `account_id` is `None` if no token's account was known. `data` is its JSON as the API sent it. `restores`,
+    newest first, are read on request.
     """
 
+    account_id: str | None
     team_id: str | None
     project_id: str
     addon_id: str
@@ -71,3 +74,19 @@ class StoredBackup:
         except DecodeError:
             return ()
         return (config and config.additional_destinations) or ()
+
+
+@frozen(kw_only=True)
+class UnlistedRestores:
+    """The restores of an addon whose backups are not listed, or not any longer; newest first."""
+
+    account_id: str | None
+    team_id: str | None
+    project_id: str
+    addon_id: str
+    addon_type: str | None
+    restores: tuple[StoredRestore, ...]
+
+
+StoredRow: TypeAlias = StoredBackup | UnlistedRestores
+"""What is read from the store, and written to files."""

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from northflank_async import Addon, Backup, DecodeError, Project, Restore
+from northflank_async.inventory.crawl import columns
+from northflank_async.inventory.crawl.columns import Row, read_row, read_rows
 from northflank_async.inventory.crawl.listings import Kind
 from northflank_async.inventory.encoding import storable
-from northflank_async.inventory.store import columns
-from northflank_async.inventory.store.columns import Row, read_row, read_rows
 
 T1, T2 = "2026-01-02T03:04:05.678Z", "2026-01-02T03:05:05.000Z"
 TIME1, TIME2 = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC), datetime(2026, 1, 2, 3, 5, 5, 0, UTC)
