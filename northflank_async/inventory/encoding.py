@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from northflank_async.errors import DecodeError
+
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _STORED_DEPTH = 500
 """Levels of JSON in a database: SQLite's functions read 1,000 of them, Python's json module somewhat fewer."""
@@ -29,6 +31,22 @@ def dump(value: Any) -> str:
     except RecursionError:
         text = _encode_deep(value)
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def load(text: str) -> Any:
+    """Decode JSON that `dump` or `storable_json` encoded.
+
+    Raises:
+        DecodeError: it is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        pass
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        raise DecodeError("nested too deeply") from None
 
 
 def storable_json(value: Any) -> str:

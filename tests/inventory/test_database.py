@@ -55,12 +55,12 @@ async def test_a_database_failure_during_a_sync_raises_an_os_error(tmp_path: Pat
         task = asyncio.create_task(inventory.sync(nf))
         await wait_until(lambda: account.held)
         with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
-            connection.execute("ALTER TABLE backup_rows DROP COLUMN size")
+            connection.execute("DROP TABLE seen_ids")
         account.release("p/a#1")
-        with pytest.raises(OSError, match="no such column") as caught:
+        with pytest.raises(OSError, match="no such table") as caught:
             await task
         assert caught.value.filename == str(tmp_path / "x.db")
-        with pytest.raises(ConfigurationError, match="the table backup_rows of"):
+        with pytest.raises(ConfigurationError, match="the table seen_ids of"):
             await inventory.sync(nf)
         assert await nf.projects()
 

@@ -151,10 +151,10 @@ async def test_a_malformed_record_is_a_failure_of_the_plan() -> None:
 
     async with serve(answer) as server, server.client() as nf:
         planned = await nf.plan()
-    assert (planned.projects, planned.addons, planned.requests) == (1, 1, 2 + 1)
+    assert (planned.projects, planned.addons, planned.requests) == (1, 2, 2 + 2)
     of_the_list, of_the_project = planned.failures
     assert (of_the_list.project_id, of_the_list.item_id) == (None, "a/b")
-    assert isinstance(of_the_list.error, ConfigurationError)
+    assert isinstance(of_the_list.error, DecodeError)
     assert (of_the_project.project_id, of_the_project.addon_id, of_the_project.item_id) == ("p", None, "b")
     assert isinstance(of_the_project.error, DecodeError)
 

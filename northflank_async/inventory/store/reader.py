@@ -1,6 +1,5 @@
 """Backups from the store, in batches."""
 
-import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
@@ -10,6 +9,7 @@ from attrs import evolve, fields_dict, frozen
 from sqlalchemy import Connection, RowMapping, Text, and_, cast, func, or_, select
 
 from northflank_async.inventory.crawl import Kind
+from northflank_async.inventory.encoding import load
 from northflank_async.inventory.store.connections import Database
 from northflank_async.inventory.store.schema import (
     addon_rows,
@@ -218,7 +218,7 @@ def _fetch_restores(connection: Connection, part: _Part, last: str | None) -> Se
 
 def _stored_restore(row: RowMapping) -> StoredRestore:
     columns = {name: row[name] for name in fields_dict(StoredRestore) if name != "data"}
-    return StoredRestore(**columns, data=json.loads(row["json"]))
+    return StoredRestore(**columns, data=load(row["json"]))
 
 
 def _newest_first(restore: StoredRestore) -> tuple[bool, float, str]:

@@ -32,7 +32,6 @@ from sqlalchemy.schema import DDLElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from northflank_async.inventory.crawl import Kind
-from northflank_async.inventory.encoding import storable_json
 from northflank_async.inventory.store.ownership import Schema
 
 
@@ -58,14 +57,14 @@ def _sortable(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat(" ", "microseconds" if time.microsecond % 1000 else "milliseconds")
 
 
-class Json(TypeDecorator[Any]):
-    """JSON that every function of the database can read."""
+class Json(TypeDecorator[str]):
+    """JSON that was encoded before: a database's own encoder does not handle all of it."""
 
     impl = JSON
     cache_ok = True
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        return storable_json
+    def bind_processor(self, dialect: Dialect) -> None:
+        return None
 
 
 metadata = MetaData()

@@ -1,10 +1,10 @@
-import json
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from attrs import field, frozen
 
 from northflank_async.errors import DecodeError
+from northflank_async.inventory.encoding import load
 from northflank_async.records import Backup, BackupDestination, structure
 
 
@@ -54,7 +54,7 @@ class StoredBackup:
     @property
     def data(self) -> dict[str, Any]:
         """The backup as the API sent it."""
-        data: dict[str, Any] = json.loads(self.json)
+        data: dict[str, Any] = load(self.json)
         return data
 
     @property

@@ -95,24 +95,39 @@ async def test_open_listings_are_finished_before_new_ones_are_opened() -> None:
     ]
 
 
+def fail_from(account: FakeAccount, first: str, fault: int | None) -> None:
+    """Have every page fail once `first` is requested."""
+
+    def fail(page: str) -> bool:
+        if page == first:
+            account.faults.update(dict.fromkeys(page_names(one_project(addons=30)), fault))
+        return False
+
+    account.holds = fail
+
+
 @pytest.mark.parametrize(("fault", "error"), [(500, ServerError), (503, ServerError), (None, TransportError)])
-async def test_ten_consecutive_failed_listings_end_the_scan(fault: int | None, error: type[NorthflankError]) -> None:
-    account = fake_account(one_project(addons=30), faults={f"p/a{number}#0": fault for number in range(3, 31)})
+async def test_an_outage_ends_the_scan(fault: int | None, error: type[NorthflankError]) -> None:
+    account = fake_account(one_project(addons=30))
+    fail_from(account, "p/a3#0", fault)
     async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
         ids: list[str] = []
         with pytest.raises(error):
             await read_ids(scan, ids)
     assert ids == ["p/a1#0", "p/a2#0"]
     assert [failure.addon_id for failure in scan.failures] == [f"a{number}" for number in range(3, 12)]
-    assert len(account.requested_backups) == 12
+    assert account.requested_backups[2:] == [*(f"p/a{number}#0" for number in range(3, 13)), "p/a2#0"]
 
 
-async def test_a_readable_listing_resets_the_count_of_failed_ones() -> None:
-    faults = {f"p/a{number}#0": 500 for number in range(1, 30) if number % 10}
-    account = fake_account(one_project(addons=29), faults=faults)
-    async with account.serve(attempts=1) as nf, nf.scan(concurrency=1) as scan:
-        assert await read_ids(scan) == ["p/a10#0", "p/a20#0"]
-    assert len(scan.failures) == 27
+@pytest.mark.parametrize("fault", [500, 503, None])
+@pytest.mark.parametrize("concurrency", [1, 16])
+async def test_listings_that_always_fail_do_not_end_the_scan(fault: int | None, concurrency: int) -> None:
+    faults = {f"p/a{number}#0": fault for number in range(1, 30)}
+    account = fake_account(one_project(addons=60), faults=faults)
+    async with account.serve(attempts=1) as nf, nf.scan(concurrency=concurrency) as scan:
+        assert len(await read_ids(scan)) == 31
+    assert sorted(failure.addon_id or "" for failure in scan.failures) == sorted(f"a{n}" for n in range(1, 30))
+    assert len(account.requested) <= 2 + 60 + 2  # a probe for every ten of them
 
 
 @pytest.mark.parametrize("fault", [403, 404, []])
