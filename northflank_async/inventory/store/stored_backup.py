@@ -68,12 +68,21 @@ class StoredBackup:
 
     @property
     def additional_destinations(self) -> tuple[BackupDestination, ...]:
-        """The further destinations it is stored at."""
-        try:
-            config = self.backup.config
-        except DecodeError:
+        """The further destinations it is stored at, as far as they can be read."""
+        if '"additionalDestinations"' not in self.json:  # most have none, and need not be decoded
             return ()
-        return (config and config.additional_destinations) or ()
+        config = self.data.get("config")
+        items = config.get("additionalDestinations") if isinstance(config, dict) else None
+        found = (_read_destination(item) for item in items) if isinstance(items, list) else ()
+        return tuple(destination for destination in found if destination)
+
+
+def _read_destination(item: Any) -> BackupDestination | None:
+    try:
+        return structure(item, BackupDestination)
+    except DecodeError:
+        destination_id = item.get("destinationId") if isinstance(item, dict) else None
+        return BackupDestination(destination_id=destination_id) if isinstance(destination_id, str) else None
 
 
 @frozen(kw_only=True)
