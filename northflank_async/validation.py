@@ -1,7 +1,7 @@
-"""The rules for numeric, boolean and enumerated arguments, each in one place."""
+"""The rules for numeric, boolean and enumerated arguments, each in one place, and the suggestion after a typo."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from northflank_async.errors import ConfigurationError
@@ -47,3 +47,18 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     if value not in choices:
         known = " or ".join(f'"{choice}"' for choice in choices)
         raise ConfigurationError(f"{name} must be {known}, not {value!r}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most similar to a mistyped one, or `None` if none is similar."""
+    from difflib import get_close_matches  # only a typo needs it
+
+    by_spelling = {name.lower(): name for name in known}
+    found = get_close_matches(word.lower(), by_spelling, n=1)
+    return by_spelling[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return a sentence that suggests the known word most similar to a mistyped one; empty if none is similar."""
+    suggestion = nearest(word, known)
+    return "" if suggestion is None else f" Did you mean {prefix + suggestion!r}?"

@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from northflank_async.errors import ConfigurationError
+from northflank_async.validation import did_you_mean
 from northflank_async.version import __version__
 
 NAME = "northflank-async"
@@ -72,11 +73,19 @@ class CommandTree(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Choose between a command and the tree below it by the next word."""
-        below = _tree(f"{self._path} {args[0]}".strip())
-        rest = args[1:]
-        if below and ((rest[:1] and rest[0] in below.list_commands(ctx)) or (ctx.resilient_parsing and not rest)):
-            return args[0], below, rest
+        """Choose between a command and the tree below it by the next word.
+
+        Raises:
+            click.UsageError: there is no command of that name.
+        """
+        word, rest = args[0], args[1:]
+        if not word.startswith("-") and not ctx.resilient_parsing and word not in self.list_commands(ctx):
+            prefix = f"{self._path} ".lstrip()
+            suggestion = did_you_mean(word, self.list_commands(ctx), prefix)
+            raise click.UsageError(f"No such command {prefix + word!r}.{suggestion}", ctx)
+        below = _tree(f"{self._path} {word}".strip())
+        if below and (ctx.resilient_parsing if not rest else not rest[0].startswith("-")):
+            return word, below, rest
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -122,7 +131,7 @@ def _load(path: str) -> click.Command | None:
     return command
 
 
-@click.group(NAME, cls=CommandTree)
+@click.group(NAME, cls=CommandTree, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=NAME)
 def program() -> None:
     """Manage Northflank's addon backups and restores.

@@ -11,6 +11,7 @@ from attrs import Factory, frozen
 from northflank_async.client import BASE_URL_VARIABLES, TOKEN_VARIABLES
 from northflank_async.errors import ConfigurationError
 from northflank_async.http.redaction import Secret
+from northflank_async.validation import did_you_mean
 
 _FILE = "~/.northflank/config.json"
 _REMEDY = "log in again with 'northflank login', or set NORTHFLANK_API_TOKEN"
@@ -76,8 +77,9 @@ def _find_context(name: str | None) -> dict[str, Any]:
             return dict(context)
     if name is None:
         return {}
-    names = ", ".join(str(context.get("name")) for context in contexts) or "none"
-    raise ConfigurationError(f"no context {name!r} in {_FILE}; available: {names}")
+    names = [str(context.get("name")) for context in contexts]
+    available = ", ".join(names) or "none"
+    raise ConfigurationError(f"no context {name!r} in {_FILE}; available: {available}.{did_you_mean(name, names)}")
 
 
 def _text(context: dict[str, Any], name: str) -> str | None:

@@ -16,6 +16,7 @@ from northflank_async.cli.login import find_login
 from northflank_async.errors import DecodeError
 from northflank_async.http.request import MAX_PER_PAGE
 from northflank_async.records import BackupDestination, BackupType, CompressionType, RunStatus, structure
+from northflank_async.validation import did_you_mean
 
 if TYPE_CHECKING:  # only export and plan need an inventory
     from northflank_async.client import Account, Northflank
@@ -56,9 +57,17 @@ def grouped(cls: type[Any], argument: str, *options: Decorator) -> Decorator:
     return decorate
 
 
-def choice_of(enum: type[StrEnum]) -> click.Choice[str]:
+class Choice(click.Choice[str]):
+    """One of several words; a mistyped one is an error that suggests the most similar."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Name the words, and suggest one."""
+        return f"{super().get_invalid_choice_message(value, ctx)}{did_you_mean(str(value), self.choices)}"
+
+
+def choice_of(enum: type[StrEnum]) -> Choice:
     """Accept the values of an enumeration."""
-    return click.Choice([member.value for member in enum])
+    return Choice([member.value for member in enum])
 
 
 def parse_time(text: str) -> datetime:
@@ -105,7 +114,7 @@ _connection_options = (
 )
 _api_options = (
     click.option("--teamId", "--team", "team_id", metavar="ID", help="Use this team's routes."),
-    click.option("-o", "--output", type=click.Choice(FORMATS), help="Defaults to table at a terminal, else json."),
+    click.option("-o", "--output", type=Choice(FORMATS), help="Defaults to table at a terminal, else json."),
     *_connection_options,
 )
 connection_options = grouped(
@@ -272,9 +281,11 @@ class Body:
         """
         body = self._read()
         body |= body.pop("scheduling", None) or {}
-        arguments = {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in body.items()}
-        if unknown := arguments.keys() - options.keys():
-            raise click.UsageError(f"The input has unknown fields: {', '.join(sorted(unknown))}.")
+        fields = {re.sub("_([a-z])", lambda letter: letter[1].upper(), name): name for name in options}
+        if unknown := sorted(body.keys() - fields.keys() - options.keys()):
+            suggestion = did_you_mean(unknown[0], fields)
+            raise click.UsageError(f"The input has unknown fields: {', '.join(unknown)}.{suggestion}")
+        arguments = {fields.get(name, name): value for name, value in body.items()}
         if destinations := arguments.get("additional_destinations"):
             arguments["additional_destinations"] = _structure_destinations(destinations)
         return {**arguments, **{name: value for name, value in options.items() if value not in (None, ())}}
@@ -392,6 +403,7 @@ _filter_options = (
     click.option(
         "--status",
         "statuses",
+        type=choice_of(RunStatus),
         metavar="STATUS",
         multiple=True,
         help=f"Only backups with this status ({', '.join(RunStatus)}); repeatable.",

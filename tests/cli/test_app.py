@@ -45,14 +45,27 @@ def test_an_alias_has_the_help_page_of_its_command(alias: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["get", "bogus"], "No such command 'bogus'"),
-        (["get", "addon", "backup", "bogus"], "Missing option"),
-        (["bogus"], "No such command 'bogus'"),
+        (["get", "bogus"], "No such command 'get bogus'.\n"),
+        (["get", "addon", "backup", "bogus"], "No such command 'get addon backup bogus'.\n"),
+        (["bogus"], "No such command 'bogus'.\n"),
+        (["exprot", "o.jsonl"], "No such command 'exprot'. Did you mean 'export'?\n"),
+        (["get", "adon", "backups"], "No such command 'get adon'. Did you mean 'get addon'?\n"),
+        (["get", "addon", "backup", "restroes"], "Did you mean 'get addon backup restores'?\n"),
+        (["delete", "backpu", "--yes"], "Did you mean 'delete backup'?\n"),
+        (["get", "addon", "--hlep"], "Did you mean '--help'?\n"),
+        (["export", "o.jsonl", "--stauts", "failed"], "No such option '--stauts'"),
+        (["export", "o.jsonl", "--stauts", "failed"], "'--status'"),
     ],
 )
-def test_an_unknown_command_exits_with_2(arguments: list[str], message: str) -> None:
+def test_an_unknown_command_or_option_exits_with_2_and_suggests_the_nearest(arguments: list[str], message: str) -> None:
     result = invoke(*arguments)
-    assert (result.exit_code, message in result.stderr) == (2, True)
+    assert (result.exit_code, result.stdout, message in result.stderr) == (2, "", True), result.stderr
+
+
+@pytest.mark.parametrize("path", ["", "get addon", "get addon backup", "export", "simulate"])
+def test_h_is_short_for_help(path: str) -> None:
+    short, long = (invoke(*path.split(), option) for option in ("-h", "--help"))
+    assert (short.exit_code, short.stdout) == (0, long.stdout)
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_an_unknown_context_is_reported_with_the_available_ones(home: Path, cont
     write(home, "mine", context(context_only, "mine"), context(context_only, "other"))
     result = invoke("list", "projects", "--context", "nope")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "no context 'nope' in ~/.northflank/config.json; available: mine, other" in result.stderr
+    assert "no context 'nope' in ~/.northflank/config.json; available: mine, other." in result.stderr
 
 
 def test_a_named_context_without_a_login_is_reported(home: Path, context_only: Simulator) -> None:

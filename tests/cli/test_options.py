@@ -18,6 +18,7 @@ BACKUP = (*ADDON, "--backupId", "example-backup")
         (["--per_page", "101"], "101 is not in the range 1<=x<=100"),
         (["--page", "0"], "0 is not in the range"),
         (["-o", "xml"], "'xml' is not one of"),
+        (["-o", "tabel"], "Did you mean 'table'?"),
     ],
 )
 def test_invalid_paging_options_exit_with_2(northflank_simulator: Simulator, options: list[str], message: str) -> None:

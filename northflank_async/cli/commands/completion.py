@@ -2,12 +2,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from northflank_async.cli.app import NAME, program
+from northflank_async.cli.options import Choice
 
 _VARIABLE = "_NORTHFLANK_ASYNC_COMPLETE"
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=Choice(["bash", "zsh", "fish"]))
 def print_completion(shell: str) -> None:
     """Generate a shell completion script.
 

@@ -10,14 +10,13 @@ from northflank_async.cli.options import (
     connection_options,
     filtered_query_options,
 )
-from northflank_async.cli.output import count, notify
+from northflank_async.cli.output import count
 from northflank_async.cli.runner import Operation, run_with_progress
 from northflank_async.client import Northflank
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory import OnStart, Outcome
 from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.stream import stream
-from northflank_async.records import RunStatus
 
 _STRICT_FILE = "no file was written: run the same command to fetch only what is missing, or omit --strict"
 _STRICT_DATABASE = "everything else is in the database: run the same command to fetch only what is missing"
@@ -44,8 +43,6 @@ def export_inventory(
     northflank-async export inventory.jsonl
     northflank-async export failed.csv --status failed --since 2026-11-01
     """
-    for status in set(query.statuses) - set(RunStatus):
-        notify(f"{status!r} is not a documented status: {', '.join(RunStatus)}")
     to_stdout = target == "-"
     if to_stdout and (strict or query.restores):
         raise click.UsageError("--strict and --restores require a file or a database.")

@@ -8,6 +8,7 @@ from attrs import asdict, frozen
 from northflank_async.cli.options import (
     ApiOptions,
     BackupAddress,
+    Choice,
     api_options,
     backup_options,
     grouped,
@@ -67,9 +68,7 @@ filter_options = grouped(
         metavar="NUMBER",
         help="Maximum number of lines.",
     ),
-    click.option(
-        "-d", "--direction", type=click.Choice(["backward", "forward"]), help="Newest lines first, or oldest."
-    ),
+    click.option("-d", "--direction", type=Choice(["backward", "forward"]), help="Newest lines first, or oldest."),
     click.option("--textIncludes", "text_includes", metavar="TEXT", help="Only lines that contain this text."),
     click.option(
         "--textNotIncludes", "text_not_includes", metavar="TEXT", help="Only lines that do not contain this text."

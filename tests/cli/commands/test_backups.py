@@ -44,7 +44,8 @@ def test_a_backup_is_created_from_json_that_options_override(
     [
         (["--input", "{"], 2, "neither JSON nor YAML"),
         (["--input", "[]"], 2, "not an object of the documented shape"),
-        (["--input", '{"nmae": "x"}'], 2, "unknown fields: nmae"),
+        (["--input", '{"backupTpye": "dump"}'], 2, "unknown fields: backupTpye. Did you mean 'backupType'?"),
+        (["--input", '{"nmae": "x"}'], 2, "unknown fields: nmae. Did you mean 'name'?"),
         (["--input", '{"additionalDestinations": [7]}'], 2, "additionalDestinations[0]"),
         (["--file", "missing.json"], 2, "does not exist"),
         (["--additionalDestination", "bucket:soon"], 2, "is not like offsite-bucket or offsite-bucket:30"),

@@ -74,7 +74,17 @@ def test_since_is_a_date_or_a_time_in_utc_unless_it_has_a_zone(
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, expected)
 
 
-def test_an_undocumented_status_is_reported(northflank_simulator: Simulator) -> None:
-    result = invoke("export", "-", "--project", "billing", "--status", "FAILED")
-    assert result.exit_code == 0
-    assert "'FAILED' is not a documented status: scheduled, in-progress, completed" in result.stderr
+@pytest.mark.parametrize(
+    ("status", "nearest"), [("faild", "failed"), ("FAILED", "failed"), ("in progress", "in-progress")]
+)
+def test_an_unknown_status_is_an_error_that_suggests_the_nearest_and_changes_nothing(
+    northflank_simulator: Simulator, tmp_path: Path, status: str, nearest: str
+) -> None:
+    out = tmp_path / "good.jsonl"
+    out.write_text("{}\n" * 3000)
+    result = invoke("export", out, "--status", "completed", "--status", status)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"'{status}' is not one of 'scheduled', 'in-progress', 'completed'" in result.stderr
+    assert result.stderr.endswith(f" Did you mean '{nearest}'?\n")
+    assert len(out.read_text().splitlines()) == 3000
+    assert northflank_simulator.requests == []
