@@ -6,6 +6,9 @@ from typing import Any
 
 from northflank_async.errors import ConfigurationError
 
+_SIMILARITY = 0.7
+"""The least ratio at which a word is suggested: "logs" for "lgos", but not for "bogus"."""
+
 
 def check_integer(name: str, value: Any, least: int, most: int | None = None) -> None:
     """Check an integer argument; `True` and `False` are not integers here.
@@ -54,7 +57,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # only a typo needs it
 
     by_spelling = {name.lower(): name for name in known}
-    found = get_close_matches(word.lower(), by_spelling, n=1)
+    found = get_close_matches(word.lower(), by_spelling, n=1, cutoff=_SIMILARITY)
     return by_spelling[found[0]] if found else None
 
 
