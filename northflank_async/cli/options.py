@@ -4,7 +4,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ FORMATS = ("json", "yaml", "table", "jsonl")
 _API_PER_PAGE = 50
 """Items on a page by default, as the API documents it."""
 _MAX_CONCURRENCY = 100
+_SPAN_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN = re.compile(f"([0-9]+)([{''.join(_SPAN_UNITS)}])")
 
 
 def combined(*options: Decorator) -> Decorator:
@@ -70,15 +72,32 @@ def choice_of(enum: type[StrEnum]) -> Choice:
     return Choice([member.value for member in enum])
 
 
-def parse_time(text: str) -> datetime:
+def parse_time(text: str, or_else: str = "") -> datetime:
     """Parse a date or a time, in UTC unless it has a zone."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is not a date or time such as 2026-11-01 or 2026-11-01T09:30:00+01:00"
+            f"{text!r} is not a date or time such as 2026-11-01 or 2026-11-01T09:30:00+01:00{or_else}"
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def parse_since(text: str) -> datetime | timedelta:
+    """Parse a date, a time, or a number of minutes, hours, days or weeks before now: `30m`, `12h`, `7d`, `2w`."""
+    if match := _SPAN.fullmatch(text):
+        return _parse_span(*match.groups())
+    return parse_time(text, ", or a time span such as 7d, 12h or 30m")
+
+
+def _parse_span(number: str, unit: str) -> timedelta:
+    try:
+        span = timedelta(**{_SPAN_UNITS[unit]: int(number)})
+    except (OverflowError, ValueError):  # int refuses thousands of digits
+        raise click.BadParameter("the time span is too long") from None
+    if not span:
+        raise click.BadParameter("the time span is empty")
+    return span
 
 
 # Login, messages and output
@@ -364,7 +383,7 @@ class QueryOptions:
     team_ids: tuple[str, ...]
     addon_types: tuple[str, ...]
     restores: bool
-    since: datetime | None = None
+    since: datetime | timedelta | None = None
     statuses: tuple[str, ...] = ()
 
     def for_client(self, nf: "Northflank") -> "Query":
@@ -396,9 +415,9 @@ _query_options = (
 _filter_options = (
     click.option(
         "--since",
-        type=parse_time,
+        type=parse_since,
         metavar="TIME",
-        help="Only backups created since this date or time, in UTC unless it has a zone.",
+        help="Only backups created since this date or time, in UTC unless it has a zone, or in the last 7d, 12h, …",
     ),
     click.option(
         "--status",

@@ -1,9 +1,9 @@
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from yarl import URL
 
 from northflank_async.errors import ConfigurationError
@@ -39,9 +39,12 @@ def _word_set(words: str | Iterable[str]) -> frozenset[str]:
     return frozenset([words] if isinstance(words, str) else words)
 
 
-def _check_since(_: object, __: object, since: datetime | None) -> None:
-    if since is not None and (not isinstance(since, datetime) or since.tzinfo is None):
-        raise ConfigurationError(f"since must be a datetime with a time zone, not {since!r}")
+def _check_since(_: object, __: object, since: datetime | timedelta | None) -> None:
+    if isinstance(since, timedelta):
+        if since <= timedelta():
+            raise ConfigurationError(f"since must be longer than no time, not {since!r}")
+    elif since is not None and (not isinstance(since, datetime) or since.tzinfo is None):
+        raise ConfigurationError(f"since must be a datetime with a time zone, or a timedelta, not {since!r}")
 
 
 @frozen
@@ -57,7 +60,8 @@ class Query:
         addon_types: the API's words, such as `"postgresql"`; other addons' backups are not requested. An addon
             without a type is included.
         statuses: the API's words, such as `"failed"`.
-        since: the earliest creation time of a backup, with a time zone.
+        since: the earliest creation time of a backup, with a time zone; or a `timedelta` before the start of the scan
+            or sync run, which stays the same when the sync run is resumed.
         restores: read restores too. Only a sync or an export to a target reads them.
 
     Raises:
@@ -68,7 +72,7 @@ class Query:
     projects: tuple[str, ...] | None = field(default=None, converter=_distinct_projects, kw_only=True)
     addon_types: frozenset[str] = field(default=(), converter=_word_set, kw_only=True)
     statuses: frozenset[str] = field(default=(), converter=_word_set, kw_only=True)
-    since: datetime | None = field(default=None, validator=_check_since, kw_only=True)
+    since: datetime | timedelta | None = field(default=None, validator=_check_since, kw_only=True)
     restores: bool = field(default=False, kw_only=True)
 
     @classmethod
@@ -76,13 +80,25 @@ class Query:
         """Return a query as it is, and make an account one for everything in it."""
         return source if isinstance(source, Query) else cls(source)
 
+    def starting(self, now: datetime) -> "Query":
+        """Return the query with a relative `since` as a time, for a scan, plan or sync run that starts at `now`.
+
+        A resumed sync run keeps the time of its first start.
+        """
+        if not isinstance(self.since, timedelta):
+            return self
+        try:
+            return evolve(self, since=now - self.since)
+        except OverflowError:  # before the year 1
+            return evolve(self, since=None)
+
     def matches_addon(self, addon: Addon) -> bool:
         """Whether the addon's backups are wanted; they are if its type is unknown."""
         addon_type = addon.spec and addon.spec.type
         return not self.addon_types or addon_type is None or addon_type in self.addon_types
 
     def matches(self, backup: Backup) -> bool:
-        """Whether the backup's creation time and status are wanted."""
+        """Whether the backup's creation time and status are wanted. See `starting` for a relative `since`."""
         return self._matches(backup.created_at, backup.status)
 
     def matches_row(self, row: "Row") -> bool:
@@ -90,6 +106,7 @@ class Query:
         return self._matches(row.values.get("created_at"), row.values.get("status"))
 
     def _matches(self, created_at: datetime | None, status: str | None) -> bool:
+        assert not isinstance(self.since, timedelta), "the query has not started"
         if self.since is not None and created_at is not None and created_at < self.since:
             return False
         return not self.statuses or status is None or status in self.statuses
@@ -113,7 +130,9 @@ class Query:
                 "baseUrl": str(url.with_path(url.raw_path.rstrip("/"), encoded=True)),
                 "teams": sorted(account.team_id or "" for account in self.accounts),
                 "projects": None if self.projects is None else sorted(self.projects),
-                "since": None if self.since is None else self.since.astimezone(UTC).isoformat(),
+                "since": self.since.astimezone(UTC).isoformat()
+                if isinstance(self.since, datetime)
+                else self.since and str(self.since),
                 "statuses": sorted(self.statuses),
                 "addonTypes": sorted(self.addon_types),
                 "restores": self.restores,

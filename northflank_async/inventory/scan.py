@@ -1,6 +1,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -55,7 +56,7 @@ class Scan(AsyncIterator[Found]):
 
     def __init__(self, query: Query | AccountResource, *, concurrency: int = 16) -> None:
         check_concurrency(concurrency)
-        self._query = Query.of(query)
+        self._query = Query.of(query).starting(datetime.now(UTC))
         self._buffer = _Buffer(concurrency)
         self._crawler = Crawler(Tree(self._query), self._buffer, concurrency=concurrency)
         self._found: deque[Found] = deque()

@@ -35,7 +35,19 @@ def test_a_timeout_requires_a_wait(northflank_simulator: Simulator, command: tup
     assert northflank_simulator.requests == []
 
 
-@pytest.mark.parametrize("option", [["--since", "yesterday"], ["--concurrency", "x"]])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--since", "yesterday"],
+        ["--since", "7x"],
+        ["--since", "0d"],
+        ["--since", "-7d"],
+        ["--since", "9" * 20 + "d"],
+        ["--since", "9" * 5000 + "d"],
+        ["--concurrency", "x"],
+    ],
+    ids=lambda option: " ".join(option)[:20],
+)
 def test_an_option_that_cannot_be_parsed_exits_with_2(option: list[str]) -> None:
     result = invoke("export", "o.jsonl", *option)
     assert (result.exit_code, "Error: Invalid value" in result.stderr) == (2, True)

@@ -50,8 +50,31 @@ def test_an_empty_query_matches_everything() -> None:
 
 @pytest.mark.parametrize("since", [datetime(2026, 5, 1, 12), date(2026, 5, 1), "2026-05-01"])
 def test_since_must_have_a_time_zone(since: Any) -> None:
-    with pytest.raises(ConfigurationError, match="since must be a datetime with a time zone, not"):
+    with pytest.raises(ConfigurationError, match="since must be a datetime with a time zone, or a timedelta, not"):
         a_query(since=since)
+
+
+@pytest.mark.parametrize("since", [timedelta(), timedelta(days=-1)])
+def test_a_relative_since_must_be_longer_than_no_time(since: timedelta) -> None:
+    with pytest.raises(ConfigurationError, match="since must be longer than no time, not"):
+        a_query(since=since)
+
+
+@pytest.mark.parametrize(("age", "wanted"), [(timedelta(days=7), True), (timedelta(days=7, milliseconds=1), False)])
+def test_a_relative_since_counts_back_from_the_start(age: timedelta, wanted: bool) -> None:
+    query = a_query(since=timedelta(days=7))
+    assert query.starting(NOON).matches(a_backup(created_at=NOON - age)) is wanted
+    assert query.fingerprint == a_query(since=timedelta(hours=168)).fingerprint
+    assert query.fingerprint != a_query(since=timedelta(days=8)).fingerprint
+
+
+def test_a_since_before_the_year_1_matches_everything() -> None:
+    assert a_query(since=timedelta.max).starting(NOON).matches(a_backup(created_at=datetime.min.replace(tzinfo=UTC)))
+
+
+@pytest.mark.parametrize("since", [None, NOON])
+def test_an_absolute_since_does_not_depend_on_the_start(since: datetime | None) -> None:
+    assert a_query(since=since).starting(NOON + timedelta(days=1)).since == since
 
 
 @pytest.mark.parametrize(

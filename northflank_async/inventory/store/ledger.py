@@ -107,6 +107,7 @@ class Ledger:
             ConfigurationError: the inventory has this account of another host, or several that it could be.
         """
         self.resumed_from = self.discarded_from = None
+        self._query = self._tree.query
         self._visibility = None if auth is None else Visibility.of(auth)
         self._identify(connection, auth)
         query = select(sync_runs).where(sync_runs.c.account_id == self._account_id)
@@ -204,6 +205,7 @@ class Ledger:
 
     def _resume(self, connection: Connection, last: Any) -> None:
         self.run_id, self.resumed_from = last.id, last.started_at
+        self._query = self._query.starting(last.started_at)
         self.counts = Counter({name: getattr(last, name) for name in COUNTS})
         is_ours = failures.c.account_id == self._account_id
         connection.execute(delete(failures).where(is_ours, failures.c.item_id.is_(None)))  # these are read again
@@ -220,12 +222,14 @@ class Ledger:
         else:
             self._close_listings(connection)
             connection.execute(delete(failures).where(failures.c.account_id == self._account_id))
+        now = datetime.now(UTC)
         run = insert(sync_runs).values(
             account_id=self._account_id,
             fingerprint=self._query.fingerprint,
             visibility=self._visibility_text,
-            started_at=datetime.now(UTC),
+            started_at=now,
         )
+        self._query = self._query.starting(now)
         (self.run_id,) = connection.execute(run).inserted_primary_key or (_NO_RUN,)
         self.counts = Counter()
         self.open_listings = self._open(connection, self._tree.roots())

@@ -33,11 +33,19 @@ def test_a_simulated_export_needs_no_token(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("northflank_simulator", [{"latency": 0.02}], indirect=True)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "options"),
+    [
+        (signal.SIGINT, 130, []),
+        (signal.SIGTERM, 143, []),
+        (signal.SIGHUP, 143, []),
+        (signal.SIGINT, 130, ["--since", "520w"]),
+    ],
+)
 def test_an_interrupted_export_is_resumed_by_the_same_command(
-    northflank_simulator: Simulator, tmp_path: Path, number: signal.Signals, code: int
+    northflank_simulator: Simulator, tmp_path: Path, number: signal.Signals, code: int, options: list[str]
 ) -> None:
-    command = ("export", tmp_path / "o.csv", "--concurrency", 2)
+    command = ("export", tmp_path / "o.csv", "--concurrency", 2, *options)
     with start_process(*command) as process:
         while len(northflank_simulator.requests) <= 10:
             time.sleep(0.001)
