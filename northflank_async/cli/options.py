@@ -16,7 +16,7 @@ from northflank_async.cli.login import find_login
 from northflank_async.errors import DecodeError
 from northflank_async.http.request import MAX_PER_PAGE
 from northflank_async.records import BackupDestination, BackupType, CompressionType, RunStatus, structure
-from northflank_async.validation import did_you_mean
+from northflank_async.validation import check_seconds, did_you_mean
 
 if TYPE_CHECKING:  # only export and plan need an inventory
     from northflank_async.client import Account, Northflank
@@ -67,6 +67,16 @@ class Choice(click.Choice[str]):
         return f"{super().get_invalid_choice_message(value, ctx)}{did_you_mean(str(value), self.choices)}"
 
 
+def parse_seconds(text: str) -> float:
+    """Parse a number of seconds, as the library accepts it."""
+    try:
+        seconds = float(text)
+        check_seconds("it", seconds)
+    except ValueError:  # ConfigurationError is one
+        raise click.BadParameter(f"{text!r} is not a number of seconds greater than 0") from None
+    return seconds
+
+
 def choice_of(enum: type[StrEnum]) -> Choice:
     """Accept the values of an enumeration."""
     return Choice([member.value for member in enum])
@@ -110,7 +120,11 @@ class ConnectionOptions:
     context: str | None
     verbose: bool
     quiet: bool
-    simulate: bool = False
+
+    @property
+    def client_arguments(self) -> dict[str, Any]:
+        """The arguments of the client, besides its login."""
+        return {}
 
 
 @frozen(kw_only=True)
@@ -134,12 +148,6 @@ _connection_options = (
 _api_options = (
     click.option("--teamId", "--team", "team_id", metavar="ID", help="Use this team's routes."),
     click.option("-o", "--output", type=Choice(FORMATS), help="Defaults to table at a terminal, else json."),
-    *_connection_options,
-)
-connection_options = grouped(
-    ConnectionOptions,
-    "options",
-    click.option("--simulate", is_flag=True, help="Read a simulated inventory; needs no token."),
     *_connection_options,
 )
 api_options = grouped(ApiOptions, "options", *_api_options)
@@ -277,7 +285,7 @@ wait_options = combined(
     click.option("--wait", is_flag=True, is_eager=True, help="Wait until it ends; exit with code 11 if it fails."),
     click.option(
         "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=parse_seconds,
         metavar="SECONDS",
         callback=_only_with_wait,
         help="Stop waiting after this time.",
@@ -430,11 +438,59 @@ _filter_options = (
 )
 query_options = grouped(QueryOptions, "query", *_query_options)
 filtered_query_options = grouped(QueryOptions, "query", *_query_options, *_filter_options)
-concurrency_option = click.option(
-    "--concurrency",
-    type=click.IntRange(1, _MAX_CONCURRENCY),
-    metavar="NUMBER",
-    default=16,
-    show_default=True,
-    help="Requests in flight.",
+
+
+@frozen(kw_only=True)
+class CrawlOptions(ConnectionOptions):
+    """The options of every command that reads many addons: how it connects, and how fast it reads."""
+
+    simulate: bool
+    concurrency: int
+    reserve: int
+    timeout: float
+    attempts: int
+
+    @property
+    def client_arguments(self) -> dict[str, Any]:
+        """The arguments of the client, besides its login."""
+        return {"reserve": self.reserve, "timeout": self.timeout, "attempts": self.attempts}
+
+
+crawl_options = grouped(
+    CrawlOptions,
+    "options",
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, _MAX_CONCURRENCY),
+        metavar="NUMBER",
+        default=16,
+        show_default=True,
+        help="Requests in flight.",
+    ),
+    click.option(
+        "--reserve",
+        type=click.IntRange(min=0),
+        metavar="NUMBER",
+        default=0,
+        show_default=True,
+        help="Requests of each rate limit window to leave to others.",
+    ),
+    click.option(
+        "--timeout",
+        type=parse_seconds,
+        metavar="SECONDS",
+        default=30.0,
+        show_default=True,
+        help="Time for one attempt of a request.",
+    ),
+    click.option(
+        "--attempts",
+        type=click.IntRange(min=1),
+        metavar="NUMBER",
+        default=5,
+        show_default=True,
+        help="Attempts of a request, including the first.",
+    ),
+    click.option("--simulate", is_flag=True, help="Read a simulated inventory; needs no token."),
+    *_connection_options,
 )

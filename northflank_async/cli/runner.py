@@ -13,7 +13,7 @@ from attrs import frozen
 
 from northflank_async.cli.exits import ExitCode, fail, fail_request, fail_target
 from northflank_async.cli.login import find_login
-from northflank_async.cli.options import ApiOptions, ConnectionOptions
+from northflank_async.cli.options import ApiOptions, ConnectionOptions, CrawlOptions
 from northflank_async.cli.output import notify, write_run
 from northflank_async.client import Account, Northflank
 from northflank_async.errors import ApiError, ConfigurationError, NorthflankError, TransportError
@@ -74,7 +74,7 @@ def run(options: ApiOptions, work: Callable[[Account], Awaitable[T]], operation:
 
 
 def run_with_progress(
-    options: ConnectionOptions, work: Callable[[Northflank, "OnStart"], Awaitable[T]], operation: Operation = READ
+    options: CrawlOptions, work: Callable[[Northflank, "OnStart"], Awaitable[T]], operation: Operation = READ
 ) -> T:
     """Run work that reports its progress, with a bar at a terminal."""
     from northflank_async.cli.progress import CrawlProgress, log_handler, stderr_console
@@ -157,15 +157,19 @@ async def _with_client(options: ConnectionOptions, work: Callable[[Northflank], 
     if task and sys.platform != "win32":
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with _simulated_client() if options.simulate else _client(options) as nf:
+    simulate = isinstance(options, CrawlOptions) and options.simulate
+    async with _simulated_client(options) if simulate else _client(options) as nf:
         return await work(nf)
 
 
 @asynccontextmanager
-async def _simulated_client() -> AsyncIterator[Northflank]:
+async def _simulated_client(options: ConnectionOptions) -> AsyncIterator[Northflank]:
     from northflank_async.simulator import Simulator
 
-    async with Simulator(latency=0.03) as sim, Northflank(sim.token, base_url=sim.url) as nf:
+    async with (
+        Simulator(latency=0.03) as sim,
+        Northflank(sim.token, base_url=sim.url, **options.client_arguments) as nf,
+    ):
         yield nf
 
 
@@ -176,7 +180,7 @@ def _client(options: ConnectionOptions) -> Northflank:
     if options.context is not None and not options.quiet:
         for name, variable in login.overridden.items():
             notify(f"{variable} overrides the {name} of context {options.context!r}")
-    return Northflank(login.token, base_url=login.base_url)
+    return Northflank(login.token, base_url=login.base_url, **options.client_arguments)
 
 
 @contextmanager

@@ -4,10 +4,9 @@ import click
 
 from northflank_async.cli.exits import ExitCode, fail_incomplete
 from northflank_async.cli.options import (
-    ConnectionOptions,
+    CrawlOptions,
     QueryOptions,
-    concurrency_option,
-    connection_options,
+    crawl_options,
     filtered_query_options,
 )
 from northflank_async.cli.output import count
@@ -26,11 +25,8 @@ _STRICT_DATABASE = "everything else is in the database: run the same command to 
 @click.argument("target")
 @filtered_query_options
 @click.option("--strict", is_flag=True, help="Write no file if anything could not be read.")
-@concurrency_option
-@connection_options
-def export_inventory(
-    options: ConnectionOptions, target: str, query: QueryOptions, strict: bool, concurrency: int
-) -> None:
+@crawl_options
+def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, strict: bool) -> None:
     """Export the backup inventory to TARGET.
 
     TARGET is a file (.jsonl, .csv, .parquet, or .db for SQLite), postgresql://USER:PASSWORD@HOST/DATABASE, or - for
@@ -49,10 +45,14 @@ def export_inventory(
 
     async def work(nf: Northflank, on_start: OnStart) -> Outcome:
         if to_stdout:
-            return await stream(sys.stdout.buffer, query.for_client(nf), concurrency=concurrency, on_start=on_start)
+            return await stream(
+                sys.stdout.buffer, query.for_client(nf), concurrency=options.concurrency, on_start=on_start
+            )
         with require_extra():
             from northflank_async.inventory.export import export
-        return await export(target, query.for_client(nf), concurrency=concurrency, strict=strict, on_start=on_start)
+        return await export(
+            target, query.for_client(nf), concurrency=options.concurrency, strict=strict, on_start=on_start
+        )
 
     if to_stdout:
         shown, operation = "standard output", Operation(if_stopped="output to stdout cannot be resumed")

@@ -4,10 +4,9 @@ import click
 
 from northflank_async.cli.exits import ExitCode, fail_incomplete
 from northflank_async.cli.options import (
-    ConnectionOptions,
+    CrawlOptions,
     QueryOptions,
-    concurrency_option,
-    connection_options,
+    crawl_options,
     query_options,
 )
 from northflank_async.cli.runner import run_with_progress
@@ -17,9 +16,8 @@ from northflank_async.inventory import OnStart, Plan, plan
 
 @click.command()
 @query_options
-@concurrency_option
-@connection_options
-def plan_export(options: ConnectionOptions, query: QueryOptions, concurrency: int) -> None:
+@crawl_options
+def plan_export(options: CrawlOptions, query: QueryOptions) -> None:
     """Estimate the requests and the time of an export.
 
     This lists projects and addons, but no backups.
@@ -30,7 +28,7 @@ def plan_export(options: ConnectionOptions, query: QueryOptions, concurrency: in
     """
 
     async def work(nf: Northflank, _: OnStart) -> Plan:
-        return await plan(query.for_client(nf), concurrency=concurrency)
+        return await plan(query.for_client(nf), concurrency=options.concurrency)
 
     estimate = run_with_progress(options, work)
     seconds = max(0, round((estimate.done_at - datetime.now(UTC)).total_seconds()))

@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,23 @@ def test_since_is_a_date_or_a_time_in_utc_unless_it_has_a_zone(
 ) -> None:
     times = ["2026-10-31T23:30:00.000Z", "2026-11-01T00:00:00.000Z", "2026-11-01T12:00:00.000Z"]
     created = [{**backup, "createdAt": time} for backup, time in zip(backups(3), times, strict=True)]
+    serve_account(FakeAccount({"p/a": created}))
+    result = invoke("export", "-", "--since", since)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, expected)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"), [("30m", 1), ("1h", 2), ("23h", 2), ("6d", 3), ("7d", 4), ("1w", 4), ("2w", 5), ("9999w", 5)]
+)
+def test_since_is_also_a_time_span_before_now(
+    serve_account: Callable[[FakeAccount], None], since: str, expected: int
+) -> None:
+    minute = timedelta(minutes=1)
+    ages = [0 * minute, 59 * minute, timedelta(days=1), timedelta(days=7) - minute, timedelta(days=7) + minute]
+    created = [
+        {**backup, "createdAt": (datetime.now(UTC) - age).isoformat()}
+        for backup, age in zip(backups(5), ages, strict=True)
+    ]
     serve_account(FakeAccount({"p/a": created}))
     result = invoke("export", "-", "--since", since)
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, expected)
