@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import asdict, fields_dict, frozen
+from click.shell_completion import CompletionItem
 
 from northflank_async.cli.login import find_login
 from northflank_async.errors import DecodeError
@@ -30,6 +32,7 @@ FORMATS = ("json", "yaml", "table", "jsonl")
 _API_PER_PAGE = 50
 """Items on a page by default, as the API documents it."""
 _MAX_CONCURRENCY = 100
+_DATABASE_SUFFIX = ".db"
 _SPAN_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPAN = re.compile(f"([0-9]+)([{''.join(_SPAN_UNITS)}])")
 
@@ -381,6 +384,22 @@ storage_options = combined(
 
 
 # Inventories
+
+
+def _complete_target(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a file that exists, or the suffix of a new one."""
+    from northflank_async.inventory.formats import FORMATS
+
+    path = Path(incomplete)
+    if incomplete.endswith("/") or not path.name or any(path.parent.glob(f"{escape(path.name)}*")):
+        return [CompletionItem(incomplete, type="file")]  # the shell lists them
+    suffixes = [*FORMATS, _DATABASE_SUFFIX]
+    stems = [incomplete[: dot.start()] for dot in re.finditer(r"\.", incomplete)]
+    names = [stem + suffix for stem in stems for suffix in suffixes if (stem + suffix).startswith(incomplete)]
+    return [CompletionItem(name) for name in names or [incomplete + suffix for suffix in suffixes]]
+
+
+target_argument = click.argument("target", shell_complete=_complete_target)
 
 
 @frozen(kw_only=True)

@@ -122,6 +122,31 @@ def test_a_shell_completes_words_and_options(
     assert (result.exit_code, completions(result.stdout)) == (0, offered)
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("inv", "file inv"),
+        ("inventory.", "file inventory."),
+        ("folder/", "file folder/"),
+        ("new", "plain new.jsonl, plain new.csv, plain new.parquet, plain new.db"),
+        ("new.c", "plain new.csv"),
+        ("folder/a.b.p", "plain folder/a.b.parquet"),
+        ("[inv", "plain [inv.jsonl, plain [inv.csv, plain [inv.parquet, plain [inv.db"),
+        ("no-folder/new.d", "plain no-folder/new.db"),
+    ],
+)
+def test_a_target_is_completed_to_a_file_or_a_suffix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, offered: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "inventory.csv").touch()
+    set_words(monkeypatch, ["export", typed])
+    result = invoke()
+    assert result.exit_code == 0
+    assert [line.replace(",", " ") for line in result.stdout.splitlines()] == offered.split(", ")
+
+
 def test_completion_needs_no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".northflank").mkdir()
     (tmp_path / ".northflank" / "config.json").write_text("{")

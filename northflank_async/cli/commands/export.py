@@ -8,6 +8,7 @@ from northflank_async.cli.options import (
     QueryOptions,
     crawl_options,
     filtered_query_options,
+    target_argument,
 )
 from northflank_async.cli.output import count
 from northflank_async.cli.runner import Operation, run_with_progress
@@ -22,7 +23,7 @@ _STRICT_DATABASE = "everything else is in the database: run the same command to 
 
 
 @click.command()
-@click.argument("target")
+@target_argument
 @filtered_query_options
 @click.option("--strict", is_flag=True, help="Write no file if anything could not be read.")
 @crawl_options
