@@ -2,11 +2,11 @@
 
 import calendar
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 from rich.console import Console, JustifyMethod
 from rich.filesize import decimal
 from rich.table import Table
@@ -29,8 +29,8 @@ _STATUS_STYLES = {
 _WIDEST = 1000
 """Columns of output that is not a terminal."""
 _GAP = 2
-_DATE_WIDTH, _TEXT_WIDTH = 16, 12
-"""Minimum widths: an age may wrap below its date, and a text onto the next line."""
+_TEXT_WIDTH = 12
+"""A text may wrap at this width."""
 _UNITS = ((365 * 86400, "y"), (30 * 86400, "mo"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -61,6 +61,12 @@ def time(value: Any) -> Text:
         return Text.assemble(f"{moment.astimezone():%Y-%m-%d %H:%M} ", (f"({age(datetime.now(UTC) - moment)})", "dim"))
     except (DecodeError, OverflowError):
         return text(value)
+
+
+def date(value: Any) -> Text:
+    """Show a time in the local zone, without its age."""
+    shown = time(value)
+    return Text(shown.plain.partition(" (")[0])
 
 
 def age(span: timedelta) -> str:
@@ -99,7 +105,8 @@ class Column:
     title: str
     path: str
     show: Callable[[Any], Text] = text
-    in_listings: bool = True
+    rank: int | None = 0
+    """The columns of the highest rank are omitted first if a listing is too wide; `None` is not part of listings."""
 
     def cell(self, item: Any) -> Text:
         """Show the value of an item."""
@@ -108,117 +115,150 @@ class Column:
         return self.show(item)
 
     @property
-    def least_width(self) -> int:
-        """The width that it needs if its values are longer. Ids do not wrap: they are there to be copied."""
-        if self.show is time:
-            return _DATE_WIDTH
-        return _TEXT_WIDTH if self.show is text and self.path not in ("id", "backupId") else _WIDEST
+    def wraps(self) -> bool:
+        """Whether values may wrap. Ids do not: they are there to be copied."""
+        return self.show in (text, destinations) and self.path not in ("id", "backupId")
 
 
 TABLES = {
-    "projects": [Column("ID", "id"), Column("Name", "name"), Column("Description", "description")],
+    "projects": [Column("ID", "id"), Column("Name", "name"), Column("Description", "description", rank=1)],
     "addons": [
         Column("ID", "id"),
-        Column("Type", "spec.type"),
+        Column("Type", "spec.type", rank=1),
         Column("Status", "status", status),
-        Column("Name", "name"),
-        Column("Description", "description"),
+        Column("Name", "name", rank=2),
+        Column("Description", "description", rank=3),
     ],
     "backups": [
         Column("ID", "id"),
         Column("Status", "status", status),
-        Column("Created", "createdAt", time),
-        Column("Completed", "completedAt", time, in_listings=False),
-        Column("Size", "config.size", size),
-        Column("Source", "config.source.type"),
-        Column("Compression", "config.compressionType", in_listings=False),
-        Column("Addon version", "config.addonVersion", in_listings=False),
-        Column("Destination", "customDestinationId", in_listings=False),
-        Column("Additional destinations", "config.additionalDestinations", destinations, in_listings=False),
-        Column("Name", "name", in_listings=False),
-        Column("UID", "uid", in_listings=False),
-        Column("Last restore", "lastRestore.status", status),
-        Column("Restore started", "lastRestore.restoreTimestamp", time, in_listings=False),
-        Column("Restore completed", "lastRestore.completedAt", time, in_listings=False),
+        Column("Created", "createdAt", time, rank=1),
+        Column("Completed", "completedAt", time, rank=None),
+        Column("Size", "config.size", size, rank=2),
+        Column("Source", "config.source.type", rank=4),
+        Column("Compression", "config.compressionType", rank=None),
+        Column("Addon version", "config.addonVersion", rank=None),
+        Column("Destination", "customDestinationId", rank=None),
+        Column("Additional destinations", "config.additionalDestinations", destinations, rank=None),
+        Column("Name", "name", rank=None),
+        Column("UID", "uid", rank=None),
+        Column("Last restore", "lastRestore.status", status, rank=3),
+        Column("Restore started", "lastRestore.restoreTimestamp", time, rank=None),
+        Column("Restore completed", "lastRestore.completedAt", time, rank=None),
     ],
     "restores": [
         Column("ID", "id"),
         Column("Status", "status", status),
-        Column("Started", "restoreTimestamp", time),
-        Column("Completed", "completedAt", time),
-        Column("Backup", "backupId"),
+        Column("Started", "restoreTimestamp", time, rank=1),
+        Column("Completed", "completedAt", time, rank=3),
+        Column("Backup", "backupId", rank=2),
     ],
     "schedules": [
         Column("ID", "id"),
-        Column("Type", "backupType"),
+        Column("Type", "backupType", rank=1),
         Column("Interval", "scheduling.interval"),
-        Column("Day", "scheduling.day", weekdays),
-        Column("Hour", "scheduling.hour"),
-        Column("Minute", "scheduling.minute"),
-        Column("Retention", "retentionTime", days),
-        Column("Compression", "backupCompressionType"),
-        Column("Destination", "customDestinationId"),
-        Column("Additional destinations", "additionalDestinations", destinations),
-        Column("Updated", "updatedAt", time),
+        Column("Day", "scheduling.day", weekdays, rank=2),
+        Column("Hour", "scheduling.hour", rank=2),
+        Column("Minute", "scheduling.minute", rank=2),
+        Column("Retention", "retentionTime", days, rank=3),
+        Column("Compression", "backupCompressionType", rank=6),
+        Column("Destination", "customDestinationId", rank=4),
+        Column("Additional destinations", "additionalDestinations", destinations, rank=5),
+        Column("Updated", "updatedAt", time, rank=7),
     ],
 }
 """The columns of each listing, by the name that the API gives its items."""
 
 
-def print_items(items: list[Any], key: str) -> None:
-    """Print a row for each item, or a paragraph if rows do not fit. Empty columns are omitted."""
+@frozen(eq=False)
+class _Filled:
+    """A column with its cells, and the widths that it needs at most and at least."""
+
+    column: Column
+    cells: list[Text]
+    most: int
+    least: int
+
+    @classmethod
+    def of(cls, column: Column, items: list[Any]) -> Self:
+        """Fill a column with the values of items."""
+        cells = [column.cell(item) for item in items]
+        most = max([len(column.title), *(cell.cell_len for cell in cells)])
+        return cls(column, cells, most, min(most, max(_TEXT_WIDTH, len(column.title))) if column.wraps else most)
+
+
+def print_items(items: list[Any], key: str) -> list[str]:
+    """Print a row for each item. Return the titles of the columns that are omitted because they do not fit.
+
+    Empty columns are omitted, too. If not even the most important columns fit, each item is a paragraph.
+    """
     console = _console()
-    columns = [column for column in TABLES[key] if column.in_listings]
-    cells = {column: [column.cell(item) for item in items] for column in columns}
-    filled = {column: shown for column, shown in cells.items() if any(cell.plain for cell in shown)}
+    columns = [column for column in TABLES[key] if column.rank is not None]
+    filled = [shown for shown in (_Filled.of(column, items) for column in columns) if any(shown.cells)]
     if not filled:
         console.print("none")
-    elif table := _rows(filled, console.width):
-        console.print(table)
+    elif fitting := _fit(filled, items, console.width):
+        console.print(_rows(fitting, console.width))
+        titles = {shown.column.title for shown in fitting}
+        return [shown.column.title for shown in filled if shown.column.title not in titles]
     else:
         for number, item in enumerate(items):
             if number:
                 console.print()
-            console.print(_paragraph(item, columns))
+            _print_paragraph(console, item, columns)
+    return []
 
 
 def print_item(item: Any, key: str) -> None:
     """Print an item, one line for each value."""
-    _console().print(_paragraph(item, TABLES[key]))
+    _print_paragraph(_console(), item, TABLES[key])
 
 
-def _rows(cells: dict[Column, list[Text]], width: int) -> Table | None:
-    """Build a row for each item; `None` if ids, statuses or dates would wrap."""
-    widest = {column: max(len(column.title), *(cell.cell_len for cell in cells[column])) for column in cells}
-    least = {column: min(most, column.least_width) for column, most in widest.items()}
-    gaps = _GAP * (len(cells) - 1)
-    if sum(least.values()) + gaps > width:
-        return None
-    fits = sum(widest.values()) + gaps <= width
+def _fit(filled: list[_Filled], items: list[Any], width: int) -> list[_Filled]:
+    """Make columns fit: times lose their ages and texts wrap, then columns are omitted; all if that is not enough."""
+    if _total(shown.most for shown in filled) <= width:
+        return filled
+    kept = [
+        _Filled.of(evolve(shown.column, show=date), items) if shown.column.show is time else shown for shown in filled
+    ]
+    while _total(shown.least for shown in kept) > width:
+        least_important = max(reversed(kept), key=lambda shown: shown.column.rank or 0)
+        if not least_important.column.rank:
+            return []
+        kept.remove(least_important)
+    return kept
+
+
+def _total(widths: Iterable[int]) -> int:
+    each = list(widths)
+    return sum(each) + _GAP * (len(each) - 1)
+
+
+def _rows(filled: list[_Filled], width: int) -> Table:
+    """Build a row for each item. Ids, statuses and dates do not wrap."""
+    fits = _total(shown.most for shown in filled) <= width
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-    for column in cells:
-        justify: JustifyMethod = "right" if column.show is size else "left"
-        fixed = fits or column.show is time or least[column] == widest[column]
-        table.add_column(
-            column.title,
-            justify=justify,
-            overflow="fold",
-            width=(widest if fits else least)[column] if fixed else None,
-        )
-    for row in zip(*cells.values(), strict=True):
+    for shown in filled:
+        justify: JustifyMethod = "right" if shown.column.show is size else "left"
+        fixed = shown.most if fits or shown.most == shown.least else None
+        table.add_column(shown.column.title, justify=justify, overflow="fold", width=fixed)
+    for row in zip(*(shown.cells for shown in filled), strict=True):
         table.add_row(*row)
     return table
 
 
-def _paragraph(item: Any, columns: list[Column]) -> Table:
-    """Build a line for each value of an item."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for column in columns:
-        if (cell := column.cell(item)).plain:
-            table.add_row(column.title, cell)
-    return table
+def _print_paragraph(console: Console, item: Any, columns: list[Column]) -> None:
+    """Print a line for each value of an item. An id is not broken, even if it is wider than the terminal."""
+    cells = [(column, column.cell(item)) for column in columns]
+    filled = [(column, cell) for column, cell in cells if cell.plain]
+    indent = _GAP + max((len(column.title) for column, _ in filled), default=0)
+    for column, cell in filled:
+        fits = indent + cell.cell_len <= console.width
+        lines = [cell] if fits or not column.wraps else cell.wrap(console, console.width - indent, overflow="fold")
+        title = column.title.ljust(indent) if fits or column.wraps else f"{column.title} "
+        for line in lines:
+            console.print(Text.assemble((title, "bold"), line), soft_wrap=True)
+            title = " " * indent
 
 
 class _Output(Console):

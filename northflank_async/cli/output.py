@@ -43,7 +43,9 @@ async def write_listing(listing: Paginator[Any], key: str, options: "ListingOpti
         if not options.all_pages:
             break
     if collected is not None:
-        write_items(collected, key, options.format)
+        omitted = write_items(collected, key, options.format)
+        if omitted and not options.quiet:
+            notify(f"not shown: {', '.join(omitted)}; use a wider terminal, or --output json")
     if not pages.ended and not options.quiet:
         place = f"--page {pages.page}" if pages.cursor is None else f"--cursor {printable(pages.cursor)}"
         notify(f"there are more pages: continue with {place}, or fetch all with --loadAll")
@@ -71,17 +73,18 @@ def write_change(message: str, data: dict[str, Any], format: str) -> None:
         write_data(data, format)
 
 
-def write_items(data: dict[str, Any], key: str, format: str) -> None:
-    """Write the array at `key`; JSON and YAML include what surrounds it."""
+def write_items(data: dict[str, Any], key: str, format: str) -> list[str]:
+    """Write the array at `key`; JSON and YAML include what surrounds it. Return the columns that a table omits."""
     if format == "table":
         from northflank_async.cli.columns import print_items
 
-        print_items(data[key], key)
-    elif format == "jsonl":
+        return print_items(data[key], key)
+    if format == "jsonl":
         for item in data[key]:
             write_data(item, format)
     else:
         write_data(data, format)
+    return []
 
 
 def write_item(item: Any, key: str, format: str) -> None:

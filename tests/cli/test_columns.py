@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from northflank_async.cli.columns import age, destinations, print_items, size, status, text, time, weekdays
+from northflank_async.cli.columns import TABLES, age, destinations, print_items, size, status, text, time, weekdays
 from northflank_async.simulator import Simulator
 from tests.cli.test_output import ADDON, BACKUP, LISTINGS, output
-from tests.support.command import invoke_json
+from tests.support.command import invoke, invoke_json
 from tests.support.terminal import run_at_terminal
 
 
@@ -31,33 +31,88 @@ def test_a_table_at_a_terminal_has_colors_and_the_width_of_the_terminal(northfla
     assert all(len(line) <= 80 for line in plain[:-1])
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+@pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 100, 200])
 @pytest.mark.parametrize(("command", "key"), LISTINGS)
 def test_no_id_status_or_date_wraps_at_any_width(
     northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], key: str, width: int
 ) -> None:
     monkeypatch.setattr("northflank_async.cli.columns._WIDEST", width)
-    shown = output(*command, "-o", "table", "--loadAll")
-    assert all(len(line) <= width for line in shown.splitlines())
+    result = invoke(*command, "-o", "table", "--loadAll")
+    assert result.exit_code == 0
+    omitted = result.stderr.partition("not shown: ")[2].partition(";")[0].split(", ")
+    assert width < 40 or all(len(line) <= width for line in result.stdout.splitlines())
     for item in invoke_json(*command)[key]:
-        whole = [item[name] for name in ("id", "status", "backupId") if name in item]
-        whole += [time(item[name]).plain[:16] for name in ("restoreTimestamp", "updatedAt") if name in item]
-        assert [text for text in whole if text not in shown] == []
+        whole = [item[name] for name in ("id", "status") if name in item]
+        whole += [item["backupId"]] if "backupId" in item and "Backup" not in omitted else []
+        for column in TABLES[key]:
+            if column.show is time and column.rank and column.title not in omitted and column.path in item:
+                whole.append(time(item[column.path]).plain[:16])
+        assert [text for text in whole if text not in result.stdout] == []
 
 
-def test_rows_that_do_not_fit_become_paragraphs_and_long_texts_wrap(
+@pytest.mark.parametrize(
+    ("command", "width", "titles", "omitted"),
+    [
+        ("backups", 200, "ID Status Created Size Source", None),
+        ("backups", 83, "ID Status Created Size Source", None),
+        ("backups", 80, "ID Status Created Size", "Source"),
+        ("backups", 60, "ID Status Created", "Size, Source"),
+        ("backups", 41, "ID Status", "Created, Size, Source"),
+        ("restores", 103, "ID Status Started Completed Backup", None),
+        ("restores", 85, "ID Status Started Backup", "Completed"),
+        ("restores", 80, "ID Status Started", "Completed, Backup"),
+        ("restores", 40, "ID Status", "Started, Completed, Backup"),
+    ],
+)
+def test_the_least_important_columns_are_omitted_and_named(
+    northflank_simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    width: int,
+    titles: str,
+    omitted: str | None,
+) -> None:
+    monkeypatch.setattr("northflank_async.cli.columns._WIDEST", width)
+    arguments = ("get", "addon", command, *ADDON, "-o", "table", "--loadAll")
+    result = invoke(*arguments)
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == titles.split()
+    assert len({len(line) for line in lines}) == 1
+    hint = f"northflank-async: not shown: {omitted}; use a wider terminal, or --output json\n"
+    assert result.stderr == (hint if omitted else "")
+    assert invoke(*arguments, "--quiet").stderr == ""
+
+
+def test_times_lose_their_ages_before_columns_are_omitted(
     northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    command = ("get", "addon", "backups", *ADDON, "-o", "table", "--per_page", "3")
+    assert re.search(r" \(\d+ \w+ ago\) ", output(*command).splitlines()[1])
     monkeypatch.setattr("northflank_async.cli.columns._WIDEST", 80)
-    first, second, *_ = output("get", "addon", "restores", *ADDON, "-o", "table").split("\n\n")
-    assert [line.split()[0] for line in first.splitlines()] == ["ID", "Status", "Started", "Backup"]
-    assert [line.split()[0] for line in second.splitlines()] == ["ID", "Status", "Started", "Completed", "Backup"]
+    assert re.search(r" \d\d:\d\d  +0 bytes", output(*command).splitlines()[1])
+
+
+def test_long_texts_wrap(northflank_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("northflank_async.cli.columns._WIDEST", 80)
     table = output("list", "addons", "--project", "default-project", "-o", "table").splitlines()
     assert table[1].endswith("Example Addon   The mongodb of   ")
     assert table[2].strip() == "Default Project"
-    backups = output("get", "addon", "backups", *ADDON, "-o", "table").splitlines()
-    assert backups[1].startswith("billing-cache-2026")
-    assert re.fullmatch(r" +\(\d+ \w+ ago\) +", backups[2])
+
+
+def test_ids_that_do_not_fit_make_paragraphs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("northflank_async.cli.columns._WIDEST", 40)
+    long_id = "0f5a2c1e-7b86-4d43-9b2f-3c1de2a4b5c6"
+    source = {"config": {"source": {"type": "made of several long words that wrap"}}}
+    assert (
+        print_items([{"id": long_id, "status": "completed", **source}, {"id": "b", "status": "failed"}], "backups")
+        == []
+    )
+    assert capsys.readouterr().out == (
+        f"ID {long_id}\nStatus  completed\nSource  made of several long words that \n        wrap\n\n"
+        "ID      b\nStatus  failed\n"
+    )
 
 
 @pytest.mark.parametrize(
