@@ -28,6 +28,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def duration(seconds: float) -> str:
+    """Format a duration in its two largest units: `2 h 59 min`, `1 min 5 s`."""
+    hours, rest = divmod(round(seconds), 3600)
+    if hours:
+        return f"{hours} h {rest // 60} min"
+    return f"{rest // 60} min {rest % 60} s" if rest >= 60 else f"{rest} s"
+
+
 async def write_listing(listing: Paginator[Any], key: str, options: "ListingOptions") -> None:
     """Write a listing's items, which the API sends at `key`: all pages or one, as the options say."""
     pages = listing.raw().pages()

@@ -77,7 +77,7 @@ def run_with_progress(
     options: CrawlOptions, work: Callable[[Northflank, "OnStart"], Awaitable[T]], operation: Operation = READ
 ) -> T:
     """Run work that reports its progress, with a bar at a terminal."""
-    from northflank_async.cli.progress import CrawlProgress, log_handler, stderr_console
+    from northflank_async.cli.progress import CrawlProgress, LogHandler, stderr_console
 
     console = stderr_console(quiet=options.quiet)
 
@@ -85,7 +85,11 @@ def run_with_progress(
         with CrawlProgress(console, lambda: nf.rate_limit) as progress:
             return await work(nf, progress.start)
 
-    handler = log_handler(console) if console.is_terminal else _plain_handler()
+    handler = _plain_handler()
+    if console.is_terminal:
+        handler = LogHandler(console)
+        if not options.verbose:
+            handler.addFilter(lambda record: not hasattr(record, "reset_after"))  # the bar shows waits
     return _run_with_client(options, with_bar, operation, handler)
 
 
@@ -185,14 +189,14 @@ def _client(options: ConnectionOptions) -> Northflank:
 
 @contextmanager
 def _logging_to(handler: logging.Handler, options: ConnectionOptions) -> Iterator[None]:
-    """Log waits, at a terminal also retries; with `--verbose` every request, with `--quiet` nothing."""
+    """Log waits and what else matters; with `--verbose` also retries and every request, with `--quiet` nothing."""
     if options.quiet:
         yield
         return
     log = logging.getLogger("northflank_async")
     log.setLevel(logging.DEBUG if options.verbose else logging.INFO)
-    if not options.verbose and not sys.stderr.isatty():
-        handler.addFilter(lambda record: record.levelno == logging.INFO)
+    if not options.verbose:
+        handler.addFilter(lambda record: not hasattr(record, "attempt"))  # a retry, which a bar counts
     log.addHandler(handler)
     try:
         yield

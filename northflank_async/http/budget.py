@@ -55,6 +55,8 @@ class Budget:
         self.raises = on_rate_limit == "raise"
         self.spent = 0
         """Requests sent, without those whose connection was never made."""
+        self.retries = 0
+        """Attempts that follow a failed one."""
         self.total_wait = 0.0
         """Seconds spent waiting for resets."""
         self._clock: Clock = clock or _MonotonicClock()
@@ -171,4 +173,9 @@ class Budget:
         if window is not self._announced:
             self._announced = window
             requests = f" of {window.limit} requests" if window.limit else ""
-            _log.info("rate limit reached: waiting %.0f s for the window%s to reset", reset_after, requests)
+            _log.info(
+                "rate limit reached: waiting %.0f s for the window%s to reset",
+                reset_after,
+                requests,
+                extra={"reset_after": reset_after},
+            )

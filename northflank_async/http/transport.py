@@ -143,6 +143,7 @@ class Transport:
         delay = retry_delay(error, exchange.request.method)
         if delay is False or exchange.attempts >= self.attempts:
             return False
+        self.budget.retries += 1
         _log.warning(
             "%s %s failed: %s; retrying%s (attempt %d of %d)",
             exchange.request.method,
@@ -151,6 +152,7 @@ class Transport:
             "" if delay is True or not delay else f" in {delay:.0f} s",
             exchange.attempts + 1,
             self.attempts,
+            extra={"attempt": exchange.attempts + 1},  # tells retries from other warnings
         )
         return delay
 

@@ -1,17 +1,21 @@
 """What a terminal shows while a command works."""
 
 import os
+import re
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-import rich.progress
+from attrs import evolve
+from rich.console import Console
 
 from northflank_async import RateLimit
-from northflank_async.cli.progress import CrawlColumn
+from northflank_async.cli.progress import CrawlLines
 from northflank_async.inventory import Progress
-from northflank_async.simulator import Simulator
+from northflank_async.simulator import Faults, Simulator
 from tests.support.command import COMMAND
 from tests.support.terminal import read_all, run_at_terminal, terminal
 
@@ -29,18 +33,92 @@ def test_an_export_shows_a_bar(northflank_simulator: Simulator, tmp_path: Path) 
         os.close(theirs)
         shown = read_all(ours)
     assert process.wait() == 0
-    assert "20/20 addons · 3,000 backups · 46 requests · 954 remaining" in shown
+    lines = [line for line in plain(shown).splitlines() if line]
+    assert re.fullmatch("finding  ━+  5/5 projects · 20 addons *", lines[-3])
+    assert re.fullmatch("reading  ━+  20/20 addons · 3,000 backups *", lines[-2])
+    assert re.fullmatch(r"46 requests · 954 remaining · \d+ s elapsed *", lines[-1])
 
 
-def test_the_bar_shows_until_when_it_waits_for_the_rate_limit() -> None:
+def progress(**changes: Any) -> Progress:
+    """The progress of a crawl that has just begun, with changes."""
+    begun = Progress(
+        projects=1, projects_found=3, found_all_projects=True, addons=7, addons_expected=21, addons_done=3,
+        listings=7, listings_done=3, backups=900, requests=1000, retries=0, waiting_until=None, done_at=None,
+    )  # fmt: skip
+    return evolve(begun, **changes)
+
+
+def rendered(crawled: Progress, width: int = 120, elapsed: float = 61) -> list[str]:
+    """The lines of the bar at a terminal of that width."""
+    file = StringIO()
+    window = RateLimit(limit=1000, remaining=0, reset_after=900)
+    Console(file=file, width=width, force_terminal=True).print(CrawlLines(crawled, window, elapsed), end="")
+    return [plain(line).rstrip() for line in file.getvalue().splitlines()]
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+
+
+def test_the_bar_shows_what_is_found_and_read_and_until_when_it_waits() -> None:
     until = datetime(2026, 11, 1, 12, 30, 15).astimezone()
-    crawled = Progress(projects=1, addons=7, addons_done=3, backups=900, requests=1000, waiting_until=until)
-    limit = RateLimit(limit=1000, remaining=0, reset_after=900)
-    column = CrawlColumn(lambda: limit)
-    with rich.progress.Progress(column, disable=True) as bar:
-        bar.add_task("", crawled=lambda: crawled)
-        shown = column.render(bar.tasks[0])
-    assert shown.plain == "3/7 addons · 900 backups · 1,000 requests · 0 remaining · waiting until 12:30:15"
+    assert rendered(progress(waiting_until=until, retries=2)) == [
+        "finding  ━━━━━╺━━━━━━━━━━  1/3 projects · 7 addons",
+        "reading  ━━╺━━━━━━━━━━━━━  3/~21 addons · 900 backups",
+        "1,000 requests · 0 remaining · 2 retries · waiting until 12:30:15 · 1 min 1 s elapsed",
+    ]
+
+
+def test_totals_that_are_not_final_are_marked() -> None:
+    found, read, _ = rendered(progress(found_all_projects=False))
+    assert "1/3+ projects" in found
+    assert "3/~21 addons" in read
+    found, read, _ = rendered(progress(projects=3, addons=21))
+    assert "3/3 projects" in found
+    assert "3/21 addons" in read
+
+
+def test_restores_are_counted_as_listings() -> None:
+    assert "3/~21 addons · 900 backups · 5/~42 listings" in rendered(progress(listings=14, listings_done=5))[1]
+
+
+def test_an_account_without_addons_is_read_at_once() -> None:
+    nothing = progress(projects=3, addons=0, addons_expected=0, addons_done=0, listings=0, listings_done=0, backups=0)
+    assert rendered(nothing)[1].endswith("0/0 addons · 0 backups")
+
+
+@pytest.mark.parametrize("width", [80, 72, 60, 40, 20, 9])
+def test_the_bar_has_three_lines_that_never_wrap(width: int) -> None:
+    now = datetime.now(UTC)
+    large = progress(
+        projects=1234, projects_found=12345, found_all_projects=False, addons=98765, addons_expected=123456,
+        addons_done=56789, listings=2 * 98765, listings_done=2 * 56789, backups=12345678, requests=234567,
+        retries=1234, waiting_until=now, done_at=now + timedelta(hours=12.51),
+    )  # fmt: skip
+    lines = rendered(large, width, elapsed=40000)
+    assert len(lines) == 3
+    assert all(len(line) <= width for line in lines)
+    assert width < 60 or "12 h 30 min left" in lines[1]
+    assert width < 60 or f"waiting until {now.astimezone():%H:%M:%S}" in lines[2]
+
+
+@pytest.mark.parametrize("northflank_simulator", [{"faults": Faults(errors=0.2, seed=7)}], indirect=True)
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_retries_are_a_counter_in_the_bar(northflank_simulator: Simulator, tmp_path: Path, columns: str) -> None:
+    shown = run_at_terminal("export", tmp_path / "o.jsonl", "--concurrency", "8", COLUMNS=columns)
+    lines = [plain(line).rstrip() for line in shown.text.splitlines()]
+    assert shown.code == 0
+    assert re.search(r" · \d+ retr(y|ies)", lines[-2])
+    assert all(len(line) <= int(columns) for line in lines[:-1])
+    assert all(re.match("$|finding|reading|[0-9,]+ requests? ", line) for line in lines[:-1])
+
+
+@pytest.mark.parametrize("northflank_simulator", [{"faults": Faults(errors=0.2, seed=7)}], indirect=True)
+def test_verbose_shows_retries_above_the_bar_as_lines(northflank_simulator: Simulator, tmp_path: Path) -> None:
+    shown = run_at_terminal("export", tmp_path / "o.jsonl", "--verbose")
+    lines = [plain(line).rstrip() for line in shown.text.splitlines()]
+    assert shown.code == 0
+    assert any(line.startswith("northflank-async: GET /v1/") and "; retrying" in line for line in lines)
 
 
 @pytest.mark.parametrize("northflank_simulator", [{"speed": 1e6}], indirect=True)

@@ -9,6 +9,7 @@ from northflank_async.cli.options import (
     crawl_options,
     query_options,
 )
+from northflank_async.cli.output import duration
 from northflank_async.cli.runner import run_with_progress
 from northflank_async.client import Northflank
 from northflank_async.inventory import OnStart, Plan, plan
@@ -38,12 +39,5 @@ def plan_export(options: CrawlOptions, query: QueryOptions) -> None:
     if estimate.remaining is not None:
         limit = "" if estimate.limit is None else f" of {estimate.limit:,}"
         click.echo(f"remaining  {estimate.remaining:,}{limit} in this window")
-    click.echo(f"done       {estimate.done_at.astimezone():%Y-%m-%d %H:%M:%S} at the earliest, in {_duration(seconds)}")
+    click.echo(f"done       {estimate.done_at.astimezone():%Y-%m-%d %H:%M:%S} at the earliest, in {duration(seconds)}")
     fail_incomplete(estimate.failures, ExitCode.FAILURES, "the plan does not include them")
-
-
-def _duration(seconds: int) -> str:
-    hours, minutes = seconds // 3600, seconds % 3600 // 60
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"

@@ -5,13 +5,12 @@ from northflank_async.inventory.crawl.crawler import (
     Crawler,
     FailureCollector,
     Handled,
-    OnStart,
     Outcome,
-    Progress,
     check_concurrency,
 )
 from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
 from northflank_async.inventory.crawl.pages import FetchedPage, ParsedPage
+from northflank_async.inventory.crawl.progress import OnStart, Progress, time_left
 
 __all__ = [
     "MAX_CONCURRENCY",
@@ -28,4 +27,5 @@ __all__ = [
     "Progress",
     "Tree",
     "check_concurrency",
+    "time_left",
 ]

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from attrs import frozen
 
@@ -19,6 +19,7 @@ from northflank_async.errors import (
 from northflank_async.inventory.crawl.columns import Row
 from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, RawPage, Tree
 from northflank_async.inventory.crawl.pages import FetchedPage, ParsedPage
+from northflank_async.inventory.crawl.progress import Meter, Progress
 from northflank_async.validation import check_integer
 
 MAX_CONCURRENCY = 100
@@ -26,27 +27,6 @@ MAX_CONCURRENCY = 100
 _DEPTHS = {Kind.PROJECTS: 0, Kind.ADDONS: 1, Kind.BACKUPS: 2, Kind.RESTORES: 2}
 _OUTAGE = 10
 """Consecutive listings that fail without an answer or with 5xx, after which the crawler checks if the API is down."""
-
-
-@frozen(kw_only=True)
-class Progress:
-    """How far a crawl is.
-
-    `addons` counts the addons found, `addons_done` those whose backups are all read or cannot be read. `requests`
-    counts all requests of the client since the start, retries included. `waiting_until` is the reset of the rate
-    limit while requests wait for it.
-    """
-
-    projects: int
-    addons: int
-    addons_done: int
-    backups: int
-    requests: int
-    waiting_until: datetime | None
-
-
-OnStart: TypeAlias = Callable[[Callable[[], Progress]], object]
-"""Called once, with a function that returns the current progress."""
 
 
 @frozen(kw_only=True)
@@ -162,8 +142,9 @@ class Crawler:
         self._changed = asyncio.Event()
         self._opened: set[object] = set()
         self._levels: list[deque[Listing]] = [deque() for _ in range(max(_DEPTHS.values()) + 1)]
-        self._budget = tree.query.accounts[0].budget
-        self._spent_before = self._budget.spent if spent_before is None else spent_before
+        self._meter = Meter(
+            tree, self.counts, tree.query.accounts[0].budget.spent if spent_before is None else spent_before
+        )
         self._workers = 0
         self._outage = 0
         self._probing = asyncio.Lock()
@@ -174,15 +155,7 @@ class Crawler:
     @property
     def progress(self) -> Progress:
         """The current progress."""
-        wait = self._budget.reset_wait
-        return Progress(
-            projects=self.counts["projects"],
-            addons=self.counts["addons"],
-            addons_done=self.counts["addons_done"],
-            backups=self.counts["backups"],
-            requests=self._budget.spent - self._spent_before,
-            waiting_until=None if wait is None else datetime.now(UTC) + timedelta(seconds=wait),
-        )
+        return self._meter.progress
 
     async def run(self) -> None:
         """Crawl until all listings have ended or failed.
@@ -240,6 +213,7 @@ class Crawler:
             if listing.key not in self._opened:
                 self._opened.add(listing.key)
                 self._levels[_DEPTHS[listing.kind]].append(listing)
+                self._meter.opened(listing)
                 added.append(listing)
                 self._changed.set()
         return added
@@ -273,7 +247,8 @@ class Crawler:
         handled = await self._handler.handle_page(FetchedPage(listing, page, self._tree))
         children = self._enqueue(handled.children)
         ended = listing.ended and handled.error is None
-        self.counts += listing.count(len(page.items), children, ended=ended)
+        self.counts.update(listing.count(len(page.items), children, ended=ended))
+        self._meter.answered(listing, ended=ended)
         if listing.items_read < items_read:  # it is read again
             self.counts["backups"] -= items_read if listing.kind is Kind.BACKUPS else 0
         if handled.error is not None:
@@ -300,6 +275,7 @@ class Crawler:
         self._first_error = self._first_error or error
         await self._handler.handle_failure(listing, listing.failure(error))
         self.counts["addons_done"] += listing.kind is Kind.BACKUPS
+        self._meter.failed(listing)
 
     async def _probe(self, failure: NorthflankError) -> None:
         """Find out whether the API is down by fetching something that has worked before.
