@@ -2,20 +2,32 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import frozen
 
-from northflank_async.inventory.crawl import Crawler, Failure, FailureCollector, FetchedPage, Handled, Kind, Tree
+from northflank_async.inventory.crawl import (
+    Crawler,
+    Failure,
+    FailureCollector,
+    FetchedPage,
+    Handled,
+    Kind,
+    Tree,
+    time_left,
+)
 from northflank_async.inventory.query import Query
 from northflank_async.records import Addon
 from northflank_async.resources import AccountResource
+
+_OF_THE_ACCOUNT = 1
+"""Requests with which an export learns whose token it is."""
 
 
 @frozen(kw_only=True)
 class Plan:
     """An estimate of what an export will take.
 
-    `requests` is the least number: one for each page of projects and addons, and for each addon one page of backups
-    (and one of restores, if the query wants them); an addon with more than 100 backups takes more. `remaining` of
-    `limit` requests are left in the window, or `None` if the API does not report them. `done_at` is the earliest
-    time by which so many requests can be made.
+    `requests` is the least number: one for the account, one for each page of projects and addons, and for each addon
+    one page of backups (and one of restores, if the query wants them). An addon with more than 100 backups takes one
+    more for each further 100. `remaining` of `limit` requests are left in the window, or `None` if the API does not
+    report them. `done_at` is the earliest time by which so many requests can be made.
     """
 
     projects: int
@@ -48,7 +60,7 @@ async def plan(query: Query | AccountResource, *, concurrency: int = 16) -> Plan
     started = budget.time() - budget.total_wait
     await crawler.run()
     seconds_each = (budget.time() - budget.total_wait - started) / max(1, crawler.counts["pages"])
-    requests = crawler.counts["pages"] + counter.addons * (2 if query.restores else 1)
+    requests = _OF_THE_ACCOUNT + crawler.counts["pages"] + counter.addons * (2 if query.restores else 1)
     rate_limit = budget.rate_limit
     return Plan(
         projects=crawler.counts["projects"],
@@ -56,7 +68,7 @@ async def plan(query: Query | AccountResource, *, concurrency: int = 16) -> Plan
         requests=requests,
         limit=rate_limit.limit if rate_limit else None,
         remaining=rate_limit.remaining if rate_limit else None,
-        done_at=datetime.now(UTC) + timedelta(seconds=budget.time_to_afford(requests) + requests * seconds_each),
+        done_at=datetime.now(UTC) + timedelta(seconds=time_left(budget, requests, seconds_each)),
         failures=counter.failures,
     )
 

@@ -1,6 +1,7 @@
 """Plans: estimates of what an export will take."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,8 @@ from tests.support.clocks import ManualClock, wait_until
 from tests.support.scripted_server import envelope, serve
 
 HOUR = 3600.0
+ACCOUNT = 1
+"""The request with which an export, but not a scan, learns whose token it is."""
 
 
 # Requests
@@ -42,7 +45,9 @@ HOUR = 3600.0
     ],
     ids=str,
 )
-async def test_a_plan_predicts_the_requests_of_a_scan(size: dict[str, Any], concurrency: int) -> None:
+async def test_a_plan_predicts_the_requests_of_a_scan_and_one_for_the_account(
+    size: dict[str, Any], concurrency: int
+) -> None:
     async with (
         Simulator(**{"backups": 40, **size}) as sim,  # at most 80 for each addon: one page
         Northflank(sim.token, base_url=sim.url) as nf,
@@ -52,7 +57,7 @@ async def test_a_plan_predicts_the_requests_of_a_scan(size: dict[str, Any], conc
         async with nf.scan() as scan:
             async for _ in scan:
                 pass
-    assert planned.requests == len(sim.requests) == scan.progress.requests
+    assert planned.requests - ACCOUNT == len(sim.requests) == scan.progress.requests
     assert (planned.projects, planned.addons) == (scan.progress.projects, scan.progress.addons)
     assert planned.failures == []
 
@@ -62,7 +67,7 @@ async def test_a_plan_reads_projects_and_addons_but_no_backups(sim: Simulator, n
     assert sorted(request.path for request in sim.requests) == sorted(
         ["/v1/projects"] + [f"/v1/projects/{project.id}/addons" for project in await nf.projects().all()]
     )
-    assert (planned.projects, planned.addons, planned.requests) == (5, 20, 1 + 5 + 20)
+    assert (planned.projects, planned.addons, planned.requests) == (5, 20, ACCOUNT + 1 + 5 + 20)
 
 
 async def test_an_addon_with_several_pages_of_backups_exceeds_the_plan(nf: Northflank) -> None:
@@ -70,11 +75,11 @@ async def test_an_addon_with_several_pages_of_backups_exceeds_the_plan(nf: North
     async with nf.scan() as scan:
         async for _ in scan:
             pass
-    assert planned.requests < scan.progress.requests
+    assert planned.requests - ACCOUNT < scan.progress.requests
 
 
 async def test_restores_cost_another_request_for_each_addon(nf: Northflank) -> None:
-    assert (await nf.plan(restores=True)).requests == 1 + 5 + 2 * 20
+    assert (await nf.plan(restores=True)).requests == ACCOUNT + 1 + 5 + 2 * 20
 
 
 async def test_a_plan_counts_only_addons_that_match_the_query(nf: Northflank) -> None:
@@ -87,13 +92,13 @@ async def test_a_plan_counts_only_addons_that_match_the_query(nf: Northflank) ->
     for wanted in (["postgresql"], ["redis", "mysql"], ["of-another-kind"]):
         planned = await nf.plan(addon_types=wanted, restores=True)
         assert planned.addons == sum(type_ in wanted for type_ in types)
-        assert planned.requests == 1 + 5 + 2 * planned.addons
+        assert planned.requests == ACCOUNT + 1 + 5 + 2 * planned.addons
         assert planned.projects == 5
 
 
 async def test_statuses_and_times_save_no_requests(nf: Northflank) -> None:
     query = Query(nf, statuses="failed", since=datetime(2026, 1, 1, tzinfo=UTC))
-    assert (await plan(query)).requests == 26
+    assert (await plan(query)).requests == ACCOUNT + 1 + 5 + 20
 
 
 async def test_a_plan_counts_each_named_project_once(sim: Simulator, nf: Northflank) -> None:
@@ -102,12 +107,12 @@ async def test_a_plan_counts_each_named_project_once(sim: Simulator, nf: Northfl
         "/v1/projects/billing/addons",
         "/v1/projects/search/addons",
     ]
-    assert (planned.projects, planned.addons, planned.requests) == (2, 8, 2 + 8)
+    assert (planned.projects, planned.addons, planned.requests) == (2, 8, ACCOUNT + 2 + 8)
 
 
-async def test_a_plan_of_no_projects_needs_no_requests(sim: Simulator, nf: Northflank) -> None:
+async def test_a_plan_of_no_projects_counts_only_the_account(sim: Simulator, nf: Northflank) -> None:
     planned = await nf.plan([])
-    assert (planned.projects, planned.addons, planned.requests) == (0, 0, 0)
+    assert (planned.projects, planned.addons, planned.requests) == (0, 0, ACCOUNT)
     assert (planned.limit, planned.remaining) == (None, None)
     assert sim.requests == []
 
@@ -115,7 +120,7 @@ async def test_a_plan_of_no_projects_needs_no_requests(sim: Simulator, nf: North
 async def test_a_plan_covers_several_teams(sim: Simulator, nf: Northflank) -> None:
     red, blue = nf.team("red"), nf.team("blue")
     planned = await plan(Query([red, blue]))
-    assert (planned.projects, planned.addons, planned.requests) == (10, 40, 2 * (1 + 5 + 20))
+    assert (planned.projects, planned.addons, planned.requests) == (10, 40, ACCOUNT + 2 * (1 + 5 + 20))
     assert {request.path.split("/")[3] for request in sim.requests} == {"red", "blue"}
     assert planned.remaining == 1000 - len(sim.requests)
 
@@ -140,7 +145,7 @@ async def test_an_unreadable_project_is_a_failure_of_the_plan(nf: Northflank) ->
     assert (failure.project_id, failure.addon_id, failure.item_id) == ("nowhere", None, None)
     assert isinstance(failure.error, NotFound)
     assert str(failure).startswith("nowhere: 404 There is no project nowhere. [GET ")
-    assert (planned.projects, planned.addons, planned.requests) == (1, 4, 5)
+    assert (planned.projects, planned.addons, planned.requests) == (1, 4, ACCOUNT + 1 + 4)
 
 
 async def test_a_malformed_record_is_a_failure_of_the_plan() -> None:
@@ -151,7 +156,7 @@ async def test_a_malformed_record_is_a_failure_of_the_plan() -> None:
 
     async with serve(answer) as server, server.client() as nf:
         planned = await nf.plan()
-    assert (planned.projects, planned.addons, planned.requests) == (1, 2, 2 + 2)
+    assert (planned.projects, planned.addons, planned.requests) == (1, 2, ACCOUNT + 2 + 2)
     of_the_list, of_the_project = planned.failures
     assert (of_the_list.project_id, of_the_list.item_id) == (None, "a/b")
     assert isinstance(of_the_list.error, DecodeError)
@@ -188,10 +193,12 @@ async def test_a_plan_shows_the_remaining_requests(sim: Simulator, nf: Northflan
 async def test_a_plan_without_rate_limit_headers_shows_no_limit() -> None:
     async with serve(lambda _: envelope({"projects": []})) as server, server.client() as nf:
         planned = await nf.plan()
-    assert (planned.limit, planned.remaining, planned.requests) == (None, None, 1)
+    assert (planned.limit, planned.remaining, planned.requests) == (None, None, ACCOUNT + 1)
 
 
-@pytest.mark.parametrize(("rate_limit", "hours"), [(6, 5), (7, 4), (10, 3), (15, 2), (16, 1), (31, 1), (32, 0)])
+@pytest.mark.parametrize(
+    ("rate_limit", "hours"), [(6, 5), (7, 4), (10, 3), (14, 2), (16, 2), (17, 1), (32, 1), (33, 0)]
+)
 @pytest.mark.parametrize("reserve", [0, 3])
 async def test_a_scan_ends_when_the_plan_says(rate_limit: int, hours: int, reserve: int) -> None:
     clock = ManualClock()
@@ -200,11 +207,13 @@ async def test_a_scan_ends_when_the_plan_says(rate_limit: int, hours: int, reser
         Northflank(sim.token, base_url=sim.url, clock=clock, reserve=reserve) as nf,
     ):
         started, earliest = clock.now, datetime.now(UTC)
-        planned = await nf.plan()  # takes 6 requests; the scan takes 26
+        planned = await nf.plan()  # takes 6 requests; the account and the scan take 27
         latest = datetime.now(UTC)
         assert planned.remaining == rate_limit + reserve - 6
 
         async def scan_all() -> None:
+            with suppress(NotFound):
+                await nf.request("GET", "/v1/auth")
             async with nf.scan() as scan:
                 async for _ in scan:
                     pass
@@ -233,7 +242,7 @@ async def test_a_plan_estimates_the_time_of_requests_from_its_own() -> None:
         earliest = datetime.now(UTC)
         planned = await nf.plan()
         latest = datetime.now(UTC)
-    takes = timedelta(seconds=2 * (2 + 3))
+    takes = timedelta(seconds=2 * (ACCOUNT + 2 + 3))
     assert earliest + takes <= planned.done_at <= latest + takes
 
 
@@ -248,7 +257,10 @@ async def test_a_plan_does_not_count_its_wait_for_the_window_as_request_time() -
         clock.advance(HOUR)
         planned = await planning
         latest = datetime.now(UTC)
-    assert (planned.requests, planned.remaining) == (1 + 5 + 5, 2)  # 2 now, 4 in an hour, 4 in two, 1 in three
+    assert (planned.requests, planned.remaining) == (
+        ACCOUNT + 1 + 5 + 5,
+        2,
+    )  # 2 now, 4 in an hour, 4 in two, 2 in three
     assert planned.done_at <= latest + timedelta(hours=3)
 
 

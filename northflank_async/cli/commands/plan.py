@@ -35,7 +35,9 @@ def plan_export(options: CrawlOptions, query: QueryOptions) -> None:
     seconds = max(0, round((estimate.done_at - datetime.now(UTC)).total_seconds()))
     click.echo(f"projects   {estimate.projects:,}")
     click.echo(f"addons     {estimate.addons:,}")
-    click.echo(f"requests   {estimate.requests:,} or more: addons with more than 100 backups need more")
+    click.echo(
+        f"requests   at least {estimate.requests:,}: an addon takes one more for each 100 backups after the first 100"
+    )
     if estimate.remaining is not None:
         limit = "" if estimate.limit is None else f" of {estimate.limit:,}"
         click.echo(f"remaining  {estimate.remaining:,}{limit} in this window")

@@ -121,7 +121,7 @@ class Meter:
         left = sum(number * self._pages_each(kind) for kind, number in self._open.items())
         left += self._open[Kind.ADDONS] * self._addons_each * of_each_addon
         spent = max(1, self._budget.spent - self._spent_before)
-        requests = max(1, round(left * spent / self._pages.total()))  # with as many retries as so far
+        requests = max(1, round(left * spent / max(1, self._pages.total())))  # with as many retries as so far
         seconds_each = (self._budget.time() - self._budget.total_wait - self._started) / spent
         self._done_at = datetime.now(UTC) + timedelta(seconds=time_left(self._budget, requests, seconds_each))
 

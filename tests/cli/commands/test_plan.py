@@ -11,7 +11,7 @@ def test_a_plan_estimates_the_requests_of_an_export(northflank_simulator: Simula
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["projects", "addons", "requests", "remaining", "done"]
-    assert "requests   46 or more" in result.stdout
+    assert "requests   at least 47: an addon takes one more for each 100 backups" in result.stdout
     assert "994 of 1,000 in this window" in result.stdout
     assert len(northflank_simulator.requests) == 6
 
