@@ -15,7 +15,7 @@ from northflank_async.inventory.crawl import (
     Tree,
 )
 from northflank_async.inventory.crawl.columns import Row
-from northflank_async.inventory.encoding import dump
+from northflank_async.inventory.encoding import storable_json
 from northflank_async.inventory.formats.json_lines import line
 from northflank_async.inventory.query import Query
 from northflank_async.resources import AccountResource
@@ -71,7 +71,7 @@ class _LineWriter(FailureCollector):
         assert addon is not None
         addon_type = None if addon.spec is None else addon.spec.type
         place = (listing.account.team_id, listing.project.id, addon.id, addon_type)
-        return [line(*place, dump(raw)) for raw, row in items if self._query.matches_row(row)]
+        return [line(*place, storable_json(raw)) for raw, row in items if self._query.matches_row(row)]
 
     def _write(self, lines: bytes) -> None:
         """Runs in a thread: a slow reader must not block the event loop."""

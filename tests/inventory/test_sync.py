@@ -21,8 +21,8 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.inventory import Inventory, Query
-from northflank_async.inventory.crawl import Listing
 from northflank_async.inventory.store.ledger import Ledger
+from northflank_async.inventory.store.readings import Reading
 from northflank_async.simulator import Simulator
 from tests.support.clocks import wait_until
 from tests.support.fake_account import FakeAccount, backups, refusal
@@ -322,7 +322,7 @@ async def test_a_cancelled_sync_completes_its_last_transaction(
 ) -> None:
     started, released, store_pages = threading.Event(), threading.Event(), Ledger.store_pages
 
-    def slow(*arguments: Any) -> list[list[Listing]]:
+    def slow(*arguments: Any) -> list[Reading]:
         started.set()
         released.wait()
         return store_pages(*arguments)

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -6,6 +7,8 @@ from attrs import field, frozen
 from northflank_async.errors import DecodeError
 from northflank_async.inventory.encoding import load
 from northflank_async.records import Backup, BackupDestination, structure
+
+_DESTINATIONS = "additionalDestinations"
 
 
 @frozen(kw_only=True)
@@ -68,12 +71,16 @@ class StoredBackup:
 
     @property
     def additional_destinations(self) -> tuple[BackupDestination, ...]:
-        """The further destinations it is stored at."""
-        try:
-            config = self.backup.config
-        except DecodeError:
+        """The further destinations it is stored at, without those that cannot be read."""
+        if _DESTINATIONS not in self.json:  # most backups have none, and need not be decoded
             return ()
-        return (config and config.additional_destinations) or ()
+        config = self.data.get("config")
+        items = config.get(_DESTINATIONS) if isinstance(config, dict) else None
+        found = []
+        for item in items if isinstance(items, list) else ():
+            with suppress(DecodeError):
+                found.append(structure(item, BackupDestination))
+        return tuple(found)
 
 
 @frozen(kw_only=True)
