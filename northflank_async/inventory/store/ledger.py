@@ -253,6 +253,8 @@ class Ledger:
             reading.add_page()
         remember_ids(connection, readings)
         assert self._authority is not None
+        if not self._authority.is_identified:  # what this run has seen may be another account's
+            connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(visibility=None))
         for kind in Kind:
             ended = [reading for reading in readings if reading.kind is kind and reading.page.listing.ended]
             is_filtered = kind is Kind.BACKUPS and self._query.filters_backups
@@ -453,8 +455,6 @@ class Ledger:
 
     def _add_counts(self, connection: Connection, counts: Counter[str]) -> None:
         values: dict[str, Any] = {name: sync_runs.c[name] + number for name, number in counts.items()}
-        if self._authority is None or not self._authority.is_identified:
-            values["visibility"] = None  # what this run has seen may be another account's
         if values:
             connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(values))
 
