@@ -10,7 +10,16 @@ from typing import BinaryIO
 from northflank_async.atomic_write import atomic_write, check_writable, discard_parts
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
-from northflank_async.inventory.formats import FORMATS, Batches, Write, load_format
+from northflank_async.inventory.formats import (
+    ENDINGS,
+    Batches,
+    OnUnwritten,
+    Write,
+    WriteOptions,
+    find_ending,
+    load_format,
+    log_unwritten,
+)
 from northflank_async.inventory.inventory import Inventory
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
@@ -39,9 +48,13 @@ async def export(
     resume_max_age: timedelta = RESUME_MAX_AGE,
     allow_mass_deletion: bool = False,
     allow_empty: bool = False,
+    csv_raw: bool = False,
     on_start: OnStart | None = None,
+    on_unwritten: OnUnwritten = log_unwritten,
 ) -> Outcome:
     """Export an inventory to a `.jsonl`, `.csv`, `.parquet` or `.db` file, or a `postgresql://` database.
+
+    JSON Lines and CSV are compressed if `.gz` or `.zst` is appended to the name.
 
     An interrupted export resumes when it is called again. What it has read for a file is stored next to it until the
     file is written, atomically.
@@ -56,7 +69,11 @@ async def export(
         resume_max_age: how long after its start an interrupted export is resumed; later, a new one starts.
         allow_mass_deletion: see `Inventory.sync`; for databases.
         allow_empty: let a file that has backups be replaced by one that has none.
+        csv_raw: write CSV text unchanged, also what a spreadsheet takes for a formula. By default, an apostrophe
+            is put before text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return.
         on_start: called once, with a function that returns the current progress.
+        on_unwritten: called with the place and id of each restore that a CSV file has no row for, as its backup is
+            not listed. By default, they are logged as warnings.
 
     Raises:
         ConfigurationError: the target is of an unknown kind, or a package it needs is not installed; or the result is
@@ -76,14 +93,15 @@ async def export(
                 allow_mass_deletion=allow_mass_deletion,
                 on_start=on_start,
             )
-    if path.suffix.lower() not in FORMATS:
-        suffixes = ", ".join([*FORMATS, DATABASE_SUFFIX])
-        raise ConfigurationError(f"the target must end with {suffixes} or be a postgresql:// URL, not {target!r}")
+    if find_ending(path) is None:
+        endings = ", ".join([*ENDINGS, DATABASE_SUFFIX])
+        raise ConfigurationError(f"the target must end with {endings} or be a postgresql:// URL, not {target!r}")
     write = load_format(path)
     check_writable(path)
-    state = state_path(path)
+    query, state = Query.of(query), state_path(path)
+    options = WriteOptions(restores=query.restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
     with lock_file(state, str(path)):
-        exporting = _FileExport(path, state, write, Query.of(query), strict=strict, allow_empty=allow_empty)
+        exporting = _FileExport(path, state, write, options, query, strict=strict, allow_empty=allow_empty)
         try:
             return await exporting.run(concurrency, resume_max_age, on_start)
         finally:
@@ -101,11 +119,22 @@ def state_path(path: Path) -> Path:
 class _FileExport:
     """An export to a file. Its state is kept as long as there is something to resume."""
 
-    def __init__(self, path: Path, state: Path, write: Write, query: Query, *, strict: bool, allow_empty: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        state: Path,
+        write: Write,
+        options: WriteOptions,
+        query: Query,
+        *,
+        strict: bool,
+        allow_empty: bool,
+    ) -> None:
         self.keeps_state = state.exists()
         self._path = path
         self._state = state
         self._write = write
+        self._options = options
         self._query = query
         self._strict = strict
         self._allow_empty = allow_empty
@@ -142,7 +171,7 @@ class _FileExport:
         rows = _Counted(read_backups(database, with_restores=self._query.restores))
         try:
             with atomic_write(self._path) as file:
-                await self._write(file, rows.batches(), self._query.restores)
+                await self._write(file, rows.batches(), self._options)
                 if not rows.count and not self._allow_empty:
                     _check_replaceable(file, self._path)
         except ConfigurationError:

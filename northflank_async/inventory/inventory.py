@@ -10,7 +10,7 @@ from typing import Self
 from northflank_async.atomic_write import atomic_write
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
-from northflank_async.inventory.formats import load_format
+from northflank_async.inventory.formats import OnUnwritten, WriteOptions, load_format, log_unwritten
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
 from northflank_async.inventory.store.lease import writing
@@ -130,24 +130,38 @@ class Inventory:
                 if isinstance(row, StoredBackup):
                     yield row
 
-    async def export(self, path: str | Path, *, restores: bool = False) -> int:
+    async def export(
+        self,
+        path: str | Path,
+        *,
+        restores: bool = False,
+        csv_raw: bool = False,
+        on_unwritten: OnUnwritten = log_unwritten,
+    ) -> int:
         """Write the backups atomically to a `.jsonl`, `.csv` or `.parquet` file.
 
+        JSON Lines and CSV are compressed if `.gz` or `.zst` is appended to the name.
+
         Args:
-            path: the file; its suffix selects the format.
+            path: the file; the ending of its name selects the format.
             restores: include the restores of each backup, if they were synced.
+            csv_raw: write CSV text unchanged, also what a spreadsheet takes for a formula. By default, an apostrophe
+                is put before text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return.
+            on_unwritten: called with the place and id of each restore that a CSV file has no row for, as its backup
+                is not listed. By default, they are logged as warnings.
 
         Returns:
             The number of backups.
 
         Raises:
-            ConfigurationError: the suffix is unknown, or a package the format needs is not installed.
+            ConfigurationError: the ending is unknown, or a package the format needs is not installed.
             FileNotFoundError: nothing was ever synced into the database.
             OSError: the database cannot be read, or the file cannot be written.
         """
         write = load_format(Path(path))
+        options = WriteOptions(restores=restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
         with atomic_write(Path(path)) as file:
-            return await write(file, self._read(restores=restores), restores)
+            return await write(file, self._read(restores=restores), options)
 
     async def _read(self, *, deleted: bool = False, restores: bool) -> AsyncIterator[list[StoredRow]]:
         database = self._database
