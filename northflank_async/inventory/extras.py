@@ -3,7 +3,14 @@ from contextlib import contextmanager
 
 from northflank_async.errors import ConfigurationError
 
-_EXTRAS = {"pyarrow": "parquet", "psycopg": "postgres", "sqlalchemy": "sql", "filelock": "sql"}
+_EXTRAS = {
+    "backports": "zstd",
+    "backports.zstd": "zstd",
+    "filelock": "sql",
+    "psycopg": "postgres",
+    "pyarrow": "parquet",
+    "sqlalchemy": "sql",
+}
 """The extra that installs each optional package."""
 
 

@@ -43,12 +43,13 @@ Write: TypeAlias = Callable[[BinaryIO, Batches, WriteOptions], Coroutine[Any, An
 """Writes backups, and the restores whose backups are not listed, and returns the number of backups."""
 
 FORMATS = {".jsonl": "json_lines", ".csv": "csv", ".parquet": "parquet"}
-ENDINGS = (*FORMATS,)
-"""The endings of file names."""
+_COMPRESSIONS = (".gz", ".zst")
+ENDINGS = (*FORMATS, *(text + compression for text in (".jsonl", ".csv") for compression in _COMPRESSIONS))
+"""The endings of file names. Parquet has its own compression."""
 
 
 def find_ending(path: Path) -> str | None:
-    """Return the ending of a file's name that selects its format, such as `.csv`, if it has one."""
+    """Return the ending of a file's name that selects its format, such as `.csv.gz`, if it has one."""
     name = path.name.lower()
     return next((ending for ending in ENDINGS if name.endswith(ending) and name != ending), None)
 
@@ -62,6 +63,10 @@ def load_format(path: Path) -> Write:
     ending = find_ending(path)
     if ending is None:
         raise ConfigurationError(f"the file must end with {', '.join(ENDINGS)}, not {path.name!r}")
+    suffix, _, compression = ending[1:].partition(".")
     with require_extra():
-        write: Write = import_module(f"{__name__}.{FORMATS[ending]}").write
-        return write
+        write: Write = import_module(f"{__name__}.{FORMATS[f'.{suffix}']}").write
+        if not compression:
+            return write
+        compressed: Callable[[Write, str], Write] = import_module(f"{__name__}.compression").compressed
+        return compressed(write, compression)
