@@ -71,13 +71,12 @@ def _values(stored: StoredBackup, options: WriteOptions) -> Iterable[Any]:
 def _cell(value: Any, options: WriteOptions) -> str:
     if isinstance(value, tuple):
         value = ";".join(destination.destination_id for destination in value) or None
-    match value:
-        case None:
-            return ""
-        case str():
-            return _quoted(value if options.csv_raw else _harmless(value))
-        case datetime():
-            return _quoted(unstructure_datetime(value))
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _quoted(value if options.csv_raw else _harmless(value))
+    if isinstance(value, datetime):
+        return _quoted(unstructure_datetime(value))
     return str(value)
 
 

@@ -1,4 +1,3 @@
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -71,16 +70,21 @@ class StoredBackup:
 
     @property
     def additional_destinations(self) -> tuple[BackupDestination, ...]:
-        """The further destinations it is stored at, without those that cannot be read."""
-        if _DESTINATIONS not in self.json:  # most backups have none, and need not be decoded
+        """The further destinations it is stored at, as far as they can be read."""
+        if _DESTINATIONS not in self.json:  # most have none, and need not be decoded
             return ()
         config = self.data.get("config")
         items = config.get(_DESTINATIONS) if isinstance(config, dict) else None
-        found = []
-        for item in items if isinstance(items, list) else ():
-            with suppress(DecodeError):
-                found.append(structure(item, BackupDestination))
-        return tuple(found)
+        found = (_read_destination(item) for item in items) if isinstance(items, list) else ()
+        return tuple(destination for destination in found if destination)
+
+
+def _read_destination(item: Any) -> BackupDestination | None:
+    try:
+        return structure(item, BackupDestination)
+    except DecodeError:
+        destination_id = item.get("destinationId") if isinstance(item, dict) else None
+        return BackupDestination(destination_id=destination_id) if isinstance(destination_id, str) else None
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,7 @@
 """Exports to CSV."""
 
 import csv
+import json
 import re
 from datetime import datetime
 from pathlib import Path
@@ -94,6 +95,16 @@ def test_missing_values_have_no_quotes_and_empty_text_does(tmp_path: Path) -> No
     assert (cells["name"], cells["uid"], cells["size"]) == ('""', "", "0")
     assert cells["created_at"] == '"2026-10-31T01:02:03.456Z"'
     assert cells["additional_destinations"] == ""
+
+
+def test_destinations_are_written_as_far_as_they_can_be_read(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    items = [{"destinationId": "a"}, {"destinationId": "b", "retentionTime": "soon"}, {"type": "custom"}, 7, None]
+    configs = ({"additionalDestinations": items}, "additionalDestinations", {"additionalDestinations": None})
+    texts = [json.dumps({"id": "x", "completedAt": 5, "config": config}) for config in configs]
+    write_file(out, [make_backup(json_text=text) for text in texts])
+    with out.open(encoding="utf-8", newline="") as file:
+        assert [row["additional_destinations"] for row in csv.DictReader(file)] == ["a;b", "", ""]
 
 
 def test_characters_that_no_reader_accepts_are_escaped_in_csv(tmp_path: Path) -> None:
