@@ -9,8 +9,8 @@ import orjson
 from northflank_async.errors import DecodeError
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_STORED_DEPTH = 500
-"""Levels of JSON in a database: SQLite's functions read 1,000 of them, Python's json module somewhat fewer."""
+_STORED_DEPTH = 100
+"""Levels of JSON in a store: SQLite's functions read 1,000 of them, Python's json module fewer, DuckDB 128."""
 
 
 def storable(text: str) -> str:
@@ -53,13 +53,15 @@ def storable_json(value: Any) -> str:
     """Encode JSON in one line so that every function of a database can read it.
 
     Lone surrogates and NUL are replaced as `storable` does: one `\\u0000` would break `data->>'x'` for a whole table.
-    What is nested more than 500 levels deep is stored as a string that holds its JSON.
+    What is nested more than 100 levels deep is stored as a string that holds its JSON.
     """
     try:
         text = orjson.dumps(value).decode()
     except TypeError:
         return _encode_deep(value, storable, _STORED_DEPTH)
-    return text if r"\u0000" not in text else _encode_deep(value, storable)
+    if r"\u0000" not in text and text.count("{") + text.count("[") <= _STORED_DEPTH:
+        return text
+    return _encode_deep(value, storable, _STORED_DEPTH)
 
 
 def _encode_deep(value: Any, convert: Callable[[str], str] = str, max_depth: int | None = None) -> str:

@@ -1,10 +1,18 @@
 """What a token may see of its account, and whether that covers what another token saw."""
 
 import json
+import logging
 from typing import Self
 
 from attrs import evolve, frozen
 
+from northflank_async.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NorthflankError,
+    RateLimited,
+    TransportError,
+)
 from northflank_async.inventory.encoding import storable_json
 from northflank_async.records import (
     Auth,
@@ -16,6 +24,27 @@ from northflank_async.records import (
     structure,
     unstructure,
 )
+from northflank_async.resources import AccountResource
+
+_log = logging.getLogger("northflank_async")
+
+
+async def identify(account: AccountResource) -> Auth | None:
+    """Find out whose token it is, and what it may see; `None` if the API does not say.
+
+    Raises:
+        NorthflankError: nothing else can be read either.
+    """
+    try:
+        auth = await account.auth()
+    except (AuthenticationError, ConfigurationError, RateLimited):
+        raise
+    except NorthflankError as error:
+        if isinstance(error, TransportError) and not error.sent:
+            raise
+        _log.warning("the account of the token is not known, so that less is marked deleted: %s", error)
+        return None
+    return auth if auth.entity_id else None
 
 
 @frozen(kw_only=True)

@@ -1,7 +1,6 @@
 """From the API into a stream."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from northflank_async.inventory.crawl import (
@@ -18,6 +17,7 @@ from northflank_async.inventory.crawl import (
 from northflank_async.inventory.crawl.columns import Row
 from northflank_async.inventory.encoding import storable_json
 from northflank_async.inventory.formats.json_lines import line
+from northflank_async.inventory.identity import identify
 from northflank_async.inventory.query import Query
 from northflank_async.resources import AccountResource
 
@@ -37,9 +37,12 @@ async def stream(
         OSError: the stream cannot be written.
         NorthflankError: the API cannot be read, or not any longer.
     """
-    query = Query.of(query).starting(datetime.now(UTC))
-    writer = _LineWriter(file, query)
-    crawler = Crawler(Tree(query), writer, concurrency=concurrency)
+    query = Query.of(query)
+    account = query.accounts[0]
+    spent_before = account.budget.spent
+    auth = await identify(account)
+    writer = _LineWriter(file, query, auth.entity_id if auth else None)
+    crawler = Crawler(Tree(query), writer, concurrency=concurrency, spent_before=spent_before)
     if on_start:
         on_start(lambda: crawler.progress)
     await crawler.run()
@@ -49,11 +52,12 @@ async def stream(
 class _LineWriter(FailureCollector):
     """Writes the backups of each page."""
 
-    def __init__(self, file: BinaryIO, query: Query) -> None:
+    def __init__(self, file: BinaryIO, query: Query, account_id: str | None) -> None:
         super().__init__()
         self.count = 0
         self._file = file
         self._query = query
+        self._account_id = account_id
         self._lock = asyncio.Lock()
 
     async def handle_page(self, page: FetchedPage) -> Handled:
@@ -71,7 +75,7 @@ class _LineWriter(FailureCollector):
         assert listing.project is not None
         assert addon is not None
         addon_type = None if addon.spec is None else addon.spec.type
-        place = (None, listing.account.team_id, listing.project.id, addon.id, addon_type)
+        place = (self._account_id, listing.account.team_id, listing.project.id, addon.id, addon_type)
         return [line(*place, storable_json(raw)) for raw, row in items if self._query.matches_row(row)]
 
     def _write(self, lines: bytes) -> None:

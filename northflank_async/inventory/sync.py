@@ -10,13 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from attrs import define
 from sqlalchemy import Connection
 
-from northflank_async.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    NorthflankError,
-    RateLimited,
-    TransportError,
-)
+from northflank_async.errors import NorthflankError
 from northflank_async.inventory.crawl import (
     Crawler,
     Failure,
@@ -29,11 +23,11 @@ from northflank_async.inventory.crawl import (
     ParsedPage,
     Tree,
 )
+from northflank_async.inventory.identity import identify
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.lease import Writer
 from northflank_async.inventory.store.ledger import RESUME_MAX_AGE, Ledger
 from northflank_async.inventory.store.readings import Reading
-from northflank_async.records import Auth
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,7 +102,7 @@ class SyncRun:
             NorthflankError: the API cannot be read, or not any longer.
         """
         spent_before = self._account.budget.spent
-        auth = await self._identify()
+        auth = await identify(self._account)
         await self._transaction(self._ledger.begin, auth)
         self._log_start()
         crawler = Crawler(
@@ -164,21 +158,6 @@ class SyncRun:
     async def handle_restart(self, listing: Listing) -> None:
         """Discard what was seen of the listing."""
         await self._transaction(self._ledger.restart, listing)
-
-    async def _identify(self) -> Auth | None:
-        """Find out whose token it is; `None` if the API does not say."""
-        try:
-            return await self._account.auth()
-        except (AuthenticationError, ConfigurationError, RateLimited):
-            raise
-        except TransportError as error:
-            if not error.sent:
-                raise
-            reason: NorthflankError = error
-        except NorthflankError as error:
-            reason = error
-        _log.warning("the account of the token is not known, so that less is marked deleted: %s", reason)
-        return None
 
     def _log_start(self) -> None:
         if started := self._ledger.resumed_from:

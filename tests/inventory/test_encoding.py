@@ -81,14 +81,14 @@ def test_an_escaped_backslash_is_not_a_nul() -> None:
 
 
 @pytest.mark.parametrize("is_object", [False, True])
-@pytest.mark.parametrize("depth", [254, 255, 499, 500, 501, 1_000, 1_024, 5_000, 100_000])
+@pytest.mark.parametrize("depth", [99, 100, 101, 254, 255, 1_000, 1_024, 5_000, 100_000])
 def test_stored_json_is_never_too_deep_for_a_database(depth: int, is_object: bool) -> None:
     text = storable_json(nested(depth, is_object))
     value = json.loads(text)
-    for _ in range(min(depth, 500)):
+    for _ in range(min(depth, 100)):
         value = value["é"] if is_object else value[0]
-    if depth > 500:
-        assert value == dump(nested(depth - 500, is_object))
+    if depth > 100:
+        assert value == dump(nested(depth - 100, is_object))
     else:
         assert value == 1
 

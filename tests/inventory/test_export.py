@@ -39,7 +39,8 @@ async def test_every_format_contains_unusual_text_and_malformed_backups(tmp_path
         for ending in FORMATS:
             outcome = await export(str(tmp_path / f"out.{ending}"), nf)
             assert len(outcome.failures) == 1
-    assert [line["backup"] for line in read_lines(tmp_path / "out.jsonl")] == [good, {"id": "odd"}]
+    stored = {**good, "name": 'ä€😀 "quoted", half \\ud800 and\nlines'}
+    assert [line["backup"] for line in read_lines(tmp_path / "out.jsonl")] == [stored, {"id": "odd"}]
     assert "ä€😀" in (tmp_path / "out.jsonl").read_text(encoding="utf-8")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

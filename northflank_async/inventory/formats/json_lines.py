@@ -1,7 +1,7 @@
 """JSON Lines: each backup on a line, as the API sent it.
 
-Lone surrogates and NUL are escaped (`\\ud800`, `\\x00`), and what is nested more than 500 levels deep is a text that
-contains its JSON, so that every reader accepts each line. Numbers keep all their digits.
+Lone surrogates and NUL are escaped (`\\ud800`, `\\x00`), and what is nested more than 100 levels deep is a text that
+contains its JSON, so that readers accept each line. Whole numbers keep all their digits.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError
 from northflank_async.inventory.crawl import Failure, Kind, Listing, ParsedPage, Tree
-from northflank_async.inventory.encoding import dump, storable, storable_json
+from northflank_async.inventory.encoding import storable, storable_json
 from northflank_async.inventory.identity import Visibility
 from northflank_async.inventory.store.readings import (
     UNREAD,
@@ -83,7 +83,6 @@ class Ledger:
         self._tree = tree
         self._query = tree.query
         self._temporary = temporary
-        self._encode = dump if temporary else storable_json  # a file gets what the API sent, whatever it is
         self._resume_max_age = resume_max_age
         self._allow_mass_deletion = allow_mass_deletion
         self._account_id = ""
@@ -258,6 +257,8 @@ class Ledger:
             reading.add_page()
         remember_ids(connection, readings)
         assert self._authority is not None
+        if not self._authority.is_identified:  # what this run has seen may be another account's
+            connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(visibility=None))
         for kind in Kind:
             ended = [reading for reading in readings if reading.kind is kind and reading.page.listing.ended]
             is_filtered = kind is Kind.BACKUPS and self._query.filters_backups
@@ -379,7 +380,7 @@ class Ledger:
                     if row.id is None:
                         continue
                     is_match = kind is not Kind.BACKUPS or self._query.matches_row(row)
-                    (matching if is_match else others).append({**shared, **row.values, "data": self._encode(raw)})
+                    (matching if is_match else others).append({**shared, **row.values, "data": storable_json(raw)})
             keys = [{"key_listing_id": row["listing_id"], "key_id": row["id"]} for row in others]
             execute_prepared(connection, upsert_item(kind, connection.dialect.name), matching)
             execute_prepared(
@@ -458,8 +459,6 @@ class Ledger:
 
     def _add_counts(self, connection: Connection, counts: Counter[str]) -> None:
         values: dict[str, Any] = {name: sync_runs.c[name] + number for name, number in counts.items()}
-        if self._authority is None or not self._authority.is_identified:
-            values["visibility"] = None  # what this run has seen may be another account's
         if values:
             connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(values))
 

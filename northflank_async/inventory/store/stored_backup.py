@@ -7,6 +7,8 @@ from northflank_async.errors import DecodeError
 from northflank_async.inventory.encoding import load
 from northflank_async.records import Backup, BackupDestination, structure
 
+_DESTINATIONS = "additionalDestinations"
+
 
 @frozen(kw_only=True)
 class StoredRestore:
@@ -69,10 +71,10 @@ class StoredBackup:
     @property
     def additional_destinations(self) -> tuple[BackupDestination, ...]:
         """The further destinations it is stored at, as far as they can be read."""
-        if '"additionalDestinations"' not in self.json:  # most have none, and need not be decoded
+        if _DESTINATIONS not in self.json:  # most have none, and need not be decoded
             return ()
         config = self.data.get("config")
-        items = config.get("additionalDestinations") if isinstance(config, dict) else None
+        items = config.get(_DESTINATIONS) if isinstance(config, dict) else None
         found = (_read_destination(item) for item in items) if isinstance(items, list) else ()
         return tuple(destination for destination in found if destination)
 

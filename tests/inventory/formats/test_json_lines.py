@@ -17,9 +17,10 @@ async def test_json_lines_contain_each_backup_as_the_api_sent_it(nf: Northflank,
     out = tmp_path / "out.jsonl"
     outcome = await export(str(out), nf)
     assert outcome.backups == 3000
+    account_id = (await nf.auth()).entity_id
     expected = [
         {
-            "account": None,
+            "account": account_id,
             "project": project.id,
             "addon": addon.id,
             "addonType": addon.spec and addon.spec.type,

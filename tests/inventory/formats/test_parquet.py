@@ -42,9 +42,7 @@ async def test_a_parquet_file_contains_the_stored_backups_with_types(
 def nested(value: Any) -> Any:
     if not isinstance(value, tuple):
         return value
-    return [
-        {name: field for name, field in asdict(item).items() if name not in ("backup_id", "data")} for item in value
-    ]
+    return [{name: field for name, field in asdict(item).items() if name != "data"} for item in value]
 
 
 async def test_values_that_do_not_fit_parquet_do_not_stop_an_export(tmp_path: Path) -> None:
