@@ -25,6 +25,7 @@ from northflank_async.errors import (
     RunFailed,
     ServerError,
     TransportError,
+    UnknownName,
 )
 from northflank_async.http.budget import Clock
 from northflank_async.http.rate_limit import RateLimit
@@ -72,6 +73,7 @@ __all__ = [
     "RunFailed",
     "ServerError",
     "TransportError",
+    "UnknownName",
     "VolumeBackupResource",
     "VolumeResource",
     "__version__",

@@ -2,6 +2,7 @@
 
 NorthflankError
 ├ ConfigurationError      no token, a bad base URL, an id that cannot be part of a path, …
+│   └ UnknownName         a project or an addon type of a query that is nowhere
 ├ TransportError          no answer: connection, timeout, a body cut short
 ├ ApiError                the API answered with an error, or a redirect
 │   ├ BadRequest          400
@@ -54,6 +55,10 @@ class NorthflankError(Exception):
 
 class ConfigurationError(NorthflankError, ValueError):
     """An argument or a setting is not valid, such as a bad base URL or an id that cannot be part of a path."""
+
+
+class UnknownName(ConfigurationError):
+    """A query names a project, or a type of addons, that does not exist."""
 
 
 class TransportError(NorthflankError):

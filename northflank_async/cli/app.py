@@ -34,7 +34,8 @@ COMMANDS = {
     "create addon backup-schedule": ("schedules:create_schedule", "Create a backup schedule."),
     "delete addon backup-schedule": ("schedules:delete_schedule", "Delete a backup schedule."),
     "export": ("export:export_inventory", "Export the backup inventory to TARGET."),
-    "plan": ("plan:plan_export", "Estimate the requests and the time of an export."),
+    "convert": ("convert:convert_inventory", "Write the backups of the database SOURCE to the file TARGET."),
+    "plan": ("plan:plan_export", "Estimate the requests and the time of an export to TARGET."),
     "simulate": ("simulate:serve_simulator", "Serve a simulated Northflank API."),
     "completion": ("completion:print_completion", "Generate a shell completion script."),
 }

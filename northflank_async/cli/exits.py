@@ -18,6 +18,7 @@ from northflank_async.errors import (
     PermissionDenied,
     RunFailed,
     TransportError,
+    UnknownName,
 )
 
 if TYPE_CHECKING:  # only export and plan need an inventory
@@ -61,6 +62,8 @@ def fail_request(error: NorthflankError, *, state: str, permission: str) -> NoRe
         permission: the permission that the request needed.
     """
     match error:
+        case UnknownName():
+            fail(f"{error}", ExitCode.NOT_FOUND)
         case ConfigurationError():
             fail(f"{error}", ExitCode.CONFIGURATION)
         case RunFailed():
@@ -93,9 +96,9 @@ def fail_outside_request(error: ConfigurationError | OSError | KeyboardInterrupt
     fail_target("standard output", error)
 
 
-def fail_target(target: str, error: OSError) -> NoReturn:
-    """End the command if a file or a database cannot be written."""
-    fail(f"cannot write {error.filename or target}: {error.strerror or error}", ExitCode.TARGET)
+def fail_target(target: str, error: OSError, *, access: str = "write") -> NoReturn:
+    """End the command if a file or a database cannot be written, read or used."""
+    fail(f"cannot {access} {error.filename or target}: {error.strerror or error}", ExitCode.TARGET)
 
 
 def fail_incomplete(failures: Sequence["Failure"], exit_code: ExitCode, consequence: str) -> None:

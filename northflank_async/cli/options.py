@@ -23,6 +23,7 @@ from northflank_async.validation import check_seconds, did_you_mean
 if TYPE_CHECKING:  # only export and plan need an inventory
     from northflank_async.client import Account, Northflank
     from northflank_async.inventory import Query
+    from northflank_async.inventory.store.stored_backup import StoredRow
     from northflank_async.resources import AddonResource, BackupResource
 
 Command = Callable[..., Any]
@@ -97,15 +98,17 @@ def parse_time(text: str, or_else: str = "") -> datetime:
 
 
 def parse_since(text: str) -> datetime | timedelta:
-    """Parse a date, a time, or a number of minutes, hours, days or weeks before now: `30m`, `12h`, `7d`, `2w`."""
-    if match := _SPAN.fullmatch(text):
-        return _parse_span(*match.groups())
-    return parse_time(text, ", or a time span such as 7d, 12h or 30m")
+    """Parse a date, a time, or a time span before now."""
+    return parse_span(text) if _SPAN.fullmatch(text) else parse_time(text, ", or a time span such as 7d, 12h or 30m")
 
 
-def _parse_span(number: str, unit: str) -> timedelta:
+def parse_span(text: str) -> timedelta:
+    """Parse a number of minutes, hours, days or weeks: `30m`, `12h`, `7d`, `2w`."""
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a time span such as 30m, 12h, 7d or 2w")
     try:
-        span = timedelta(**{_SPAN_UNITS[unit]: int(number)})
+        span = timedelta(**{_SPAN_UNITS[match[2]]: int(match[1])})
     except (OverflowError, ValueError):  # int refuses thousands of digits
         raise click.BadParameter("the time span is too long") from None
     if not span:
@@ -386,7 +389,7 @@ storage_options = combined(
 # Inventories
 
 
-def _complete_target(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_target(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the name of a file that exists, or the suffix of a new one."""
     from northflank_async.inventory.formats import FORMATS
 
@@ -399,7 +402,8 @@ def _complete_target(ctx: click.Context, parameter: click.Parameter, incomplete:
     return [CompletionItem(name) for name in names or [incomplete + suffix for suffix in suffixes]]
 
 
-target_argument = click.argument("target", shell_complete=_complete_target)
+target_argument = click.argument("target", shell_complete=complete_target)
+optional_target_argument = click.argument("target", required=False, shell_complete=complete_target)
 
 
 @frozen(kw_only=True)
@@ -425,6 +429,20 @@ class QueryOptions:
             since=self.since,
             restores=self.restores,
         )
+
+    def matches_stored(self, row: "StoredRow", now: datetime) -> bool:
+        """Whether a row of an inventory is wanted. What cannot be judged is."""
+        if self.projects and row.project_id not in self.projects:
+            return False
+        if self.team_ids and row.team_id not in self.team_ids:
+            return False
+        if self.addon_types and row.addon_type is not None and row.addon_type not in self.addon_types:
+            return False
+        status, created_at = getattr(row, "status", None), getattr(row, "created_at", None)
+        since = now - self.since if isinstance(self.since, timedelta) else self.since
+        if since is not None and created_at is not None and created_at < since:
+            return False
+        return not self.statuses or status is None or status in self.statuses
 
 
 _query_options = (
@@ -457,6 +475,67 @@ _filter_options = (
 )
 query_options = grouped(QueryOptions, "query", *_query_options)
 filtered_query_options = grouped(QueryOptions, "query", *_query_options, *_filter_options)
+schema_option = click.option(
+    "--schema", metavar="NAME", help="Schema of the tables in PostgreSQL.", show_default="northflank"
+)
+
+
+def check_schema_option(schema: str | None, target: str | None) -> None:
+    """Refuse a schema for what has none.
+
+    Raises:
+        click.UsageError: a schema is given, and the target is not in PostgreSQL.
+    """
+    if schema is not None and "://" not in (target or ""):
+        raise click.UsageError("--schema requires a postgresql:// URL.")
+
+
+allow_empty_option = click.option(
+    "--allow-empty", is_flag=True, help="Let a file with backups be replaced by one without any."
+)
+
+
+@frozen(kw_only=True)
+class StoreOptions:
+    """How an inventory is stored."""
+
+    strict: bool
+    schema: str | None
+    resume_max_age: timedelta
+    allow_mass_deletion: bool
+    allow_empty: bool
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the library."""
+        given = asdict(self)
+        return {name: value for name, value in given.items() if value is not None}
+
+
+store_options = grouped(
+    StoreOptions,
+    "store",
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="If anything could not be read, write no file, or leave a database's export unfinished.",
+    ),
+    schema_option,
+    click.option(
+        "--resume-max-age",
+        type=parse_span,
+        metavar="SPAN",
+        default="24h",
+        show_default=True,
+        help="Resume an interrupted export only if it started within this time.",
+    ),
+    click.option(
+        "--allow-mass-deletion",
+        is_flag=True,
+        help="Mark projects and addons as deleted even if all or most of them are gone.",
+    ),
+    allow_empty_option,
+)
 
 
 @frozen(kw_only=True)

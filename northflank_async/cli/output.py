@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from northflank_async.errors import RunFailed, printable
+from northflank_async.errors import ConfigurationError, RunFailed, printable
+from northflank_async.inventory.extras import require_extra
 from northflank_async.paging import Paginator
 from northflank_async.records import Backup, Restore, unstructure
 
@@ -34,6 +35,23 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {rest // 60} min"
     return f"{rest // 60} min {rest % 60} s" if rest >= 60 else f"{rest} s"
+
+
+def is_database(target: str) -> bool:
+    """Whether the target of an export is a database, not a file of another format or standard output."""
+    return "://" in target or target.lower().endswith(".db")
+
+
+def without_password(target: str) -> str:
+    """Show a target without its secrets."""
+    if "://" not in target:
+        return target
+    try:
+        with require_extra():
+            from northflank_async.inventory.store.target import Target
+        return str(Target.parse(target))
+    except ConfigurationError:
+        return "the database"  # whoever uses the URL reports what is wrong with it
 
 
 async def write_listing(listing: Paginator[Any], key: str, options: "ListingOptions") -> None:

@@ -34,12 +34,14 @@ class Operation:
         if_stopped: the state it leaves behind if it fails or is interrupted.
         if_refused: the same if the API cannot have acted; by default `if_stopped`.
         target: the file or database it writes; `None` is standard output.
+        access: what it does with the target: `"write"`, `"read"` or `"use"`.
     """
 
     permission: str = "Addons > General > Read"
     if_stopped: str = "nothing is lost"
     if_refused: str | None = None
     target: str | None = None
+    access: str = "write"
 
     def state_after(self, error: NorthflankError) -> str:
         """The state that a failed request leaves behind."""
@@ -149,7 +151,7 @@ def _run_with_client(
     except OSError as error:
         if operation.target is None:
             raise
-        fail_target(operation.target, error)
+        fail_target(operation.target, error, access=operation.access)
     except KeyboardInterrupt:
         fail(f"interrupted; {operation.if_stopped}", ExitCode.INTERRUPTED)
     except asyncio.CancelledError:

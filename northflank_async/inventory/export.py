@@ -5,14 +5,12 @@ import sqlite3
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from northflank_async.atomic_write import atomic_write, check_writable, discard_parts
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
 from northflank_async.inventory.formats import (
     ENDINGS,
-    Batches,
     OnUnwritten,
     Write,
     WriteOptions,
@@ -20,7 +18,7 @@ from northflank_async.inventory.formats import (
     load_format,
     log_unwritten,
 )
-from northflank_async.inventory.inventory import Inventory
+from northflank_async.inventory.inventory import Counted, Inventory, check_replaceable
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
 from northflank_async.inventory.store.lease import lock_file, writing
@@ -93,10 +91,7 @@ async def export(
                 allow_mass_deletion=allow_mass_deletion,
                 on_start=on_start,
             )
-    if find_ending(path) is None:
-        endings = ", ".join([*ENDINGS, DATABASE_SUFFIX])
-        raise ConfigurationError(f"the target must end with {endings} or be a postgresql:// URL, not {target!r}")
-    write = load_format(path)
+    write = _load_format(target)
     check_writable(path)
     query, state = Query.of(query), state_path(path)
     options = WriteOptions(restores=query.restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
@@ -108,6 +103,30 @@ async def export(
             if not exporting.keeps_state:
                 for suffix in ("", "-journal", "-wal", "-shm", ".lock"):
                     state.with_name(f"{state.name}{suffix}").unlink(missing_ok=True)
+
+
+def check_target(target: str) -> None:
+    """Check what can be checked of a target before any request.
+
+    Raises:
+        ConfigurationError: the target is of an unknown kind, or a package it needs is not installed.
+        OSError: the file cannot be written.
+    """
+    path = Path(target)
+    if "://" in target:
+        Target.parse(target)
+        return
+    if path.suffix.lower() != DATABASE_SUFFIX:
+        _load_format(target)
+    check_writable(path)
+
+
+def _load_format(target: str) -> Write:
+    path = Path(target)
+    if find_ending(path) is None:
+        endings = ", ".join([*ENDINGS, DATABASE_SUFFIX])
+        raise ConfigurationError(f"the target must end with {endings} or be a postgresql:// URL, not {target!r}")
+    return load_format(path)
 
 
 def state_path(path: Path) -> Path:
@@ -168,41 +187,17 @@ class _FileExport:
             await run.reopen()
             return outcome
         discard_parts(self._path)
-        rows = _Counted(read_backups(database, with_restores=self._query.restores))
+        rows = Counted(read_backups(database, with_restores=self._query.restores))
         try:
             with atomic_write(self._path) as file:
                 await self._write(file, rows.batches(), self._options)
                 if not rows.count and not self._allow_empty:
-                    _check_replaceable(file, self._path)
+                    check_replaceable(file, self._path)
         except ConfigurationError:
             await run.finish()  # read again, it might not be empty
             raise
         await run.finish()
         return outcome
-
-
-class _Counted:
-    """Counts the rows of batches."""
-
-    def __init__(self, batches: Batches) -> None:
-        self.count = 0
-        self._batches = batches
-
-    async def batches(self) -> Batches:
-        async for batch in self._batches:
-            self.count += len(batch)
-            yield batch
-
-
-def _check_replaceable(file: BinaryIO, path: Path) -> None:
-    """Check that a file without backups does not replace one that may have some."""
-    if not path.exists() or path.stat().st_size == 0:
-        return
-    file.flush()
-    if path.read_bytes() != Path(file.name).read_bytes():
-        raise ConfigurationError(
-            f"there are no backups to export, so {path} is not replaced: use --allow-empty (allow_empty=True) to do so"
-        )
 
 
 def _is_damaged(error: OSError) -> bool:

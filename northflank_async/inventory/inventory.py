@@ -1,24 +1,24 @@
 import errno
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from northflank_async.atomic_write import atomic_write
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
-from northflank_async.inventory.formats import OnUnwritten, WriteOptions, load_format, log_unwritten
+from northflank_async.inventory.formats import Batches, OnUnwritten, WriteOptions, load_format, log_unwritten
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
 from northflank_async.inventory.store.lease import writing
 from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
 from northflank_async.inventory.store.ownership import check_ours, check_schema
-from northflank_async.inventory.store.reader import read_backups
+from northflank_async.inventory.store.reader import read_addons, read_backups, read_project_ids
 from northflank_async.inventory.store.schema import INVENTORY
-from northflank_async.inventory.store.stored_backup import StoredBackup, StoredRow
+from northflank_async.inventory.store.stored_backup import StoredAddon, StoredBackup, StoredRow
 from northflank_async.inventory.store.target import SCHEMA, Target
 from northflank_async.inventory.sync import SyncRun
 from northflank_async.resources import AccountResource
@@ -130,6 +130,26 @@ class Inventory:
                 if isinstance(row, StoredBackup):
                     yield row
 
+    async def addons(self) -> list[StoredAddon]:
+        """Return the addons whose backups were listed, with the numbers of their backups and restores.
+
+        Raises:
+            FileNotFoundError: nothing was ever synced into the database.
+            OSError: the database cannot be read.
+        """
+        await self._check_exists()
+        return await read_addons(self._database)
+
+    async def project_ids(self) -> set[str]:
+        """Return the ids of the projects whose addons were listed.
+
+        Raises:
+            FileNotFoundError: nothing was ever synced into the database.
+            OSError: the database cannot be read.
+        """
+        await self._check_exists()
+        return await read_project_ids(self._database)
+
     async def export(
         self,
         path: str | Path,
@@ -137,6 +157,8 @@ class Inventory:
         restores: bool = False,
         csv_raw: bool = False,
         on_unwritten: OnUnwritten = log_unwritten,
+        matches: Callable[[StoredRow], bool] | None = None,
+        allow_empty: bool = True,
     ) -> int:
         """Write the backups atomically to a `.jsonl`, `.csv` or `.parquet` file.
 
@@ -149,29 +171,64 @@ class Inventory:
                 is put before text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return.
             on_unwritten: called with the place and id of each restore that a CSV file has no row for, as its backup
                 is not listed. By default, they are logged as warnings.
+            matches: whether to write a row; by default, all are written.
+            allow_empty: let a file that has backups be replaced by one that has none.
 
         Returns:
             The number of backups.
 
         Raises:
-            ConfigurationError: the ending is unknown, or a package the format needs is not installed.
+            ConfigurationError: the ending is unknown, or a package the format needs is not installed; or the result is
+                empty, and the file is not.
             FileNotFoundError: nothing was ever synced into the database.
             OSError: the database cannot be read, or the file cannot be written.
         """
         write = load_format(Path(path))
         options = WriteOptions(restores=restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
+        rows = Counted(self._read(restores=restores, matches=matches))
         with atomic_write(Path(path)) as file:
-            return await write(file, self._read(restores=restores), options)
+            count = await write(file, rows.batches(), options)
+            if not rows.count and not allow_empty:
+                check_replaceable(file, Path(path))
+        return count
 
-    async def _read(self, *, deleted: bool = False, restores: bool) -> AsyncIterator[list[StoredRow]]:
-        database = self._database
-        if not await check_schema(database, INVENTORY):
+    async def _read(
+        self, *, deleted: bool = False, restores: bool, matches: Callable[[StoredRow], bool] | None = None
+    ) -> AsyncIterator[list[StoredRow]]:
+        await self._check_exists()
+        async for batch in read_backups(self._database, deleted=deleted, with_restores=restores):
+            yield batch if matches is None else [row for row in batch if matches(row)]
+
+    async def _check_exists(self) -> None:
+        if not await check_schema(self._database, INVENTORY):
             raise FileNotFoundError(errno.ENOENT, "there is no inventory yet", str(self._target))
-        async for batch in read_backups(database, deleted=deleted, with_restores=restores):
-            yield batch
 
     @property
     def _database(self) -> Database:
         if self._opened is None:
             raise ConfigurationError("open the inventory with `async with` before using it")
         return self._opened
+
+
+class Counted:
+    """Counts the rows of batches."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.count = 0
+        self._batches = batches
+
+    async def batches(self) -> Batches:
+        async for batch in self._batches:
+            self.count += len(batch)
+            yield batch
+
+
+def check_replaceable(file: BinaryIO, path: Path) -> None:
+    """Check that a file without backups does not replace one that may have some."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    file.flush()
+    if path.read_bytes() != Path(file.name).read_bytes():
+        raise ConfigurationError(
+            f"there are no backups to export, so {path} is not replaced: use --allow-empty (allow_empty=True) to do so"
+        )

@@ -161,10 +161,9 @@ class SyncRun:
 
     def _log_start(self) -> None:
         if started := self._ledger.resumed_from:
-            age = timedelta(seconds=int((datetime.now(UTC) - started).total_seconds()))
-            _log.info("resuming the sync run that was interrupted; it started %s ago", age)
+            _log.info("resuming the sync run that started %s ago", _age(started))
         if started := self._ledger.discarded_from:
-            _log.warning("starting anew: the sync run that was interrupted is too old, it started at %s", started)
+            _log.warning("starting anew: the interrupted sync run started %s ago, too long to resume it", _age(started))
 
     async def _store_queue(self) -> None:
         async with self._lock:
@@ -180,6 +179,11 @@ class SyncRun:
                 return await self._writer.transaction(lambda connection: work(connection, *args, **kwargs))
 
         return await _complete(in_turn())
+
+
+def _age(moment: datetime) -> str:
+    minutes = int((datetime.now(UTC) - moment).total_seconds()) // 60
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _parse(queue: list[_QueuedPage]) -> list[ParsedPage]:

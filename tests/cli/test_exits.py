@@ -22,7 +22,7 @@ EXAMPLE = ("--projectId", "default-project", "--addonId", "example-addon", "--ba
     [
         (["out.jsonl"], {"NORTHFLANK_API_TOKEN": ""}, 3, "no token: set NORTHFLANK_API_TOKEN, or log in"),
         (["out.csv"], {"NORTHFLANK_API_TOKEN": "wrong"}, 4, "the token was rejected"),
-        (["out.parquet", "--project", "nope"], {}, 5, "There is no project nope."),
+        (["out.parquet", "--project", "nope"], {}, 5, "there is no project 'nope'; there are: billing,"),
         (["out.jsonl", "--project", "a/b"], {}, 3, "'a/b'"),
         (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "http://api.northflank.com"}, 3, "use https"),
         (
@@ -34,7 +34,7 @@ EXAMPLE = ("--projectId", "default-project", "--addonId", "example-addon", "--ba
         (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "must end before /v1"),
         (["missing/out.jsonl"], {}, 8, "cannot write missing/out.jsonl: there is no such folder"),
         (["missing/out.db"], {}, 8, "cannot write missing/out.db: there is no such folder"),
-        (["postgresql://u:no-password@127.0.0.1:1/x"], {}, 8, "cannot write postgresql://u:***@127.0.0.1:1/x: "),
+        (["postgresql://u:no-password@127.0.0.1:1/x"], {}, 8, "cannot write postgresql://u@127.0.0.1:1/x: "),
     ],
 )
 def test_a_failed_export_is_one_line_and_an_exit_code(

@@ -6,40 +6,66 @@ from northflank_async.cli.exits import ExitCode, fail_incomplete
 from northflank_async.cli.options import (
     CrawlOptions,
     QueryOptions,
+    check_schema_option,
     crawl_options,
+    optional_target_argument,
     query_options,
+    schema_option,
 )
-from northflank_async.cli.output import duration
-from northflank_async.cli.runner import run_with_progress
+from northflank_async.cli.output import duration, is_database, without_password
+from northflank_async.cli.runner import Operation, run_with_progress
 from northflank_async.client import Northflank
 from northflank_async.inventory import OnStart, Plan, plan
+from northflank_async.inventory.extras import require_extra
+from northflank_async.inventory.names import check_names
 
 
 @click.command()
+@optional_target_argument
 @query_options
+@schema_option
 @crawl_options
-def plan_export(options: CrawlOptions, query: QueryOptions) -> None:
-    """Estimate the requests and the time of an export.
+def plan_export(options: CrawlOptions, target: str | None, query: QueryOptions, schema: str | None) -> None:
+    """Estimate the requests and the time of an export to TARGET.
 
-    This lists projects and addons, but no backups.
+    This lists projects and addons, but no backups. If TARGET is a database with an inventory, the estimate includes
+    as many backups as it has.
 
     \b
     northflank-async plan
-    northflank-async plan --addon-type postgresql
+    northflank-async plan inventory.db --addon-type postgresql
     """
+    check_schema_option(schema, target)
 
     async def work(nf: Northflank, _: OnStart) -> Plan:
-        return await plan(query.for_client(nf), concurrency=options.concurrency)
+        wanted = query.for_client(nf)
+        if target is None or target == "-":
+            await check_names(wanted)
+            return await plan(wanted, concurrency=options.concurrency)
+        with require_extra():
+            from northflank_async.inventory.export import check_target
+            from northflank_async.inventory.inventory import Inventory
+        check_target(target)
+        await check_names(wanted)
+        if not is_database(target):
+            return await plan(wanted, concurrency=options.concurrency)
+        async with Inventory(target, schema=schema) if schema else Inventory(target) as inventory:
+            return await plan(wanted, concurrency=options.concurrency, inventory=inventory)
 
-    estimate = run_with_progress(options, work)
+    shown = None if target is None else without_password(target)
+    estimate = run_with_progress(options, work, Operation(target=shown, access="use"))
     seconds = max(0, round((estimate.done_at - datetime.now(UTC)).total_seconds()))
     click.echo(f"projects   {estimate.projects:,}")
     click.echo(f"addons     {estimate.addons:,}")
-    click.echo(
-        f"requests   at least {estimate.requests:,}: an addon takes one more for each 100 backups after the first 100"
-    )
+    if estimate.expected_requests is None:
+        reason = "an addon takes one more for each 100 backups after the first 100"
+        click.echo(f"requests   at least {estimate.requests:,}: {reason}")
+        least = " at the earliest"
+    else:
+        click.echo(f"requests   about {estimate.expected_requests:,}, for as many backups as {shown} has")
+        least = ""
     if estimate.remaining is not None:
         limit = "" if estimate.limit is None else f" of {estimate.limit:,}"
         click.echo(f"remaining  {estimate.remaining:,}{limit} in this window")
-    click.echo(f"done       {estimate.done_at.astimezone():%Y-%m-%d %H:%M:%S} at the earliest, in {duration(seconds)}")
+    click.echo(f"done       {estimate.done_at.astimezone():%Y-%m-%d %H:%M:%S}{least}, in {duration(seconds)}")
     fail_incomplete(estimate.failures, ExitCode.FAILURES, "the plan does not include them")

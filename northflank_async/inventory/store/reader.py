@@ -19,7 +19,13 @@ from northflank_async.inventory.store.schema import (
     listings,
     restore_rows,
 )
-from northflank_async.inventory.store.stored_backup import StoredBackup, StoredRestore, StoredRow, UnlistedRestores
+from northflank_async.inventory.store.stored_backup import (
+    StoredAddon,
+    StoredBackup,
+    StoredRestore,
+    StoredRow,
+    UnlistedRestores,
+)
 
 BATCH_SIZE = 1000
 """Backups per query."""
@@ -70,6 +76,17 @@ async def read_backups(
                 yield batch
         elif batch := (await database.read(partial(_read, part)))[0]:
             yield batch
+
+
+async def read_addons(database: Database) -> list[StoredAddon]:
+    """Read the addons whose backups were listed, ordered by account, team, project and id."""
+    return await database.read(_count_items)
+
+
+async def read_project_ids(database: Database) -> set[str]:
+    """Read the ids of the projects whose addons were listed."""
+    query = select(listings.c.project_id).where(listings.c.kind == Kind.ADDONS).distinct()
+    return set(await database.read(lambda connection: list(connection.execute(query).scalars())))
 
 
 async def _read_in_parts(database: Database, part: _Part) -> AsyncIterator[list[StoredRow]]:
@@ -137,6 +154,17 @@ def _read_addons(connection: Connection) -> list[_Addon]:
             count=counts.get(ids[place].get(Kind.BACKUPS, 0), 0),
         )
         for place, fields in found.items()
+    ]
+
+
+def _count_items(connection: Connection) -> list[StoredAddon]:
+    counts: dict[int, int] = {}
+    for table in (backup_rows, restore_rows):
+        counted = select(table.c.listing_id, func.count()).where(table.c.deleted_at.is_(None))
+        counts |= {row[0]: row[1] for row in connection.execute(counted.group_by(table.c.listing_id))}
+    return [
+        StoredAddon(**addon.place, backups=counts.get(addon.backups, 0), restores=counts.get(addon.restores, 0))
+        for addon in _read_addons(connection)
     ]
 
 

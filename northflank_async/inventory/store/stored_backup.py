@@ -99,5 +99,18 @@ class UnlistedRestores:
     restores: tuple[StoredRestore, ...]
 
 
+@frozen(kw_only=True)
+class StoredAddon:
+    """A stored addon, and how many backups and restores of it are stored that are not deleted."""
+
+    account_id: str | None
+    team_id: str | None
+    project_id: str
+    addon_id: str
+    addon_type: str | None
+    backups: int
+    restores: int
+
+
 StoredRow: TypeAlias = StoredBackup | UnlistedRestores
 """What is read from the store, and written to files."""

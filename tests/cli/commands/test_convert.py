@@ -1,0 +1,126 @@
+"""`convert`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from northflank_async.simulator import Simulator
+from tests.support.command import invoke
+from tests.support.fake_account import FakeAccount, backups
+from tests.support.postgresql import PostgreSQL
+
+
+@pytest.fixture
+def inventory(northflank_simulator: Simulator, tmp_path: Path) -> Path:
+    """An inventory of two projects."""
+    path = tmp_path / "inventory.db"
+    result = invoke("export", path, "--restores", "--project", "billing", "--project", "search")
+    assert result.exit_code == 0, result.stderr
+    northflank_simulator.requests.clear()
+    return path
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.parquet"])
+def test_an_inventory_is_written_as_an_export_would_and_without_a_request(
+    northflank_simulator: Simulator, inventory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    exported, converted = tmp_path / f"exported-{name}", tmp_path / name
+    projects = ("--project", "billing", "--project", "search")
+    assert invoke("export", exported, "--restores", *projects).exit_code == 0
+    northflank_simulator.requests.clear()
+    monkeypatch.delenv("NORTHFLANK_API_TOKEN")
+    result = invoke("convert", inventory, converted, "--restores")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith(f" backups written to {converted}\n")
+    if name == "o.parquet":
+        assert pyarrow.parquet.read_table(converted).equals(pyarrow.parquet.read_table(exported))
+    else:
+        assert converted.read_bytes() == exported.read_bytes()
+    assert northflank_simulator.requests == []
+
+
+def test_filters_select_stored_backups(inventory: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    options = ("--project", "billing", "--addon-type", "redis", "--status", "completed", "--since", "2026-10-01")
+    result = invoke("convert", inventory, out, *options)
+    assert result.exit_code == 0, result.stderr
+    written = lines(out)
+    assert written
+    assert {(line["project"], line["addonType"], line["backup"]["status"]) for line in written} == {
+        ("billing", "redis", "completed")
+    }
+    assert min(line["backup"]["createdAt"] for line in written) >= "2026-10-01"
+    assert "restores" not in written[0]
+
+
+def test_teams_are_selected_and_deleted_backups_omitted(
+    serve_account: Callable[[FakeAccount], None], tmp_path: Path
+) -> None:
+    account = FakeAccount({"red:p/a": backups(3), "blue:p/a": backups(2)})
+    account.addons = {"p/a": backups(3)}
+    serve_account(account)
+    inventory, out = tmp_path / "inventory.db", tmp_path / "o.jsonl"
+    assert invoke("export", inventory, "--team", "red", "--team", "blue").exit_code == 0
+    account.addons = {"p/a": backups(2)}
+    assert invoke("export", inventory, "--team", "red", "--team", "blue").exit_code == 0
+    assert invoke("convert", inventory, out, "--team", "blue").exit_code == 0
+    assert [(line["team"], line["backup"]["id"]) for line in lines(out)] == [("blue", "b0"), ("blue", "b1")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["inventory.db", "o.jsonl", "--project", "biling"], 5, "there is no project 'biling'; there are: billing"),
+        (["inventory.db", "o.jsonl", "--team", "acme"], 5, "there is no team 'acme'; there are: none."),
+        (["inventory.db", "o.jsonl", "--addon-type", "postgres"], 5, "Did you mean 'postgresql'?"),
+        (["inventory.db", "o.jsonl", "--status", "faild"], 2, "Did you mean 'failed'?"),
+        (["inventory.db", "good.jsonl", "--since", "2099-01-01"], 3, "is not replaced: use --allow-empty"),
+        (["inventory.db", "o.db"], 3, "the file must end with "),
+        (["inventory.db", "missing/o.csv"], 8, "cannot write missing/o.csv: there is no such folder"),
+        (["missing.db", "o.csv"], 8, "cannot read missing.db: "),
+        (["good.jsonl", "o.csv"], 3, "is not an inventory of northflank-async"),
+        (["inventory.db", "o.csv", "--schema", "x"], 2, "--schema requires a postgresql:// URL"),
+    ],
+)
+def test_a_conversion_that_is_refused_writes_nothing(
+    inventory: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.jsonl").write_text("{}\n")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    result = invoke("convert", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in result.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_empty_result_replaces_a_file_if_that_is_allowed(inventory: Path, tmp_path: Path) -> None:
+    out = tmp_path / "good.jsonl"
+    out.write_text("{}\n")
+    result = invoke("convert", inventory, out, "--since", "2099-01-01", "--allow-empty")
+    assert (result.exit_code, result.stdout) == (0, f"0 backups written to {out}\n")
+    assert out.read_bytes() == b""
+
+
+def test_a_schema_of_postgresql_is_converted(
+    northflank_simulator: Simulator, postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    url, out = postgresql.create("test_convert"), tmp_path / "o.csv"
+    assert invoke("export", url, "--schema", "other", "--project", "billing").exit_code == 0
+    result = invoke("convert", url, out, "--schema", "other")
+    assert (result.exit_code, result.stdout) == (0, f"750 backups written to {out}\n")
+    result = invoke("convert", url, out)
+    assert (result.exit_code, "cannot read postgresql://" in result.stderr) == (8, True)
