@@ -1,7 +1,9 @@
 """The rules for numeric, boolean and enumerated arguments, each in one place."""
 
+import inspect
 import math
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from northflank_async.errors import ConfigurationError
@@ -47,3 +49,18 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     if value not in choices:
         known = " or ".join(f'"{choice}"' for choice in choices)
         raise ConfigurationError(f"{name} must be {known}, not {value!r}")
+
+
+def check_callback(name: str, value: Any) -> None:
+    """Check a function that is called without being awaited.
+
+    Raises:
+        ConfigurationError: it cannot be called, or it is an async function.
+    """
+    if not callable(value):
+        raise ConfigurationError(f"{name} must be a function, not {value!r}")
+    function = value
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        raise ConfigurationError(f"{name} must be a plain function: an async function is never awaited")

@@ -70,14 +70,14 @@ def parse_token(token: str) -> Secret:
     return Secret(token)
 
 
-def parse_proxy(proxy: str | URL) -> Secret:
+def parse_proxy(proxy: str | URL, name: str = "the proxy") -> Secret:
     """Check a proxy's URL, which may contain a password; the error does not show it."""
     try:
         url = URL(proxy)
     except (TypeError, ValueError):
-        raise ConfigurationError("the proxy is not a URL") from None
+        raise ConfigurationError(f"{name} is not a URL") from None
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigurationError("the proxy must be a URL like http://proxy.example.com:3128")
+        raise ConfigurationError(f"{name} must be a URL like http://proxy.example.com:3128")
     return Secret(url)
 
 
