@@ -31,12 +31,29 @@ def trusting_session(**options: object) -> aiohttp.ClientSession:
 
 @asynccontextmanager
 async def listen(handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> AsyncIterator[int]:
-    """Handle each connection to a port of 127.0.0.1."""
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)  # type: ignore[arg-type]
+    """Handle each connection to a port of 127.0.0.1. A connection ends with its handler."""
+    running: set[asyncio.Task[object]] = set()
+
+    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        running.add(task)
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                if asyncio.iscoroutine(work := handle(reader, writer)):
+                    await work
+        finally:
+            writer.transport.abort()
+            running.discard(task)
+
+    server = await asyncio.start_server(run, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -44,10 +61,8 @@ async def serve_silence() -> AsyncIterator[int]:
     """Accept connections, read what comes and answer nothing, not even a TLS handshake."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while await reader.read(65536):
-                pass
-        writer.close()
+        while await reader.read(65536):
+            pass
 
     async with listen(handle) as port:
         yield port
@@ -79,19 +94,16 @@ async def serve_proxy(target: int, refusal: bytes = b"") -> AsyncIterator[Proxy]
     """Connect each CONNECT to a port of 127.0.0.1, whatever host it names; or answer with a refusal."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        proxy.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        if refusal:
+            writer.write(refusal)
+            return await writer.drain()
+        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", target)
         try:
-            proxy.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-            if refusal:
-                writer.write(refusal)
-                await writer.drain()
-                return
-            upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", target)
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await asyncio.gather(_pump(reader, upstream), _pump(upstream_reader, writer))
-        except (OSError, asyncio.IncompleteReadError):
-            pass
         finally:
-            writer.close()
+            upstream.transport.abort()
 
     async with listen(handle) as port:
         proxy = Proxy(f"http://127.0.0.1:{port}")
