@@ -58,7 +58,7 @@ async def download(
         check_callback("progress", progress)
     with atomic_write(path) as file:
         try:
-            async with transport.open_storage_session() as session:
+            async with await transport.open_storage_session() as session:
                 await _Transfer(file, path.name, link, session, transport, progress).run()
         except (NorthflankError, asyncio.CancelledError) as error:
             error.__traceback__ = None  # drop frames whose locals contain the link

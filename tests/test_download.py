@@ -7,7 +7,6 @@ import logging
 import stat
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from aiohttp import web
 from attrs import define, field
 
-from northflank_async import BackupResource, Northflank, NorthflankError, NotFound, TransportError
+from northflank_async import BackupResource, NorthflankError, NotFound, TransportError
 from tests.http.test_redaction import everything_a_report_shows
 from tests.support.clocks import wait_until
 from tests.support.scripted_server import TOKEN, ScriptedServer, drop_connection, envelope, never_answer, serve
@@ -288,29 +287,6 @@ async def test_a_callers_connections_are_used_but_none_of_its_headers(tmp_path: 
         assert (api.headers["X-Internal"], api.transport) == ("secret", request.transport)
         assert not session.closed
         await nf.project("p").addon("a").backup("b").download_link()
-
-
-@pytest.mark.parametrize("configured_by", ["the argument", "the argument and a session", "the environment"])
-async def test_a_proxy_is_used_for_the_api_and_for_downloads(
-    configured_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    storage = Storage()
-    async with serve(storage.answer) as server, AsyncExitStack() as stack:
-        options: dict[str, Any] = {"base_url": "http://127.0.0.1:1"}
-        if configured_by != "the environment":
-            options["proxy"] = server.url.replace("//", "//user:password@")
-        if configured_by != "the argument":
-            monkeypatch.setenv("http_proxy", server.url)
-            monkeypatch.delenv("no_proxy", raising=False)
-            trust_env = configured_by == "the environment"
-            options["session"] = await stack.enter_async_context(aiohttp.ClientSession(trust_env=trust_env))
-        nf = await stack.enter_async_context(Northflank(TOKEN, **options))
-        path = await backup(nf).download(tmp_path / "b")
-    assert path.read_bytes() == CONTENT
-    assert len(server.requests) == 2
-    if "proxy" in options:
-        sent = [request.headers["Proxy-Authorization"] for request in server.requests]
-        assert sent == ["Basic dXNlcjpwYXNzd29yZA=="] * 2
 
 
 async def test_a_link_is_hidden_in_reprs() -> None:

@@ -117,12 +117,12 @@ class Transport:
         if self._session:
             await self._session.close()
 
-    def open_storage_session(self) -> aiohttp.ClientSession:
+    async def open_storage_session(self) -> aiohttp.ClientSession:
         """Open a session over the same connections for other hosts: without the token, and without a caller's headers.
 
         Its requests need a `Phase` as `trace_request_ctx`.
         """
-        return open_storage_session(self._open_session(), self.timeout)
+        return open_storage_session(await self._open_session(), self.timeout)
 
     def find_proxy(self, url: URL) -> Secret | None:
         """The proxy for requests to a URL."""
@@ -204,7 +204,7 @@ class Transport:
         response: Response | None = None
         body = b""
         try:
-            session = self._open_session()
+            session = await self._open_session()
             async with (
                 phase.timeout(),
                 session.request(
@@ -252,7 +252,7 @@ class Transport:
         if self._closed:
             raise TransportError("the client is closed", sent=False)
 
-    def _open_session(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
         self._check_open()  # it may have been closed while the budget waited
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:  # a session cannot outlive its loop
@@ -260,9 +260,9 @@ class Transport:
                 session = open_session(self._trace_configs)
             else:
                 session = derive_session(self._callers_session)
-            if self._session:
-                self._session.detach()
-            self._session, self._loop = session, loop
+            old, self._session, self._loop = self._session, session, loop
+            if old:
+                await old.close()
         elif self._callers_session and self._callers_session.closed:
             raise ConfigurationError("the session that was passed in is closed")
         return self._session
