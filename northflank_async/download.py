@@ -16,7 +16,7 @@ from northflank_async.http.phase import Phase
 from northflank_async.http.request import USER_AGENT, is_loopback
 from northflank_async.http.retry import retry
 from northflank_async.http.transport import Transport
-from northflank_async.validation import check_callback
+from northflank_async.validation import check_callback, refuse_coroutine
 
 _log = logging.getLogger("northflank_async")
 
@@ -227,7 +227,8 @@ class _Transfer:
 
     def _report(self) -> None:
         if self._progress:
-            self._progress(self._done, self._total)
+            call: Callable[[int, int | None], object] = self._progress
+            refuse_coroutine("progress", call(self._done, self._total))
 
 
 def _reason(error: Exception) -> str:

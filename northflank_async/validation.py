@@ -64,3 +64,14 @@ def check_callback(name: str, value: Any) -> None:
         function = function.func
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
         raise ConfigurationError(f"{name} must be a plain function: an async function is never awaited")
+
+
+def refuse_coroutine(name: str, result: object) -> None:
+    """Check what a callback returned, for one that only turns out to be async when it is called.
+
+    Raises:
+        ConfigurationError: it returned a coroutine.
+    """
+    if inspect.iscoroutine(result):
+        result.close()
+        raise ConfigurationError(f"{name} must be a plain function: an async function is never awaited")

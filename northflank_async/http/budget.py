@@ -120,7 +120,7 @@ class Budget:
     async def timeout(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
         """Raise `TimeoutError` after so many seconds of the clock, as `asyncio.timeout()` does."""
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(None) as timeout:
+        async with asyncio.timeout(None if seconds > 0 else 0) as timeout:
             timer = self.call_later(max(0.0, seconds), lambda: timeout.reschedule(loop.time()))
             try:
                 yield timeout

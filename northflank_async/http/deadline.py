@@ -80,7 +80,7 @@ async def end_at_deadline(budget: Budget, seconds: float | None) -> AsyncIterato
 
 def _exceeded(deadline: Deadline) -> DeadlineExceeded:
     exchange, budget = deadline.exchange, deadline.budget
-    waiting_for = exchange.waiting_for if exchange else "the next poll"
+    waiting_for = exchange.waiting_for if exchange else "the next request"
     window = budget.rate_limit
     if waiting_for == RATE_LIMIT and window:
         waiting_for += f", which resets in {window.reset_after:.0f} s"
