@@ -16,7 +16,7 @@ from northflank_async.http.deadline import current_deadline, deadline_block, end
 from northflank_async.http.exchange import Answer, Exchange
 from northflank_async.http.phase import Phase
 from northflank_async.http.rate_limit import Charge
-from northflank_async.http.redaction import Secret
+from northflank_async.http.redaction import Redactor, Secret
 from northflank_async.http.request import build_request
 from northflank_async.http.response import Envelope, Response, is_success, read_envelope
 from northflank_async.http.retry import retry, retry_delay
@@ -56,6 +56,7 @@ class Transport:
         self.attempts = attempts
         self.timeout = timeout
         self._token = token
+        self._redactor = Redactor([token, *([proxy] if proxy else [])])
         self._callers_session = session
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that the session belongs to
@@ -72,7 +73,8 @@ class Transport:
         Raises:
             NorthflankError: with the request, the number of attempts and the time spent on them.
         """
-        exchange = Exchange(build_request(self.base_url, self._token, method, path, params, json), self.budget.time())
+        request = build_request(self.base_url, self._token, method, path, params, json, redactor=self._redactor)
+        exchange = Exchange(request, self.budget.time())
         handled = sys.exception()
         try:
             self._check_open()

@@ -20,6 +20,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from northflank_async.errors import DecodeError
 from northflank_async.records.generation import record_factory
+from northflank_async.records.secrets import is_secret
 from northflank_async.records.values import (
     ByteSize,
     Hook,
@@ -86,6 +87,8 @@ def _structure_explained(raw: Any, record: type[T], place: str) -> T:
         return _explaining.structure(raw, record)
     except Exception as error:  # cattrs raises whatever a hook raises
         path, reason = _first_fault(error)
+        if is_secret(record, path):
+            reason = reason.partition(", got ")[0]
     raise DecodeError(reason, place=(place + path).removeprefix("."))
 
 
