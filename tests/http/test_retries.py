@@ -6,6 +6,8 @@ import json
 import logging
 import subprocess
 import sys
+import tracemalloc
+import zlib
 from typing import Any
 
 import aiohttp
@@ -231,6 +233,26 @@ async def test_an_answer_that_is_too_large_once_decompressed_is_refused() -> Non
     ):
         with pytest.raises(DecodeError, match="larger than 1048576 bytes"):
             await nf.projects()
+
+
+@pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("deflate", 15)])
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+async def test_a_compressed_bomb_takes_little_memory(encoding: str, wbits: int, status: str) -> None:
+    """It is decompressed piece by piece, so that the limit ends it."""
+    compressor = zlib.compressobj(9, wbits=wbits)
+    packed = b"".join(compressor.compress(b" " * 2**20) for _ in range(256)) + compressor.flush()
+    async with (
+        serve_bytes(http_response(packed, status, f"Content-Encoding: {encoding}")) as url,
+        Northflank(TOKEN, base_url=url, max_response_bytes=2**20, attempts=1) as nf,
+    ):
+        tracemalloc.start()
+        try:
+            with pytest.raises((DecodeError, NotFound)):
+                await nf.projects()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 32 * 2**20
 
 
 async def test_each_attempt_is_logged_as_debug_and_each_retry_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
