@@ -23,8 +23,6 @@ CHUNK = 50
 REQUEST_ID = "X-Call"
 DATA = {**backup(1), "restoreId": "r", "name": "n"}
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
-
 
 def answer(status: str, body: Any = None, *headers: str) -> bytes:
     """An answer on a connection that stays open."""
@@ -74,7 +72,7 @@ class Recorder:
     acts: Counter[str] = Factory(Counter)
     requests: int = 0
 
-    async def handle(self, reader: Reader, writer: Writer) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             headers = dict(line.split(": ", 1) for line in head.splitlines()[1:] if line)
@@ -85,7 +83,7 @@ class Recorder:
             if not await self.respond(headers[REQUEST_ID], writer):
                 return
 
-    async def respond(self, call: str, writer: Writer) -> bool:
+    async def respond(self, call: str, writer: asyncio.StreamWriter) -> bool:
         """Respond to a request. False to close the connection."""
         if self.random.random() >= self.faulty:
             self.acts[call] += 1

@@ -10,14 +10,10 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from northflank_async.errors import ApiError, DecodeError, NorthflankError
+from northflank_async.records.secrets import without_secrets
 
 _SHORTEST = 8
 """Characters. Redacting a shorter secret would garble messages: a token "t" would hide each t."""
-_SECRET_FIELD = re.compile(
-    r"(?i)secret|token|password|passwd|credential|signature|private|(access|api|secret|private)[-_]?key"
-    r"|connection[-_]?string|download[-_]?link|authorization"
-)
-"""Names of fields whose values no error shows."""
 
 
 class Secret(str):
@@ -42,17 +38,6 @@ def secrets_in(body: Any) -> Iterator[Secret]:
         case dict():
             for item in body.values():
                 yield from secrets_in(item)
-
-
-def redact_fields(value: Any) -> Any:
-    """Replace the values of secret fields in decoded JSON by `***`, whatever their shape."""
-    match value:
-        case dict():
-            return {key: "***" if _is_secret(key) and item else redact_fields(item) for key, item in value.items()}
-        case list():
-            return [redact_fields(item) for item in value]
-        case _:
-            return value
 
 
 class Redactor:
@@ -117,17 +102,13 @@ class Redactor:
             error.message, error.id = self.redact(error.message), self.redact(error.id)
             error.details = self._redact_json(error.details)
         if isinstance(error, DecodeError):
-            error.data = self._redact_json(error.data)
+            error.raw, error.data = self._redact_json(error.raw), self._redact_json(error.data)
 
     def _redact_json(self, value: Any) -> Any:
         try:
-            return self.redact(redact_fields(value))
+            return self.redact(without_secrets(value))
         except RecursionError:
             return None
-
-
-def _is_secret(key: object) -> bool:
-    return isinstance(key, str) and bool(_SECRET_FIELD.search(key))
 
 
 def _parts(secret: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from northflank_async import ApiError, Northflank, TransportError
 from tests.support.clocks import wait_until
@@ -245,7 +246,7 @@ async def test_a_caller_s_session_keeps_what_it_sets() -> None:
         ) as session,
         server.client(session=session) as nf,
     ):
-        session.cookie_jar.update_cookies({"c": "1"}, aiohttp.client.URL(server.url))
+        session.cookie_jar.update_cookies({"c": "1"}, URL(server.url))
         await nf.request("GET", "/v1/x")
         (request,) = server.requests
     assert (request.headers["X-Ours"], request.cookies["c"], request.version) == ("1", "1", aiohttp.HttpVersion10)

@@ -67,7 +67,7 @@ async def test_the_count_of_the_budget_survives_the_loop() -> None:
 
     def in_another_loop() -> int | None:
         async def read() -> int | None:
-            return nf.rate_limit and nf.rate_limit.remaining
+            return nf.rate_limit.remaining if nf.rate_limit else None
 
         return asyncio.run(read())
 

@@ -19,6 +19,7 @@ from northflank_async import (
     Conflict,
     DecodeError,
     Northflank,
+    NorthflankError,
     NotFound,
     RunFailed,
     TransportError,
@@ -26,7 +27,16 @@ from northflank_async import (
 from northflank_async.simulator import Downloads, Faults, Simulator
 from tests.support.clocks import AutojumpClock, FastClock
 from tests.support.destinations import KEYS, OFFSITE
-from tests.support.scripted_server import TOKEN, backup, drop_connection, envelope, http_response, serve, serve_bytes
+from tests.support.scripted_server import (
+    TOKEN,
+    Responder,
+    backup,
+    drop_connection,
+    envelope,
+    http_response,
+    serve,
+    serve_bytes,
+)
 
 
 @define
@@ -268,10 +278,12 @@ def refuse(status: int, _: web.Request) -> web.Response:
 
 @each_change
 async def test_a_change_that_may_have_happened_is_not_retried(change: str) -> None:
-    for answer, error in (
+    refusals = [partial(refuse, status) for status in (408, 500, 502, 503, 504, 524)]
+    outcomes: list[tuple[Responder, type[NorthflankError]]] = [
         (drop_connection, TransportError),
-        *((partial(refuse, status), ApiError) for status in (408, 500, 502, 503, 504, 524)),
-    ):
+        *((refusal, ApiError) for refusal in refusals),
+    ]
+    for answer, error in outcomes:
         async with serve(answer) as server, server.client() as nf:
             with pytest.raises(error, match=r"\(the change may have been made\)") as caught:
                 await CHANGES[change](nf)
