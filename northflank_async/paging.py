@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
-from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, PaginationError
+from northflank_async.errors import ConfigurationError, DeadlineExceeded, DecodeError, NorthflankError, PaginationError
 from northflank_async.http.exchange import Answer
 from northflank_async.http.request import check_page_size
 from northflank_async.http.response import Response, read_page
@@ -120,11 +120,18 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
     async def all(self) -> list[T]:
         """Fetch all items of all pages. If a page fails, the error's `items` are those of the pages before it."""
         items: list[T] = []
+        pages = Pages(self, eager=True)
+
+        async def read() -> None:
+            async for page in pages:
+                items.extend(page.items)
+
         try:
-            async for page in Pages(self, eager=True):
-                items += page.items
+            await self._transport.until_closed(read())  # a deadline is for all pages together
         except NorthflankError as error:
             error.items = items
+            if isinstance(error, DeadlineExceeded):
+                error.cursor, error.page = pages.cursor, pages.page
             raise
         return items
 

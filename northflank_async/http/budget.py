@@ -66,6 +66,7 @@ class Budget:
         self._awaited: Window | None = None
         self._announced: Window | None = None
         self._pollers = 0
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that the next two belong to
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -106,13 +107,30 @@ class Budget:
         finally:
             self._pollers -= 1
 
-    async def _pause(self, pause: float, longest: float) -> None:
+    async def sleep(self, seconds: float) -> None:
+        """Pause for so many seconds of the clock."""
+        if seconds <= 0:
+            return await asyncio.sleep(0)
         over = asyncio.Event()
-        timer = self.call_later(self._limiter.polling_pause(pause, longest, self._pollers, self.time()), over.set)
+        timer = self.call_later(seconds, over.set)
         try:
             await over.wait()
         finally:
             timer.cancel()
+
+    @asynccontextmanager
+    async def timeout(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+        """Raise `TimeoutError` after so many seconds of the clock, as `asyncio.timeout()` does."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None if seconds > 0 else 0) as timeout:
+            timer = self.call_later(max(0.0, seconds), lambda: timeout.reschedule(loop.time()))
+            try:
+                yield timeout
+            finally:
+                timer.cancel()
+
+    async def _pause(self, pause: float, longest: float) -> None:
+        await self.sleep(self._limiter.polling_pause(pause, longest, self._pollers, self.time()))
 
     @asynccontextmanager
     async def admit(self) -> AsyncIterator[Charge]:
@@ -122,6 +140,7 @@ class Budget:
             RateLimited: none is left in this window, and `on_rate_limit` is `"raise"`.
             ConfigurationError: `reserve` leaves nothing of a window.
         """
+        self._enter_loop()
         async with self._turn:  # only the first in line waits for the window; the others wait for their turn
             while not self._limiter.is_affordable(self.time()):
                 await self._wait_for_change()
@@ -144,6 +163,12 @@ class Budget:
         self._limiter.refund(charge)
         self.spent -= 1
         self._changed.set()
+
+    def _enter_loop(self) -> None:
+        """Replace the lock and the event of an earlier loop, such as that of a previous `asyncio.run`."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._turn, self._changed = loop, asyncio.Lock(), asyncio.Event()
 
     async def _wait_for_change(self) -> None:
         """Wait for the reset, or for an answer in flight that may allow a request."""

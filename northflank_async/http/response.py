@@ -20,14 +20,12 @@ from northflank_async.errors import (
     PermissionDenied,
     RateLimited,
     ServerError,
-    TransportError,
 )
 from northflank_async.http.rate_limit import read_rate_limit, read_retry_after
 from northflank_async.http.request import is_unicode
+from northflank_async.http.retry import SAFE_METHODS
 from northflank_async.records import Pagination, structure
 
-_RETRIED_STATUSES = {500, 502, 503, 504}
-_SAFE_METHODS = {"GET", "HEAD"}
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequest,
     401: AuthenticationError,
@@ -65,7 +63,8 @@ def read_envelope(response: Response, body: bytes) -> Envelope:
 
     Raises:
         ApiError: the API refused the request, failed, or redirects.
-        DecodeError: a success whose body is not a JSON object with `data`.
+        DecodeError: a success whose body is not a JSON object with `data`. For a change, `data` is whatever came,
+            unless that is HTML or an error.
     """
     if not is_success(response.status):
         raise read_error(response, body)
@@ -73,16 +72,21 @@ def read_envelope(response: Response, body: bytes) -> Envelope:
         if response.method == "GET" and response.status != 204:
             raise DecodeError("the answer is empty", is_json=False)
         return Envelope(data=None, pagination=None)
+    is_change = response.method not in SAFE_METHODS
+    content = response.headers.get("Content-Type", "no content type")
     try:
         answer = _parse_json(body)
     except ValueError as error:
-        content = response.headers.get("Content-Type", "no content type")
+        if is_change and "html" not in content and not body.lstrip().startswith(b"<"):
+            return Envelope(data=body.decode(errors="replace"), pagination=None)
         raise DecodeError(f"the answer is not JSON ({response.status}, {content}): {error}", is_json=False) from None
+    if isinstance(answer, dict) and "data" in answer:
+        return Envelope(data=answer["data"], pagination=answer.get("pagination"))
+    if is_change and not (isinstance(answer, dict) and "error" in answer):
+        return Envelope(data=answer, pagination=None)
     if not isinstance(answer, dict):
         raise DecodeError(f"the answer must be a JSON object, got {type(answer).__name__}")
-    if "data" not in answer:
-        raise DecodeError("missing", place="data")
-    return Envelope(data=answer["data"], pagination=answer.get("pagination"))
+    raise DecodeError("missing", place="data")
 
 
 def read_error(response: Response, body: bytes) -> ApiError:
@@ -149,24 +153,6 @@ def read_pagination(raw: Any, items: int) -> Pagination:
     if "\0" in cursor or not (cursor.isascii() or is_unicode(cursor)):
         raise DecodeError(f"expected text that can be sent back, got {cursor!r}", place="pagination.cursor")
     return pagination
-
-
-def retry_delay(error: Exception, method: str) -> bool | float:
-    """Whether to retry after this error: `False`, `True`, or after so many seconds.
-
-    A request that changes something is retried only where the server cannot have acted on it.
-    """
-    safe = method in _SAFE_METHODS
-    match error:
-        case TransportError():
-            return safe or not error.sent
-        case DecodeError(is_json=False):
-            return safe
-        case RateLimited():
-            return 0.0  # the budget waits
-        case ServerError() if error.status in _RETRIED_STATUSES and (safe or error.status == 503):
-            return error.retry_after or True
-    return False
 
 
 def _parse_json(body: bytes) -> Any:

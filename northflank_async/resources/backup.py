@@ -75,7 +75,7 @@ class BackupResource(Resource):
         https://northflank.com/docs/v1/api/project/addons/restore-addon-backup
         """
         source = source_query(source_project_id, source_addon_id)
-        return (await self._send("POST", StartedRestore, "/restore", params=source)).restore_id
+        return (await self._create("/restore", StartedRestore, params=source)).restore_id
 
     async def abort(self) -> None:
         """Abort the backup, which must be scheduled or running.

@@ -1,6 +1,5 @@
 """Polling a backup or a restore until its status is final."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -56,15 +55,12 @@ async def wait_until_final(
 
 async def _with_timeout(polling: Awaitable[Run], poller: "_Poller", timeout: float) -> Run:
     """Limit the time by the budget's clock, which also measures the waits for the rate limit's reset."""
-    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(None) as limit:
-            deadline = poller.budget.call_later(timeout, lambda: limit.reschedule(loop.time()))
-            try:
-                return await polling
-            finally:
-                deadline.cancel()
+        async with poller.budget.timeout(timeout) as limit:
+            return await polling
     except TimeoutError:
+        if not limit.expired():  # a deadline has passed
+            raise
         raise TimeoutError(f"{poller.name} is still {poller.status} after {timeout:g} s") from None
 
 
