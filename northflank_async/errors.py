@@ -124,11 +124,13 @@ class DecodeError(NorthflankError):
     """The answer cannot be read.
 
     `place` is where, such as `data.backups[3].createdAt`; empty for the whole body. `is_json` is false where the
-    body is not JSON at all: a proxy probably sent it, so a GET is retried.
+    body is not JSON at all: a proxy probably sent it, so a GET is retried. `raw` is the JSON of which no record could
+    be made, without its secrets, such as that of one item of a page.
     """
 
     def __init__(self, message: str, *, place: str = "", is_json: bool = True) -> None:
         super().__init__(f"{place}: {message}" if place else message)
+        self.raw: Any = None
         self.place = place
         self.is_json = is_json
 

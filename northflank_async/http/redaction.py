@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from northflank_async.errors import ApiError, NorthflankError
+from northflank_async.errors import ApiError, DecodeError, NorthflankError
 
 _SHORTEST = 8
 """Characters. Redacting a shorter secret would garble messages: a token "t" would as_secret each t."""
@@ -78,6 +78,11 @@ class Redactor:
     def clean_texts(self, error: NorthflankError) -> None:
         """Redact what an error shows, for a server that echoes what it was sent."""
         error.args = tuple(self.redact(arg) for arg in error.args)
+        if isinstance(error, DecodeError):
+            try:
+                error.raw = self.redact(error.raw)
+            except RecursionError:
+                error.raw = None
         if isinstance(error, ApiError):
             error.message, error.id = self.redact(error.message), self.redact(error.id)
             try:
