@@ -194,7 +194,7 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
 
 
 class Pages(AsyncIterator[Page[T]]):
-    """An iteration over pages. After a failure, the same page is fetched again.
+    """An iteration over pages. After a failure, also that of a listing that repeats, the same page is fetched again.
 
     `cursor` and `page` are where the next page begins, as arguments for the listing; `ended` is true after the last.
     """
@@ -209,24 +209,33 @@ class Pages(AsyncIterator[Page[T]]):
         self._digests: set[int] = set()
         self._idle_pages = 0
         self._dead_end: NorthflankError | None = None
+        self._doubt: str | None = None
         self._turn = asyncio.Lock()
 
     async def __anext__(self) -> Page[T]:
         async with self._turn:
             if self.ended:
                 raise StopAsyncIteration
-            if self._dead_end is None:
+            if self._dead_end is None and self._doubt is None:
                 page = await self._paginator._fetch(self.cursor, self.page)
                 pagination, repeated = self._read(page)
                 if not repeated or len(page._raw) < self._paginator._per_page:
                     if pagination:
                         self._advance(pagination, idle=repeated or not page._raw)
                     return page
-                self._dead_end = PaginationError(
-                    "the API sent a full page a second time: it ignores the cursor or page number"
-                )
+                self._doubt = "the API sent a full page a second time: it ignores the cursor or page number"
             with _Start(self.cursor, self.page):
+                if self._doubt:
+                    raise self._refute_doubt(self._doubt)
+                assert self._dead_end
                 raise self._dead_end
+
+    def _refute_doubt(self, reason: str) -> PaginationError:
+        """The error of a listing that is probably endless. It may only have shifted: asked again, it continues."""
+        self._doubt = None
+        self._idle_pages = 0
+        self._digests.clear()
+        return PaginationError(reason)
 
     def _read(self, page: Page[T]) -> tuple[Pagination | None, bool]:
         """The page's pagination, and whether an earlier page had the same items, all of them.
@@ -253,10 +262,10 @@ class Pages(AsyncIterator[Page[T]]):
         self._idle_pages = self._idle_pages + 1 if idle else 0
         if not pagination.has_next_page:
             self.ended = True
-        elif self._idle_pages >= _MAX_IDLE_PAGES:
-            reason = f"{self._idle_pages} pages in a row had nothing new, and the last one has a next page"
-            self._dead_end = PaginationError(reason)
-        elif self.cursor is None:
+            return
+        if self._idle_pages >= _MAX_IDLE_PAGES:
+            self._doubt = f"{self._idle_pages} pages in a row had nothing new, and the last one has a next page"
+        if self.cursor is None:
             self.page = self._number
             if self._number is None:
                 reason = "a page has a next page, but neither its cursor nor its number is known"

@@ -207,6 +207,8 @@ class RateLimiter:
         if charge.sent < self._floor:
             return  # the window has been reset since: unclear which one counted the request
         rate_limit = read_rate_limit(status, headers)
+        if _number(headers.get("x-ratelimit-remaining")) is not None:
+            self._is_metered = True
         if rate_limit:
             self._is_metered = True
             self._backoffs = self._unnumbered = 0
