@@ -177,4 +177,4 @@ def at_once(work: Awaitable[Backup]) -> Backup:
 
 
 TestPagingMachine = PagingMachine.TestCase
-TestPagingMachine.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestPagingMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -184,4 +184,4 @@ class RateLimitMachine(RuleBasedStateMachine):
 
 
 TestRateLimitMachine = RateLimitMachine.TestCase
-TestRateLimitMachine.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+TestRateLimitMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
