@@ -75,11 +75,20 @@ def test_a_success_without_data_is_a_decode_error(body: bytes) -> None:
         ({"hasNextPage": True, "cursor": "c", "count": 2.0}, (True, "c", 2)),
         ({"hasNextPage": False, "count": None, "cursor": None}, (False, None, 2)),
         ({"hasNextPage": True, "cursor": ""}, (True, None, 2)),
+        ({"hasNextPage": "true", "cursor": 7}, (True, "7", 2)),
+        ({"hasNextPage": "False", "cursor": []}, (False, None, 2)),
+        ({"hasNextPage": 1, "count": "0"}, (True, None, 0)),
+        ({"hasNextPage": 0, "count": "12.0"}, (False, None, 12)),
+        ({"hasNextPage": False, "count": 1.5}, (False, None, 2)),
+        ({"hasNextPage": False, "count": "many"}, (False, None, 2)),
+        ({"hasNextPage": False, "count": [True]}, (False, None, 2)),
+        ({"hasNextPage": False, "count": float("inf")}, (False, None, 2)),
+        ({"hasNextPage": False, "count": True}, (False, None, 2)),
         ({"cursor": "c"}, (True, "c", 2)),
         ({}, (False, None, 2)),
     ],
 )
-def test_pagination_fields_may_be_missing(raw: Any, expected: Any) -> None:
+def test_pagination_fields_may_be_missing_or_odd(raw: Any, expected: Any) -> None:
     pagination = read_pagination(raw, 2)
     assert (pagination.has_next_page, pagination.cursor, pagination.count) == expected
     assert isinstance(pagination.count, int)
@@ -89,10 +98,11 @@ def test_pagination_fields_may_be_missing(raw: Any, expected: Any) -> None:
     ("raw", "place"),
     [
         ([], "pagination"),
-        ({"hasNextPage": "true"}, "pagination.hasNextPage"),
-        ({"hasNextPage": True, "cursor": 7}, "pagination.cursor"),
+        ({"hasNextPage": "maybe"}, "pagination.hasNextPage"),
+        ({"hasNextPage": []}, "pagination.hasNextPage"),
+        ({"hasNextPage": True, "cursor": [7]}, "pagination.cursor"),
+        ({"hasNextPage": True, "cursor": True}, "pagination.cursor"),
         ({"hasNextPage": True, "cursor": "\ud800"}, "pagination.cursor"),
-        ({"hasNextPage": False, "count": 1.5}, "pagination.count"),
     ],
 )
 def test_a_pagination_error_names_its_place(raw: Any, place: str) -> None:
