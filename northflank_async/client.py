@@ -85,9 +85,9 @@ class Northflank(Account):
         team_id: use this team's routes, `/v1/teams/{teamId}/…`.
         base_url: defaults to `NORTHFLANK_API_BASE_URL`, `NF_API_HOST`, `NF_HOST` of the environment, then to
             `https://api.northflank.com`. Plain http is allowed for loopback addresses only.
-        session: an `aiohttp.ClientSession` whose connections, headers, cookies, middlewares and proxy to use; you
-            close it. It works in its own event loop only; without it, the client can be used in several
-            `asyncio.run()`, one after the other.
+        session: an `aiohttp.ClientSession` whose connections, headers, cookies and trace configs to use; you close it.
+            Its middlewares and its proxy are not used: pass them here. It works in its own event loop only; without
+            it, the client can be used in several `asyncio.run()`, one after the other.
         proxy: the URL of an HTTP proxy, for requests to the API and for downloads. Loopback addresses never use one.
         trust_env: use the proxies of `HTTPS_PROXY` and `NO_PROXY`. Defaults to the setting of `session`, and without
             one to `True`.
@@ -100,6 +100,7 @@ class Northflank(Account):
         reserve: requests of each window to leave to other users of the token.
         max_response_bytes: a larger answer raises `DecodeError`.
         trace_configs: aiohttp's tracing hooks, for the session that the client opens.
+        middlewares: aiohttp's client middlewares, called for each attempt.
         clock: the source of time for the rate limit, in seconds; for tests.
 
     Raises:
@@ -124,6 +125,7 @@ class Northflank(Account):
         reserve: int = 0,
         max_response_bytes: int = 64 * 2**20,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         clock: Clock | None = None,
     ) -> None:
         if token is None:
@@ -142,7 +144,7 @@ class Northflank(Account):
         check_integer("reserve", reserve, 0)
         check_integer("max_response_bytes", max_response_bytes, 1)
         if session is not None and trace_configs:
-            raise ConfigurationError("trace_configs belong to the session that was passed in")
+            raise ConfigurationError("set trace_configs on your own session, not here")
         if base_url is None:
             base_url = _from_environment(BASE_URL_VARIABLES, DEFAULT_BASE_URL)
         transport = Transport(
@@ -157,6 +159,7 @@ class Northflank(Account):
             attempts=attempts,
             max_response_bytes=max_response_bytes,
             trace_configs=trace_configs,
+            middlewares=middlewares,
         )
         super().__init__(transport, team_id)
 

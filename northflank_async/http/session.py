@@ -14,19 +14,24 @@ from northflank_async.http.redaction import Secret
 from northflank_async.http.request import is_loopback, parse_proxy
 
 
-def open_session(trace_configs: Sequence[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
+def open_session(
+    trace_configs: Sequence[aiohttp.TraceConfig], middlewares: Sequence[aiohttp.ClientMiddlewareType]
+) -> aiohttp.ClientSession:
     """Open a session of our own."""
     return aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[phase_tracing(), *trace_configs],
-        middlewares=(_send_once,),
+        middlewares=(_send_once, *middlewares),
     )
 
 
-def derive_session(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
-    """Open a session with a caller's connections and settings that also observes phases and sends each request once.
+def derive_session(
+    session: aiohttp.ClientSession, middlewares: Sequence[aiohttp.ClientMiddlewareType]
+) -> aiohttp.ClientSession:
+    """Open a session over a caller's connections that also observes phases and sends each request once.
 
-    Closing it leaves the caller's session open. Its proxy is left out: see `ProxySettings`.
+    It has the caller's headers, cookies and trace configs. aiohttp has no public names for the session's middlewares
+    and proxy, so these are arguments of their own. Closing it leaves the caller's session open.
 
     Raises:
         ConfigurationError: the session is closed, sets auth, or belongs to another event loop.
@@ -44,14 +49,7 @@ def derive_session(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
             headers=session.headers,
             skip_auto_headers=session.skip_auto_headers,
             trace_configs=[phase_tracing(), *session.trace_configs],
-            # aiohttp has no public names for the rest. Without it, a session's middlewares would be lost silently.
-            version=session._version,
-            middlewares=(_send_once, *session._middlewares),
-            request_class=session._request_class,
-            response_class=session._response_class,
-            read_bufsize=session._read_bufsize,
-            max_line_size=session._max_line_size,
-            max_field_size=session._max_field_size,
+            middlewares=(_send_once, *middlewares),
         )
     except RuntimeError:
         raise ConfigurationError(
@@ -83,10 +81,9 @@ class ProxySettings:
 
     @classmethod
     def of(cls, proxy: Secret | None, trust_env: bool | None, session: aiohttp.ClientSession | None) -> "ProxySettings":
-        """The settings of a client; the ones that it leaves out are those of a caller's session."""
-        if session is not None:
-            trust_env = session.trust_env if trust_env is None else trust_env
-            proxy = proxy or _session_proxy(session)
+        """The settings of a client; `trust_env` defaults to that of a caller's session."""
+        if session is not None and trust_env is None:
+            trust_env = session.trust_env
         return cls(proxy, trust_env is not False)
 
     def find(self, url: URL) -> Secret | None:
@@ -103,16 +100,6 @@ class ProxySettings:
         if not proxy or proxy_bypass_environment(f"{url.host}:{url.port}"):
             return None
         return parse_proxy(proxy if "://" in proxy else f"http://{proxy}", "HTTPS_PROXY")
-
-
-def _session_proxy(session: aiohttp.ClientSession) -> Secret | None:
-    proxy, auth = session._default_proxy, session._default_proxy_auth
-    if proxy is None:
-        return None
-    url = URL(proxy)
-    if auth:
-        url = url.with_user(auth.login).with_password(auth.password)
-    return Secret(url)
 
 
 async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -50,6 +50,7 @@ class Transport:
         attempts: int,
         max_response_bytes: int,
         trace_configs: Sequence[aiohttp.TraceConfig],
+        middlewares: Sequence[aiohttp.ClientMiddlewareType],
     ) -> None:
         self.budget = budget
         self.base_url = base_url
@@ -64,6 +65,7 @@ class Transport:
         self._deadline = deadline
         self._max_response_bytes = max_response_bytes
         self._trace_configs = list(trace_configs)
+        self._middlewares = tuple(middlewares)
         self._closed = False
         self._running: set[asyncio.Timeout] = set()
 
@@ -261,9 +263,9 @@ class Transport:
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:  # a session cannot outlive its loop
             if self._callers_session is None:
-                session = open_session(self._trace_configs)
+                session = open_session(self._trace_configs, self._middlewares)
             else:
-                session = derive_session(self._callers_session)
+                session = derive_session(self._callers_session, self._middlewares)
             old, self._session, self._loop = self._session, session, loop
             if old:
                 await old.close()

@@ -41,7 +41,7 @@ def port_of(server: ScriptedServer | Proxy) -> int:
     return port
 
 
-CONFIGURATIONS = ["the argument", "the argument of a client with a session", "a session", "the environment"]
+CONFIGURATIONS = ["the argument", "the argument of a client with a session", "the environment"]
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
@@ -56,9 +56,8 @@ async def test_a_proxy_tunnels_the_api_and_downloads(
             monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
         elif configuration == "the environment":
             monkeypatch.setenv("HTTPS_PROXY", url)
-        session_options: dict[str, Any] = {"proxy": url} if configuration == "a session" else {}
         async with (
-            trusting_session(trust_env=configuration == "the environment", **session_options) as session,
+            trusting_session(trust_env=configuration == "the environment") as session,
             Northflank(TOKEN, base_url=f"https://{HOST}", session=session, **options) as nf,
         ):
             assert [project.id async for project in nf.projects()] == ["p"]
@@ -81,12 +80,11 @@ async def test_a_proxy_is_never_used_for_loopback(
         serve(answer, server_context() if scheme == "https" else None) as server,
     ):
         options: dict[str, Any] = {"proxy": proxy.url} if configuration.startswith("the argument") else {}
-        session_options: dict[str, Any] = {"proxy": proxy.url} if configuration == "a session" else {}
         if configuration == "the environment":
             for name in VARIABLES[:2]:
                 monkeypatch.setenv(name, proxy.url)
                 monkeypatch.setenv(name.upper(), proxy.url)
-        async with trusting_session(trust_env=True, **session_options) as session:
+        async with trusting_session(trust_env=True) as session:
             for host in ("127.0.0.1", "localhost"):
                 url = f"{scheme}://{host}:{port_of(server)}"
                 async with Northflank(TOKEN, base_url=url, session=session, **options) as nf:

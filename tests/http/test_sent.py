@@ -240,16 +240,14 @@ async def test_a_caller_s_session_keeps_what_it_sets() -> None:
             headers={"X-Ours": "1"},
             cookie_jar=aiohttp.CookieJar(unsafe=True),
             skip_auto_headers=["Accept-Encoding"],
-            version=aiohttp.HttpVersion10,
             trace_configs=[trace],
-            middlewares=[middleware],
         ) as session,
-        server.client(session=session) as nf,
+        server.client(session=session, middlewares=[middleware]) as nf,
     ):
         session.cookie_jar.update_cookies({"c": "1"}, URL(server.url))
         await nf.request("GET", "/v1/x")
         (request,) = server.requests
-    assert (request.headers["X-Ours"], request.cookies["c"], request.version) == ("1", "1", aiohttp.HttpVersion10)
+    assert (request.headers["X-Ours"], request.cookies["c"]) == ("1", "1")
     assert "Accept-Encoding" not in request.headers
     assert seen == ["middleware", "trace"]
     assert len(session.trace_configs) == 1
