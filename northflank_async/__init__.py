@@ -15,6 +15,7 @@ from northflank_async.errors import (
     BadRequest,
     ConfigurationError,
     Conflict,
+    DeadlineExceeded,
     DecodeError,
     MassDeletion,
     NorthflankError,
@@ -55,6 +56,7 @@ __all__ = [
     "Clock",
     "ConfigurationError",
     "Conflict",
+    "DeadlineExceeded",
     "DecodeError",
     "DestinationResource",
     "LogFilters",
@@ -80,6 +82,5 @@ __all__ = [
 ]
 __all__ += records.__all__
 
-# Log lines appear only where a program sets up logging. stamina logs the same retries, with less detail.
-for _name in (__name__, "stamina"):
-    logging.getLogger(_name).addHandler(logging.NullHandler())
+# Log lines appear only where a program sets up logging.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -4,12 +4,16 @@ import errno
 import glob
 import os
 import secrets
-import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+_PRIVATE = 0o600
+_PUBLIC = 0o666
+"""The mode of a new file, before the umask or the folder takes some of it away."""
 
 
 def check_writable(path: Path) -> None:
@@ -31,19 +35,21 @@ def check_writable(path: Path) -> None:
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under its name when the block ends, and not at all if the block fails.
 
+    Until then, only its owner can read what is written. Then it gets the mode of the file that it replaces, or that of
+    any new file.
+
     Raises:
         OSError: the file cannot be written.
     """
     check_writable(path)
     target = Path(os.path.realpath(path))  # a link stays a link
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    part = _part_of(target)
     try:
-        with part.open("xb") as file:
+        with create_private(part) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, part)
+        part.chmod(_mode_for(target))
         part.replace(target)
         _sync_folder(target.parent)
     except BaseException:
@@ -51,11 +57,37 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def create_private(path: Path) -> BinaryIO:
+    """Create a file that only its owner can read, from the first moment on.
+
+    Raises:
+        OSError: it exists, or it cannot be created.
+    """
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, _PRIVATE), "w+b")
+
+
 def discard_parts(path: Path) -> None:
     """Remove what killed processes left behind, for a file that no other process writes."""
     target = Path(os.path.realpath(path))
     for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
         part.unlink(missing_ok=True)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+
+
+def _mode_for(target: Path) -> int:
+    """The mode of a file, or of a new one at its place. Only creating one tells: the umask cannot be read safely."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    probe = _part_of(target)
+    os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PUBLIC))
+    try:
+        return stat.S_IMODE(probe.stat().st_mode)
+    finally:
+        probe.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

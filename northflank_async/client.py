@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -12,7 +13,7 @@ from northflank_async.http.redaction import as_secret
 from northflank_async.http.request import parse_base_url, parse_proxy, parse_token
 from northflank_async.http.transport import Transport
 from northflank_async.resources import AccountResource
-from northflank_async.validation import check_choice, check_integer, check_seconds
+from northflank_async.validation import check_boolean, check_choice, check_integer, check_seconds
 
 if TYPE_CHECKING:  # imported on first use, so that a program that reads one backup starts fast
     from northflank_async.inventory.plan import Plan
@@ -84,16 +85,22 @@ class Northflank(Account):
         team_id: use this team's routes, `/v1/teams/{teamId}/…`.
         base_url: defaults to `NORTHFLANK_API_BASE_URL`, `NF_API_HOST`, `NF_HOST` of the environment, then to
             `https://api.northflank.com`. Plain http is allowed for loopback addresses only.
-        session: an `aiohttp.ClientSession` to use; you close it. aiohttp itself may send a GET, PUT or DELETE of such a
-            session a second time when a connection breaks.
-        proxy: the URL of an HTTP proxy, for requests to the API and for downloads. Downloads do not use the proxy of
-            a `session`: pass it here.
-        timeout: seconds for one attempt.
+        session: an `aiohttp.ClientSession` whose connections, headers, cookies and trace configs to use; you close it.
+            Its middlewares and its proxy are not used: pass them here. It works in its own event loop only; without
+            it, the client can be used in several `asyncio.run()`, one after the other.
+        proxy: the URL of an HTTP proxy, for requests to the API and for downloads. Loopback addresses never use one.
+        trust_env: use the proxies of `HTTPS_PROXY` and `NO_PROXY`. Defaults to the setting of `session`, and without
+            one to `True`.
+        timeout: seconds for one attempt, from connecting to the end of the answer. Waiting for a free connection does
+            not count.
+        deadline: seconds for a whole call, such as `get()`, one page of a listing, `wait()` or `download()`: with its
+            retries, and its waits for the rate limit. Defaults to no limit. See `deadline()`.
         attempts: attempts for one request, including the first.
         on_rate_limit: `"wait"` for the window to reset, or `"raise"` `RateLimited`.
         reserve: requests of each window to leave to other users of the token.
         max_response_bytes: a larger answer raises `DecodeError`.
         trace_configs: aiohttp's tracing hooks, for the session that the client opens.
+        middlewares: aiohttp's client middlewares, called for each attempt.
         clock: the source of time for the rate limit, in seconds; for tests.
 
     Raises:
@@ -110,12 +117,15 @@ class Northflank(Account):
         base_url: str | None = None,
         session: aiohttp.ClientSession | None = None,
         proxy: str | URL | None = None,
+        trust_env: bool | None = None,
         timeout: float = 30.0,
+        deadline: float | None = None,
         attempts: int = 5,
         on_rate_limit: Literal["wait", "raise"] = "wait",
         reserve: int = 0,
         max_response_bytes: int = 64 * 2**20,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         clock: Clock | None = None,
     ) -> None:
         if token is None:
@@ -125,12 +135,16 @@ class Northflank(Account):
             proxy and as_secret(str(proxy)),
         )  # before anything can fail: some reports show locals
         check_seconds("timeout", timeout)
+        if deadline is not None:
+            check_seconds("deadline", deadline)
+        if trust_env is not None:
+            check_boolean("trust_env", trust_env)
         check_integer("attempts", attempts, 1)
         check_choice("on_rate_limit", on_rate_limit, ("wait", "raise"))
         check_integer("reserve", reserve, 0)
         check_integer("max_response_bytes", max_response_bytes, 1)
         if session is not None and trace_configs:
-            raise ConfigurationError("trace_configs belong to the session that was passed in")
+            raise ConfigurationError("set trace_configs on your own session, not here")
         if base_url is None:
             base_url = _from_environment(BASE_URL_VARIABLES, DEFAULT_BASE_URL)
         transport = Transport(
@@ -139,10 +153,13 @@ class Northflank(Account):
             budget=Budget(on_rate_limit=on_rate_limit, reserve=reserve, clock=clock),
             session=session,
             proxy=parse_proxy(proxy) if proxy else None,
+            trust_env=trust_env,
             timeout=timeout,
+            deadline=deadline,
             attempts=attempts,
             max_response_bytes=max_response_bytes,
             trace_configs=trace_configs,
+            middlewares=middlewares,
         )
         super().__init__(transport, team_id)
 
@@ -153,6 +170,20 @@ class Northflank(Account):
             ConfigurationError: the id cannot be part of a URL.
         """
         return Account(self._transport, team_id)
+
+    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+        """Limit the time of all calls in a block together: `with nf.deadline(30): …`.
+
+        Retries and waits for the rate limit count. A call that is not done raises `DeadlineExceeded`.
+
+        Args:
+            seconds: from the beginning of the block.
+
+        Raises:
+            ConfigurationError: `seconds` is not a number greater than 0.
+        """
+        check_seconds("seconds", seconds)
+        return self._transport.deadline(seconds)
 
     async def close(self) -> None:
         """Close the session, unless it was passed in. Running requests end with `TransportError`."""

@@ -12,13 +12,19 @@ import aiohttp
 from yarl import URL
 
 from northflank_async.errors import NorthflankError, TransportError
+from northflank_async.http.phase import Phase
 from northflank_async.http.request import USER_AGENT, is_loopback
-from northflank_async.http.transport import FIRST_BACKOFF, LONGEST_BACKOFF, Transport
+from northflank_async.http.retry import retry
+from northflank_async.http.transport import Transport
+from northflank_async.validation import check_callback, refuse_coroutine
 
 _log = logging.getLogger("northflank_async")
 
-Progress: TypeAlias = Callable[[int, int | None], object]
-"""Called with the bytes on disk and the total, which is `None` if the storage service does not send it."""
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Called with the bytes on disk and the total, which is `None` if the storage service does not send it.
+
+It cannot be an async function.
+"""
 
 _CHUNK = 2**20
 """Bytes per write."""
@@ -41,16 +47,19 @@ async def download(
         progress: called after each write.
 
     Raises:
+        ConfigurationError: `progress` is an async function.
         TransportError: the storage service refuses, or so many attempts in a row brought no more bytes.
         NorthflankError: there is no link.
         OSError: the file cannot be written.
     """
     from northflank_async.atomic_write import atomic_write  # only downloads need it
 
+    if progress is not None:
+        check_callback("progress", progress)
     with atomic_write(path) as file:
         try:
-            async with transport.open_storage_session() as session:
-                await _Transfer(file, path.name, link, session, transport.attempts, progress).run()
+            async with await transport.open_storage_session() as session:
+                await _Transfer(file, path.name, link, session, transport, progress).run()
         except (NorthflankError, asyncio.CancelledError) as error:
             error.__traceback__ = None  # drop frames whose locals contain the link
             raise
@@ -67,14 +76,14 @@ class _Transfer:
         name: str,
         link: Callable[[], Awaitable[str]],
         session: aiohttp.ClientSession,
-        attempts: int,
+        transport: Transport,
         progress: Progress | None,
     ) -> None:
         self._file = file
         self._name = name
         self._new_link = link
         self._session = session
-        self._attempts = attempts
+        self._transport = transport
         self._progress = progress
         self._link: str | None = None
         self._answer: aiohttp.ClientResponse | None = None  # not in a local, whose repr would show the link
@@ -86,19 +95,15 @@ class _Transfer:
 
     async def run(self) -> None:
         """Fetch the whole file. An attempt that brings more bytes resets the count of attempts."""
-        import stamina  # slow to import, as in the transport
-
         complete = False
         while not complete:
-            async for attempt in stamina.retry_context(
-                on=lambda error: error is self._retryable,
-                attempts=self._attempts,
-                timeout=None,
-                wait_initial=FIRST_BACKOFF,
-                wait_max=LONGEST_BACKOFF,
-            ):
-                with attempt:
-                    complete = await self._resume()
+            complete = await retry(
+                self._resume,
+                attempts=self._transport.attempts,
+                delay=lambda error: error is self._retryable,
+                announce=lambda error, pause: None,
+                sleep=self._transport.budget.sleep,
+            )
 
     async def _resume(self) -> bool:
         """Fetch the missing bytes. True if the file is complete; raises if nothing more came."""
@@ -157,8 +162,17 @@ class _Transfer:
         raise TransportError(f"the download link leads to more than {_MAX_REDIRECTS} redirects")
 
     async def _get(self, url: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        phase = Phase(self._transport.timeout)
         try:
-            return await self._session.get(url, headers=headers, allow_redirects=False, read_bufsize=_CHUNK)
+            async with phase.timeout():
+                return await self._session.get(
+                    url,
+                    headers=headers,
+                    allow_redirects=False,
+                    read_bufsize=_CHUNK,
+                    proxy=self._transport.find_proxy(url),
+                    trace_request_ctx=phase,
+                )
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             failure = self._failure(_reason(error))
         raise failure  # outside the handler, so that it has no cause: an error of aiohttp may contain the link
@@ -213,7 +227,8 @@ class _Transfer:
 
     def _report(self) -> None:
         if self._progress:
-            self._progress(self._done, self._total)
+            call: Callable[[int, int | None], object] = self._progress
+            refuse_coroutine("progress", call(self._done, self._total))
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ NorthflankError
 ├ ConfigurationError      no token, a bad base URL, an id that cannot be part of a path, …
 │   └ UnknownName         a project or an addon type of a query that is nowhere
 ├ TransportError          no answer: connection, timeout, a body cut short
+├ DeadlineExceeded        a call is not done within its deadline
 ├ ApiError                the API answered with an error, or a redirect
 │   ├ BadRequest          400
 │   ├ AuthenticationError 401
@@ -29,6 +30,7 @@ class NorthflankError(Exception):
     `method` and `url` name the request; `attempts` and `elapsed` (seconds) say how often and for how long it was tried.
     In a listing, `cursor` and `page` are where the failed page begins: pass them to the same listing to resume.
     `items` is what `Paginator.all()` had read by then.
+    `changed` says of a POST, PUT, PATCH or DELETE whether the change was made; `None` if that is unknown.
     """
 
     def __init__(self, message: str) -> None:
@@ -40,11 +42,14 @@ class NorthflankError(Exception):
         self.cursor: str | None = None
         self.page: int | None = None
         self.items: list[Any] = []
+        self.changed: bool | None = False
 
     def __str__(self) -> str:
         text = super().__str__()
         if self.url is not None:
             text += f" [{self.method} {self.url}]"
+        if self.changed is not False:
+            text += " (the change was made)" if self.changed else " (the change may have been made)"
         if self.attempts > 1:
             text += f" (given up after {self.attempts} attempts in {self.elapsed:.1f} s)"
         return text
@@ -62,11 +67,18 @@ class UnknownName(ConfigurationError):
 
 
 class TransportError(NorthflankError):
-    """No answer came, or only a part. `sent` is false if no connection was made, so that nothing has happened."""
+    """No answer came, or only a part.
+
+    `sent` is false if no byte of the request was sent, so that nothing has happened.
+    """
 
     def __init__(self, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
         self.sent = sent
+
+
+class DeadlineExceeded(NorthflankError, TimeoutError):
+    """A call is not done within its deadline. The message says what it was waiting for."""
 
 
 class ApiError(NorthflankError):
@@ -130,11 +142,15 @@ class DecodeError(NorthflankError):
     """The answer cannot be read.
 
     `place` is where, such as `data.backups[3].createdAt`; empty for the whole body. `is_json` is false where the
-    body is not JSON at all: a proxy probably sent it, so a GET is retried.
+    body is not JSON at all: a proxy probably sent it, so a GET is retried. `raw` is the JSON of which no record could
+    be made, without its secrets, such as that of one item of a page. `data` is what came instead of the record of a
+    change that was made.
     """
 
     def __init__(self, message: str, *, place: str = "", is_json: bool = True) -> None:
         super().__init__(f"{place}: {message}" if place else message)
+        self.data: Any = None
+        self.raw: Any = None
         self.place = place
         self.is_json = is_json
 

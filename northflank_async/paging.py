@@ -3,19 +3,20 @@
 import asyncio
 import sys
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Generator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Generator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+import orjson
 from attrs import evolve, field, frozen
 
-from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, PaginationError
+from northflank_async.errors import ConfigurationError, DeadlineExceeded, DecodeError, NorthflankError, PaginationError
 from northflank_async.http.exchange import Answer
 from northflank_async.http.request import check_page_size
-from northflank_async.http.response import Response, read_page
+from northflank_async.http.response import Response, read_page, read_pagination
 from northflank_async.http.transport import Transport
-from northflank_async.records import Pagination, structure_all
+from northflank_async.records import Pagination, structure, structure_all
 
 T = TypeVar("T")
 
@@ -54,25 +55,57 @@ class Page(Generic[T]):
     it, and `response` has the `status`, `headers`, `url` and `method` of the exchange.
     """
 
-    pagination: Pagination
     data: Any = field(repr=False)
     response: Response
+    _raw_pagination: Any = field(repr=False)
     _raw: list[Any] = field(repr=False, eq=False)
     _place: str = field(repr=False, eq=False)
     _record: type[T] | None = field(repr=False, eq=False)
     _start: _Start = field(repr=False, eq=False)
 
     @cached_property
+    def pagination(self) -> Pagination:
+        """Whether there is a next page, and its cursor.
+
+        Raises:
+            DecodeError: that is unclear.
+        """
+        with self._start as start:
+            pagination = read_pagination(self._raw_pagination, len(self._raw))
+            if (
+                pagination.cursor
+                and start.answer
+                and start.answer.exchange.request.redactor.found_in(pagination.cursor)
+            ):
+                raise DecodeError("it contains the token, which must not be part of a URL", place="pagination.cursor")
+            return pagination
+
+    @cached_property
     def items(self) -> tuple[T, ...]:
         """The records, made from `data` on first access.
 
         Raises:
-            DecodeError: one of them is not as documented; `place` says which.
+            DecodeError: one of them is not as documented; `place` says which, and `raw` is its JSON.
         """
         if self._record is None:
             return tuple(self._raw)
         with self._start:
             return tuple(structure_all(self._raw, self._record, self._place))
+
+    def read(self) -> Sequence[T | DecodeError]:
+        """The records, and in the place of each item that is not as documented its error. It does not raise."""
+        try:
+            return self.items
+        except DecodeError:
+            return [self._read_item(index) for index in range(len(self._raw))]
+
+    def _read_item(self, index: int) -> T | DecodeError:
+        assert self._record
+        try:
+            with self._start:
+                return structure(self._raw[index], self._record, f"{self._place}[{index}]")
+        except DecodeError as error:
+            return error
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -81,7 +114,8 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
 
     `async for item in paginator` yields all items of all pages, `await paginator` fetches the first page only. Every
     iteration starts at the beginning. An error is raised where it happens: to resume, pass its `cursor` (or `page`) to
-    the same listing, or ask the same iterator for its next item.
+    the same listing, or ask the same iterator for its next item. After a `DecodeError` of one item, with its JSON as
+    `raw`, that is the item after it.
     """
 
     _transport: Transport
@@ -104,7 +138,7 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
         return f"<Paginator {self._path}>"
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _Items(Pages(self, eager=True))
+        return _Items(Pages(self))
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
         return self._fetch(self._cursor, self._page).__await__()
@@ -118,14 +152,34 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
         return Pages(self)
 
     async def all(self) -> list[T]:
-        """Fetch all items of all pages. If a page fails, the error's `items` are those of the pages before it."""
+        """Fetch all items of all pages.
+
+        If a page fails, the error's `items` are those of the pages before it. If items cannot be read, all pages are
+        fetched anyway: the error is that of the first of them, and its `items` are all the others.
+        """
         items: list[T] = []
+        unreadable: DecodeError | None = None
+        pages = Pages(self)
+
+        async def read() -> None:
+            nonlocal unreadable
+            async for page in pages:
+                for item in page.read():
+                    if isinstance(item, DecodeError):
+                        unreadable = unreadable or item
+                    else:
+                        items.append(item)
+
         try:
-            async for page in Pages(self, eager=True):
-                items += page.items
+            await self._transport.until_closed(read())  # a deadline is for all pages together
         except NorthflankError as error:
             error.items = items
-            raise
+            if isinstance(error, DeadlineExceeded):
+                error.cursor, error.page = pages.cursor, pages.page
+            raise error from (unreadable or error.__cause__)
+        if unreadable:
+            unreadable.items = items
+            raise unreadable
         return items
 
     async def _fetch(self, cursor: str | None, page: int | None) -> Page[T]:
@@ -135,13 +189,11 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
             return self._read(start.answer, start)
 
     def _read(self, answer: Answer, start: _Start) -> Page[T]:
-        raw, place, pagination = read_page(answer.data, answer.pagination, self._items)
-        if pagination.cursor and answer.exchange.request.redactor.found_in(pagination.cursor):
-            raise DecodeError("it contains the token, which must not be part of a URL", place="pagination.cursor")
+        raw, place = read_page(answer.data, self._items)
         return Page(
-            pagination=pagination,
             data=answer.data,
             response=answer.response,
+            raw_pagination=answer.pagination,
             raw=raw,
             place=place,
             record=self._record,
@@ -150,49 +202,66 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
 
 
 class Pages(AsyncIterator[Page[T]]):
-    """An iteration over pages. After a failure, the same page is fetched again.
+    """An iteration over pages. After a failure, also that of a listing that repeats, the same page is fetched again.
 
     `cursor` and `page` are where the next page begins, as arguments for the listing; `ended` is true after the last.
     """
 
-    def __init__(self, paginator: Paginator[T], *, eager: bool = False) -> None:
+    def __init__(self, paginator: Paginator[T]) -> None:
         self.cursor = paginator._cursor
         self.page = paginator._page
         self.ended = False
         self._paginator = paginator
-        self._eager = eager  # make the records at once: a page with a bad record counts as failed, not as read
         self._number = (self.page or 1) if self.cursor is None else None  # of the next page, where it is known
         self._cursors = {self.cursor}
-        self._ends: set[int] = set()
+        self._digests: set[int] = set()
         self._idle_pages = 0
-        self._dead_end: str | None = None
+        self._dead_end: NorthflankError | None = None
+        self._doubt: str | None = None
         self._turn = asyncio.Lock()
 
     async def __anext__(self) -> Page[T]:
         async with self._turn:
             if self.ended:
                 raise StopAsyncIteration
-            if self._dead_end is None:
+            if self._dead_end is None and self._doubt is None:
                 page = await self._paginator._fetch(self.cursor, self.page)
-                if self._eager:
-                    _ = page.items
-                repeated = self._is_repeated(page._raw)
+                pagination, repeated = self._read(page)
                 if not repeated or len(page._raw) < self._paginator._per_page:
-                    self._advance(page.pagination, idle=repeated or not page._raw)
+                    if pagination:
+                        self._advance(pagination, idle=repeated or not page._raw)
                     return page
-                self._dead_end = "the API sent a full page a second time: it ignores the cursor or page number"
+                self._doubt = "the API sent a full page a second time: it ignores the cursor or page number"
             with _Start(self.cursor, self.page):
-                raise PaginationError(self._dead_end)
+                if self._doubt:
+                    raise self._refute_doubt(self._doubt)
+                assert self._dead_end
+                raise self._dead_end
 
-    def _is_repeated(self, raw: list[Any]) -> bool:
-        """Whether an earlier page had the same first and last id; items may have no ids."""
+    def _refute_doubt(self, reason: str) -> PaginationError:
+        """The error of a listing that is probably endless. It may only have shifted: asked again, it continues."""
+        self._doubt = None
+        self._idle_pages = 0
+        self._digests.clear()
+        return PaginationError(reason)
+
+    def _read(self, page: Page[T]) -> tuple[Pagination | None, bool]:
+        """The page's pagination, and whether an earlier page had the same items, all of them.
+
+        Where the pagination cannot be read, the page itself can: it is the one after it that fails.
+        """
         try:
-            ends = hash((raw[0]["id"], raw[-1]["id"], len(raw)))
-        except (TypeError, KeyError, IndexError):
-            return False
-        repeated = ends in self._ends
-        self._ends.add(ends)
-        return repeated
+            pagination = page.pagination
+        except DecodeError as error:
+            self._dead_end = error
+            return None, False
+        if not self._digests and not pagination.has_next_page:
+            return pagination, False  # the only page
+        digest = _digest(page._raw)
+        repeated = digest in self._digests
+        if digest is not None:
+            self._digests.add(digest)
+        return pagination, repeated
 
     def _advance(self, pagination: Pagination, *, idle: bool) -> None:
         self.cursor = pagination.cursor
@@ -201,28 +270,50 @@ class Pages(AsyncIterator[Page[T]]):
         self._idle_pages = self._idle_pages + 1 if idle else 0
         if not pagination.has_next_page:
             self.ended = True
-        elif self._idle_pages >= _MAX_IDLE_PAGES:
-            self._dead_end = f"{self._idle_pages} pages in a row had nothing new, and the last one has a next page"
-        elif self.cursor is None:
+            return
+        if self._idle_pages >= _MAX_IDLE_PAGES:
+            self._doubt = f"{self._idle_pages} pages in a row had nothing new, and the last one has a next page"
+        if self.cursor is None:
             self.page = self._number
             if self._number is None:
-                self._dead_end = "a page has a next page, but neither its cursor nor its number is known"
+                reason = "a page has a next page, but neither its cursor nor its number is known"
+                self._dead_end = PaginationError(reason)
         elif self.cursor in self._cursors:
-            self._dead_end = "a cursor leads back to an earlier page"
+            self._dead_end = PaginationError("a cursor leads back to an earlier page")
         else:
             self._cursors.add(self.cursor)
 
 
+def _digest(raw: list[Any]) -> int | None:
+    """A number for the JSON of a page's items; `None` if there are none, or they are nested too deeply."""
+    if not raw:
+        return None
+    try:
+        return hash(orjson.dumps(raw))
+    except TypeError:  # it is unusual, such as a number of more than 64 bits
+        pass
+    try:
+        return hash(repr(raw))
+    except RecursionError:
+        return None
+
+
 class _Items(AsyncIterator[T]):
-    def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
+    def __init__(self, pages: Pages[T]) -> None:
         self._pages = pages
-        self._items: deque[T] = deque()
+        self._items: deque[T | DecodeError] = deque()
         self._turn = asyncio.Lock()
 
     async def __anext__(self) -> T:
-        if self._items:
-            return self._items.popleft()
-        async with self._turn:
-            while not self._items:
-                self._items.extend((await anext(self._pages)).items)
-            return self._items.popleft()
+        if not self._items:
+            async with self._turn:
+                while not self._items:
+                    self._items.extend((await anext(self._pages)).read())
+                return self._next()
+        return self._next()
+
+    def _next(self) -> T:
+        item = self._items.popleft()
+        if isinstance(item, DecodeError):
+            raise item
+        return item

@@ -1,7 +1,9 @@
 """The rules for numeric, boolean and enumerated arguments, each in one place, and the suggestion after a typo."""
 
+import inspect
 import math
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Any
 
 from northflank_async.errors import ConfigurationError
@@ -65,3 +67,29 @@ def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     """Return a sentence that suggests the known word most similar to a mistyped one; empty if none is similar."""
     suggestion = nearest(word, known)
     return "" if suggestion is None else f" Did you mean {prefix + suggestion!r}?"
+
+
+def check_callback(name: str, value: Any) -> None:
+    """Check a function that is called without being awaited.
+
+    Raises:
+        ConfigurationError: it cannot be called, or it is an async function.
+    """
+    if not callable(value):
+        raise ConfigurationError(f"{name} must be a function, not {value!r}")
+    function = value
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        raise ConfigurationError(f"{name} must be a plain function: an async function is never awaited")
+
+
+def refuse_coroutine(name: str, result: object) -> None:
+    """Check what a callback returned, for one that only turns out to be async when it is called.
+
+    Raises:
+        ConfigurationError: it returned a coroutine.
+    """
+    if inspect.iscoroutine(result):
+        result.close()
+        raise ConfigurationError(f"{name} must be a plain function: an async function is never awaited")

@@ -1,10 +1,10 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
-import stamina
 from hypothesis import settings
 
 from northflank_async import Northflank
+from northflank_async.http import retry
 from northflank_async.simulator import Simulator
 from tests.support.postgresql import postgresql as postgresql
 
@@ -19,10 +19,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_backoff() -> Iterator[None]:
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry without backoff."""
-    with stamina.set_testing(True, attempts=100, cap=True):
-        yield
+    monkeypatch.setattr(retry, "LONGEST_BACKOFF", 0.0)
 
 
 @pytest.fixture

@@ -173,19 +173,18 @@ async def test_a_closed_session_is_named_as_the_reason(sim: Simulator) -> None:
             await nf.projects()
 
 
-async def test_the_middlewares_of_a_callers_session_are_applied(sim: Simulator) -> None:
+async def test_middlewares_are_applied_with_and_without_a_session(sim: Simulator) -> None:
     seen: list[str] = []
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         seen.append(request.url.path)
         return await handler(request)
 
-    async with (
-        aiohttp.ClientSession(middlewares=(middleware,)) as session,
-        Northflank(sim.token, base_url=sim.url, session=session) as nf,
-    ):
-        await nf.projects()
-    assert seen == ["/v1/projects"]
+    async with aiohttp.ClientSession() as session:
+        for given in (None, session):
+            async with Northflank(sim.token, base_url=sim.url, session=given, middlewares=[middleware]) as nf:
+                await nf.projects()
+    assert seen == ["/v1/projects"] * 2
 
 
 async def test_trace_configs_see_each_exchange(sim: Simulator) -> None:

@@ -7,7 +7,7 @@ import logging
 import stat
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from attrs import define, field
 
-from northflank_async import BackupResource, Northflank, NorthflankError, NotFound, TransportError
+from northflank_async import BackupResource, ConfigurationError, NorthflankError, NotFound, TransportError
 from tests.http.test_redaction import everything_a_report_shows
 from tests.support.clocks import wait_until
 from tests.support.scripted_server import TOKEN, ScriptedServer, drop_connection, envelope, never_answer, serve
@@ -290,29 +290,6 @@ async def test_a_callers_connections_are_used_but_none_of_its_headers(tmp_path: 
         await nf.project("p").addon("a").backup("b").download_link()
 
 
-@pytest.mark.parametrize("configured_by", ["the argument", "the argument and a session", "the environment"])
-async def test_a_proxy_is_used_for_the_api_and_for_downloads(
-    configured_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    storage = Storage()
-    async with serve(storage.answer) as server, AsyncExitStack() as stack:
-        options: dict[str, Any] = {"base_url": "http://127.0.0.1:1"}
-        if configured_by != "the environment":
-            options["proxy"] = server.url.replace("//", "//user:password@")
-        if configured_by != "the argument":
-            monkeypatch.setenv("http_proxy", server.url)
-            monkeypatch.delenv("no_proxy", raising=False)
-            trust_env = configured_by == "the environment"
-            options["session"] = await stack.enter_async_context(aiohttp.ClientSession(trust_env=trust_env))
-        nf = await stack.enter_async_context(Northflank(TOKEN, **options))
-        path = await backup(nf).download(tmp_path / "b")
-    assert path.read_bytes() == CONTENT
-    assert len(server.requests) == 2
-    if "proxy" in options:
-        sent = [request.headers["Proxy-Authorization"] for request in server.requests]
-        assert sent == ["Basic dXNlcjpwYXNzd29yZA=="] * 2
-
-
 async def test_a_link_is_hidden_in_reprs() -> None:
     async with serve(Storage().answer) as server, server.client() as nf:
         link = await backup(nf).download_link()
@@ -536,3 +513,30 @@ async def test_200_megabytes_with_five_breaks_are_complete_and_take_little_memor
         assert hashlib.file_digest(file, "sha256").digest() == whole.digest()
     assert len(storage.seen) == 6
     assert peak < 16 * 2**20
+
+
+async def async_progress(done: int, total: int | None) -> None:
+    raise AssertionError("it is never awaited")
+
+
+class AsyncProgress:
+    async def __call__(self, done: int, total: int | None) -> None:
+        raise AssertionError("it is never awaited")
+
+
+@pytest.mark.parametrize("progress", [async_progress, partial(async_progress, total=1), AsyncProgress(), "no function"])
+async def test_an_async_progress_callback_is_refused_before_anything_is_sent(progress: Any, tmp_path: Path) -> None:
+    storage = Storage()
+    async with serve(storage.answer) as server, server.client() as nf:
+        with pytest.raises(ConfigurationError, match="progress must be a"):
+            await backup(nf).download(tmp_path / "b", progress=progress)
+        assert server.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_progress_callback_that_returns_a_coroutine_ends_the_download(tmp_path: Path) -> None:
+    callback: Any = lambda done, total: async_progress(done, total)  # noqa: E731
+    with pytest.raises(ConfigurationError, match="progress must be a plain function"):
+        async with serve(Storage().answer) as server, server.client() as nf:
+            await backup(nf).download(tmp_path / "b", progress=callback)
+    assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ from northflank_async import (
     ServerError,
 )
 from northflank_async.simulator import Simulator
-from tests.support.scripted_server import backup, envelope, serve
+from tests.support.scripted_server import TOKEN, backup, envelope, serve
 
 
 def addon(nf: Northflank) -> Any:
@@ -413,18 +413,106 @@ async def test_the_items_of_a_page_are_made_once(nf: Northflank) -> None:
     assert page.items is page.items
 
 
-async def test_a_page_with_a_bad_record_is_fetched_again_not_skipped() -> None:
-    good = [False]
+ODD = {"id": "odd", "status": "completed", "createdAt": "soon", "downloadLink": "https://signed"}
 
+
+def odd_pages(request: web.Request) -> web.Response:
+    """Serve two pages, with an item that cannot be read on each."""
+    first = "cursor" not in request.query
+    items = [backup(0), ODD, backup(2)] if first else [7, backup(4)]
+    return envelope({"backups": items}, hasNextPage=first, count=len(items), **({"cursor": "c"} if first else {}))
+
+
+async def test_an_item_that_cannot_be_read_is_an_error_between_those_that_can() -> None:
+    async with serve(odd_pages) as server, server.client() as nf:
+        items = aiter(addon(nf).backups())
+        found: list[Any] = []
+        while True:
+            try:
+                found.append((await anext(items)).id)
+            except DecodeError as error:
+                found.append(error)
+            except StopAsyncIteration:
+                break
+        assert [item if isinstance(item, str) else item.place for item in found] == [
+            "b0", "data.backups[1].createdAt", "b2", "data.backups[0]", "b4"
+        ]  # fmt: skip
+        first, second = found[1], found[3]
+        assert first.raw == {**ODD, "downloadLink": "***"}
+        assert (first.cursor, first.method, first.attempts) == (None, "GET", 1)
+        assert (second.raw, second.cursor) == (7, "c")
+        assert len(server.requests) == 2
+
+
+async def test_all_raises_once_for_items_that_cannot_be_read_and_has_all_others() -> None:
+    async with serve(odd_pages) as server, server.client() as nf:
+        with pytest.raises(DecodeError) as caught:
+            await addon(nf).backups().all()
+        assert [item.id for item in caught.value.items] == ["b0", "b2", "b4"]
+        assert caught.value.raw["id"] == "odd"
+        assert len(server.requests) == 2
+
+
+async def test_all_raises_the_failure_of_a_page_and_names_an_item_that_could_not_be_read() -> None:
     def answer(request: web.Request) -> web.Response:
-        return envelope({"backups": [backup(1) if good[0] else {"id": "b"}]}, hasNextPage=False, count=1)
+        return web.Response(status=404) if "cursor" in request.query else odd_pages(request)
 
     async with serve(answer) as server, server.client() as nf:
-        items = aiter(addon(nf).backups())
-        with pytest.raises(DecodeError):
-            await anext(items)
-        good[0] = True
-        assert (await anext(items)).id == backup(1)["id"]
+        with pytest.raises(NotFound) as caught:
+            await addon(nf).backups().all()
+        assert [item.id for item in caught.value.items] == ["b0", "b2"]
+        assert isinstance(caught.value.__cause__, DecodeError)
+
+
+async def test_the_json_of_an_item_that_cannot_be_read_never_shows_the_token() -> None:
+    async with serve(lambda _: envelope({"backups": [{"id": TOKEN}]})) as server, server.client() as nf:
+        with pytest.raises(DecodeError) as caught:
+            await addon(nf).backups().all()
+        assert caught.value.raw == {"id": "***"}
+
+
+@pytest.mark.parametrize("pagination", [[], "next", 7, {"hasNextPage": "maybe"}, {"hasNextPage": True, "cursor": {}}])
+async def test_a_page_is_read_even_if_its_pagination_cannot_be(pagination: Any) -> None:
+    def answer(request: web.Request) -> web.Response:
+        return web.json_response({"data": {"backups": [backup(1)]}, "pagination": pagination})
+
+    async with serve(answer) as server, server.client() as nf:
+        page = await addon(nf).backups().raw()
+        assert page.items == (backup(1),)
+        with pytest.raises(DecodeError, match="pagination"):
+            _ = page.pagination
+        items = aiter(addon(nf).backups(cursor="here"))
+        assert (await anext(items)).id == "b1"
+        for _ in range(2):
+            with pytest.raises(DecodeError, match="pagination") as caught:
+                await anext(items)
+            assert caught.value.cursor == "here"
+        assert len(server.requests) == 2
+
+
+async def test_pages_with_the_same_ids_are_not_the_same_page() -> None:
+    """Addons may have backups with equal ids, which the listing of a destination shows one after the other."""
+
+    def answer(request: web.Request) -> web.Response:
+        number = int(request.query.get("cursor", "0"))
+        items = [{**backup(item), "addon": {"id": f"a{number}"}} for item in range(100)]
+        more = {"cursor": str(number + 1)} if number < 2 else {}
+        return envelope(items, hasNextPage=number < 2, count=100, **more)
+
+    async with serve(answer) as server, server.client() as nf:
+        assert len(await nf.backup_destination("d").backups().all()) == 300
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("item", [10**30, "\ud800", {"nested": [[[10**25]]]}])
+async def test_a_repeated_page_of_unusual_json_is_found(item: Any) -> None:
+    def answer(request: web.Request) -> web.Response:
+        return envelope([{"id": item}], hasNextPage=True, count=1, cursor=f"c{len(server.requests)}")
+
+    async with serve(answer) as server, server.client() as nf:
+        with pytest.raises(PaginationError, match="a second time"):
+            await nf.paginate("/v1/x", items=None, per_page=1).all()
+        assert len(server.requests) == 2
 
 
 async def test_any_endpoint_can_be_listed_with_its_items_in_data(nf: Northflank) -> None:

@@ -112,3 +112,7 @@ async def rejected_arguments(nf: Northflank, text: str) -> None:
     await addon.backup("b").restore_logs("r", direction="up")  # type: ignore[arg-type]
     await addon.backup("b").restore_logs("r", lines=100)  # type: ignore[call-arg]
     Northflank(on_rate_limit="fail")  # type: ignore[arg-type]
+
+    async def progress(done: int, total: int | None) -> None: ...
+
+    await addon.backup("b").download("b.gz", progress=progress)  # type: ignore[arg-type]

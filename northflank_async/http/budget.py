@@ -5,12 +5,16 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Literal, Protocol
 
 from northflank_async.errors import RateLimited
 from northflank_async.http.rate_limit import Charge, RateLimit, RateLimiter, Window
 
 _log = logging.getLogger("northflank_async")
+
+_LONGEST_NAP = 10.0
+"""Seconds."""
 
 
 class Timer(Protocol):
@@ -27,13 +31,35 @@ class Clock(Protocol):
     def call_at(self, when: float, callback: Callable[[], object], /) -> Timer: ...
 
 
-class _MonotonicClock:
-    """The default. It works outside an event loop, too."""
+class _WakefulClock:
+    """The default: it counts the time that the machine is suspended, too, and works outside an event loop."""
 
-    time = staticmethod(time.monotonic)
+    def __init__(self) -> None:
+        clock = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+        self.time: Callable[[], float] = time.monotonic if clock is None else partial(time.clock_gettime, clock)
 
-    def call_at(self, when: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(when - self.time(), callback)
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        return _WakefulTimer(self.time, when, callback)
+
+
+class _WakefulTimer:
+    """Looks at the time every few seconds: the event loop's own timers stand still while the machine is suspended."""
+
+    def __init__(self, now: Callable[[], float], when: float, callback: Callable[[], object]) -> None:
+        self._now, self._when, self._callback = now, when, callback
+        self._handle = self._schedule()
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+    def _schedule(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(min(self._when - self._now(), _LONGEST_NAP), self._wake)
+
+    def _wake(self) -> None:
+        if self._now() < self._when:
+            self._handle = self._schedule()
+        else:
+            self._callback()
 
 
 class Budget:
@@ -59,13 +85,14 @@ class Budget:
         """Attempts that follow a failed one."""
         self.total_wait = 0.0
         """Seconds spent waiting for resets."""
-        self._clock: Clock = clock or _MonotonicClock()
+        self._clock: Clock = clock or _WakefulClock()
         self.time = self._clock.time
         """The clock's time, in seconds."""
         self._limiter = RateLimiter(reserve)
-        self._awaited: Window | None = None
-        self._announced: Window | None = None
-        self._pollers = 0
+        self._awaited: float | None = None
+        self._announced: int | None = None
+        self._polls: dict[object, int] = {}  # the requests that each poller takes for one poll
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that the next two belong to
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -81,9 +108,9 @@ class Budget:
 
     @property
     def reset_wait(self) -> float | None:
-        """Seconds until the reset that requests are waiting for; `None` if none waits."""
-        window = self._awaited
-        return max(0.0, window.reset_at - self.time()) if window else None
+        """Seconds until the time that requests are waiting for, usually the reset; `None` if none waits."""
+        until = self._awaited
+        return None if until is None else max(0.0, until - self.time())
 
     def time_to_afford(self, requests: int) -> float:
         """Seconds until this window and the next ones allow so many requests; 0 where that is not known."""
@@ -94,25 +121,47 @@ class Budget:
         return self._clock.call_at(self.time() + seconds, callback)
 
     @contextmanager
-    def polling(self) -> Iterator[Callable[[float, float], Awaitable[None]]]:
-        """Announce a poller, and get the pause to await between its requests.
+    def polling(self) -> Iterator[Callable[[float, float, int], Awaitable[None]]]:
+        """Announce a poller, and get the pause to await between its polls.
 
-        The pause takes the wanted and the usual longest number of seconds. It is longer where little of the window is
-        left, so that all pollers together use at most half of the remaining requests.
+        The pause takes the wanted and the usual longest number of seconds, and the requests that the latest poll took.
+        It is longer where little of the window is left, so that all pollers together use at most half of the remaining
+        requests.
         """
-        self._pollers += 1
-        try:
-            yield self._pause
-        finally:
-            self._pollers -= 1
+        poller = object()
+        self._polls[poller] = 1
 
-    async def _pause(self, pause: float, longest: float) -> None:
+        async def pause(seconds: float, longest: float, requests: int) -> None:
+            self._polls[poller] = requests
+            self._limiter.polled(requests)
+            await self.sleep(self._limiter.polling_pause(seconds, longest, sum(self._polls.values()), self.time()))
+
+        try:
+            yield pause
+        finally:
+            del self._polls[poller]
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause for so many seconds of the clock."""
+        if seconds <= 0:
+            return await asyncio.sleep(0)
         over = asyncio.Event()
-        timer = self.call_later(self._limiter.polling_pause(pause, longest, self._pollers, self.time()), over.set)
+        timer = self.call_later(seconds, over.set)
         try:
             await over.wait()
         finally:
             timer.cancel()
+
+    @asynccontextmanager
+    async def timeout(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+        """Raise `TimeoutError` after so many seconds of the clock, as `asyncio.timeout()` does."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None if seconds > 0 else 0) as timeout:
+            timer = self.call_later(max(0.0, seconds), lambda: timeout.reschedule(loop.time()))
+            try:
+                yield timeout
+            finally:
+                timer.cancel()
 
     @asynccontextmanager
     async def admit(self) -> AsyncIterator[Charge]:
@@ -122,6 +171,7 @@ class Budget:
             RateLimited: none is left in this window, and `on_rate_limit` is `"raise"`.
             ConfigurationError: `reserve` leaves nothing of a window.
         """
+        self._enter_loop()
         async with self._turn:  # only the first in line waits for the window; the others wait for their turn
             while not self._limiter.is_affordable(self.time()):
                 await self._wait_for_change()
@@ -145,37 +195,59 @@ class Budget:
         self.spent -= 1
         self._changed.set()
 
+    def _enter_loop(self) -> None:
+        """Replace the lock and the event of an earlier loop, such as that of a previous `asyncio.run`."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._turn, self._changed = loop, asyncio.Lock(), asyncio.Event()
+
     async def _wait_for_change(self) -> None:
-        """Wait for the reset, or for an answer in flight that may allow a request."""
-        window = self._limiter.window(self.time())
-        if window and self._limiter.is_exhausted(window):
-            self._announce(window)
-            self._awaited = window
-        self._changed.clear()
+        """Wait for the reset, for the time of a probe, or for an answer in flight that may allow a request."""
         began = self.time()
-        timer = self._clock.call_at(window.reset_at, self._changed.set) if window else None
+        window = self._limiter.window(began)
+        until = self._limiter.probe_at
+        if window and self._limiter.is_exhausted(window):
+            until = window.reset_at
+            self._announce(window, until - began)
+            self._awaited = until
+        elif window:
+            until = min(until, window.reset_at)
+            if unanswered := self._limiter.unanswered(window):
+                self._announce_probe(unanswered, until - began)
+                self._awaited = until
+        self._changed.clear()
+        timer: Timer
+        if window:
+            timer = self._clock.call_at(until, self._changed.set)
+        else:  # only answers in flight are awaited, which take the time of the network
+            timer = asyncio.get_running_loop().call_later(until - began, self._changed.set)
         try:
             await self._changed.wait()
         finally:
-            if self._awaited:
+            timer.cancel()
+            if self._awaited is not None:
                 self._awaited = None
                 self.total_wait += self.time() - began
-            if timer:
-                timer.cancel()
 
-    def _announce(self, window: Window) -> None:
+    def _announce(self, window: Window, seconds: float) -> None:
         """Raise, or log once for each window, that nothing is left of it."""
-        reset_after = window.reset_at - self.time()
         if self.raises:
             raise RateLimited(
-                f"rate limit reached; the window resets in {reset_after:.0f} s", status=429, retry_after=reset_after
+                f"rate limit reached; the window resets in {seconds:.0f} s", status=429, retry_after=seconds
             )
-        if window is not self._announced:
-            self._announced = window
+        if window.began != self._announced:
+            self._announced = window.began
             requests = f" of {window.limit} requests" if window.limit else ""
             _log.info(
                 "rate limit reached: waiting %.0f s for the window%s to reset",
-                reset_after,
+                seconds,
                 requests,
-                extra={"reset_after": reset_after},
+                extra={"reset_after": seconds},
             )
+
+    def _announce_probe(self, unanswered: int, seconds: float) -> None:
+        """Raise, or log, that requests without an answer may have used up the window."""
+        reason = f"{unanswered} requests got no answer and may have reached the rate limit"
+        if self.raises:
+            raise RateLimited(f"{reason}; retry in {seconds:.0f} s", status=429, retry_after=seconds)
+        _log.info("%s: waiting %.0f s for one request to find out", reason, seconds)

@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from northflank_async.errors import ConfigurationError
 
 _WINDOW = 3600.0
-"""Seconds from one reset to the next, as documented."""
+"""Seconds from one reset to the next, as documented. A server that asks for a longer pause waits no longer."""
 _LONGEST_WAIT = 86_400.0
-"""Seconds. A header that asks for a longer wait than a day is ignored."""
+"""Seconds. A header that names a longer wait than a day is not a number of seconds: it is ignored."""
 _GRACE = 30.0
-"""Seconds after which a server has counted a request that never got an answer, or never will."""
+"""Seconds after which the server has counted a request, or never will."""
 _LONGEST_BACKOFF = 60.0
-"""Seconds, after 429s without a time."""
+"""Seconds, after 429s without a time, and at least as long as any `Retry-After` may be."""
+_ROUNDING = 1.0
+"""Seconds by which a server may round the time of its reset."""
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
@@ -33,41 +35,79 @@ class RateLimit:
 
 @define(kw_only=True, eq=False)
 class Window:
-    """One window: `remaining` is the lowest number that the server sent, `reset_at` the time that came with it."""
+    """One window, as in the newest answer: `reset_at` is a time of the clock."""
 
     limit: int | None
     remaining: int
     reset_at: float
+    sent: int
+    """The step at which the request of that answer was sent."""
+    received: int
+    """The step at which the answer came."""
+    settled: int
+    """Requests that had ended by then."""
+    is_refusal: bool = False
+    """Whether the server refused a request, so that nothing is sent until `reset_at`."""
+    began: int = field(init=False)
+    """The step at which its first answer came."""
+
+    def __attrs_post_init__(self) -> None:
+        self.began = self.received
 
 
 @define(eq=False)
 class Charge:
-    """One request's charge to a window, open until the server has counted it or the request has ended."""
+    """One request, open until the server's number includes it or it has ended."""
 
-    window: Window | None
     sent_at: float
+    sent: int
+    """The step at which it was sent. Steps order events that the clock cannot tell apart."""
+    settled: int
+    """Requests that had ended by then."""
     is_probe: bool
-    """Whether the request is sent alone to learn the numbers."""
+    """Whether the request is sent to learn the numbers, without knowing that the server allows it."""
     is_open: bool = True
     is_answered: bool = False
+
+
+@frozen
+class _Uncounted:
+    """A request that ended without numbers: the answer to a request sent after both of these includes it."""
+
+    step: int
+    time: float
 
 
 class RateLimiter:
     """The account of the window: what was charged to it, and what the server says.
 
-    The server's count is the truth. Until it has answered a request, it may or may not have counted it, so each
-    request in flight is deducted. So is each that ended without numbers, until the answer to a request that was sent
-    later includes it.
+    The number in the newest answer is the truth. It may or may not include each request that was in flight then, so
+    those are deducted. So is each request that ended without numbers, until the answer to a later request includes it.
+
+    These deductions are an estimate, and only delay a request by `_GRACE` seconds at most: then one request probes.
     """
 
     def __init__(self, reserve: int = 0) -> None:
-        self.in_flight = 0
         self._reserve = reserve
         self._window: Window | None = None
         self._is_metered: bool | None = None  # whether the server sends numbers; `None` until that is known
-        self._is_probing = False
-        self._uncounted: list[float] = []  # for each request that ended without numbers: counted if sent after this
+        self._step = 0
+        self._floor = 0  # answers to requests sent before this step are about an earlier window
+        self._charged = 0
+        self._last_sent_at = -math.inf
+        self._open: dict[Charge, None] = {}  # in the order of sending
+        self._deducted: dict[Charge, None] = {}  # those of them that the server's number may not include
+        self._uncounted: list[_Uncounted] = []
+        self._probes = 0  # in flight
+        self._unnumbered = 0  # answers without numbers, since the window is unknown
         self._backoffs = 0  # in a row, after 429s without a time
+        self._polled_window = 0  # the step at which the window began that the next one is about
+        self._left_to_polls = 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent, not answered."""
+        return len(self._open)
 
     def rate_limit(self, now: float) -> RateLimit | None:
         """The rate limit, if the window is known. Changes nothing, so that another thread may call it."""
@@ -79,26 +119,39 @@ class RateLimiter:
     def window(self, now: float) -> Window | None:
         """The current window; `None` until it is known, and after its reset."""
         if self._window and now >= self._window.reset_at:
-            self._window = None
-            self._uncounted.clear()
+            self._forget()
         return self._window
 
     def is_affordable(self, now: float) -> bool:
         """Whether one more request can be sent."""
         window = self.window(now)
-        if window:
-            return self._left(window) > self._reserve
-        return self._is_metered is False or not self._is_probing
+        if window is None:
+            # One request asks for the numbers. Each answer without them allows one more at the same time.
+            is_allowed = self._is_metered is False or self._probes < max(1, self._unnumbered)
+        else:
+            is_allowed = not window.is_refusal and self._left(window) > self._reserve
+            if not is_allowed and self.is_exhausted(window):
+                return False
+        return is_allowed or now >= self.probe_at
+
+    @property
+    def probe_at(self) -> float:
+        """The time from which a request may probe, unless the window is exhausted."""
+        return self._last_sent_at + _GRACE
 
     def is_exhausted(self, window: Window) -> bool:
-        """Whether only the reset brings more requests, not an answer in flight.
+        """Whether the server says that nothing is left before the reset.
 
         Raises:
             ConfigurationError: `reserve` leaves nothing of a window.
         """
         if window.limit is not None and 0 < window.limit <= self._reserve:
             raise ConfigurationError(f"reserve={self._reserve} leaves nothing of a window of {window.limit} requests")
-        return self._left(window) + self.in_flight <= self._reserve
+        return window.is_refusal or window.remaining <= self._reserve
+
+    def unanswered(self, window: Window) -> int:
+        """Requests without numbers that may have used up the window; 0 if answers in flight may allow a request."""
+        return len(self._uncounted) if window.remaining - len(self._uncounted) <= self._reserve else 0
 
     def time_to_afford(self, requests: int, now: float) -> float:
         """Seconds until this window and the next ones allow so many requests; 0 where that is not known."""
@@ -111,92 +164,181 @@ class RateLimiter:
         later_windows = math.ceil(missing / (window.limit - self._reserve)) - 1
         return window.reset_at - now + later_windows * _WINDOW
 
-    def polling_pause(self, pause: float, longest: float, pollers: int, now: float) -> float:
-        """The pause between two polls: longer where all pollers would use more than half of what is left."""
+    def polling_pause(self, pause: float, longest: float, requests: int, now: float) -> float:
+        """The pause between two polls: longer where all pollers would use more than half of what is left.
+
+        Args:
+            pause: the seconds to wait if there are enough requests.
+            longest: the usual longest pause.
+            requests: the requests that one poll of each poller takes, together.
+            now: the time.
+        """
         window = self.window(now)
         if window is None:
             return pause
         until_reset = window.reset_at - now
-        share = (self._left(window) - self._reserve) / 2 / pollers
+        left = self._left(window) - self._reserve
+        if self._polled_window != window.began:
+            self._polled_window, self._left_to_polls = window.began, left / 2
+        share = min(self._left_to_polls, left) / requests
         if share * longest >= until_reset:
             return pause
         return max(pause, until_reset / max(share, 1.0))
 
+    def polled(self, requests: int) -> None:
+        """Deduct the requests of a poll from the half of the window that polls may use."""
+        self._left_to_polls -= requests
+
     def charge(self, now: float) -> Charge:
         """Deduct a request that is about to be sent."""
         window = self.window(now)
-        charge = Charge(window, now, is_probe=window is None and self._is_metered is not False)
-        self._is_probing = self._is_probing or charge.is_probe
-        self.in_flight += 1
+        is_probe = self._is_metered is not False if window is None else self._left(window) <= self._reserve
+        charge = Charge(now, self._next_step(), self._charged - len(self._open), is_probe)
+        self._charged += 1
+        self._last_sent_at = now
+        self._probes += is_probe
+        self._open[charge] = self._deducted[charge] = None
         return charge
 
     def learn(self, charge: Charge, status: int, headers: Mapping[str, str], now: float) -> None:
         """Take over what an answer says of the window."""
         charge.is_answered = True
-        if charge.window is not self.window(now):
+        window = self.window(now)
+        if charge.sent < self._floor:
             return  # the window has been reset since: unclear which one counted the request
         rate_limit = read_rate_limit(status, headers)
+        if _number(headers.get("x-ratelimit-remaining")) is not None:
+            self._is_metered = True
         if rate_limit:
-            self._update(rate_limit, charge.sent_at, now)
-            self.refund(charge)
-        elif status == 429:
-            self._back_off(now)
-        elif status < 300 and self._is_metered is None:
-            self._is_metered = False
+            self._is_metered = True
+            self._backoffs = self._unnumbered = 0
+        if status == 429:
+            self._refuse(charge, rate_limit, now)
+        elif rate_limit:
+            self._update(charge, rate_limit, now)
+        elif window is None:
+            self._unnumbered += 1
+            if status < 300 and self._is_metered is None:
+                self._is_metered = False
+        elif charge.is_probe and charge.sent > window.received and status < 500:
+            self._forget()  # the server answers, and has stopped counting
+            self._unnumbered = 1
 
     def refund(self, charge: Charge) -> None:
-        """Close a charge whose request was never sent, or is part of the server's numbers by now."""
+        """Close a charge whose request was never sent, or is part of the server's number by now."""
         charge.is_open = False
-        self.in_flight -= 1
-        if charge.is_probe:
-            self._is_probing = False
+        self._open.pop(charge, None)
+        self._deducted.pop(charge, None)
+        self._probes -= charge.is_probe
 
     def close(self, charge: Charge, now: float) -> None:
         """Close an open charge whose request has ended. Without numbers, assume that the server counted it."""
         if self._is_metered is not False:
-            self._uncounted.append(now + (0 if charge.is_answered else _GRACE))
+            time = charge.sent_at if charge.is_answered else max(now, charge.sent_at + _GRACE)
+            self._uncounted.append(_Uncounted(self._next_step(), time))
         self.refund(charge)
 
+    def _next_step(self) -> int:
+        self._step += 1
+        return self._step
+
     def _left(self, window: Window) -> int:
-        return window.remaining - self.in_flight - len(self._uncounted)
+        return window.remaining - len(self._deducted) - len(self._uncounted)
 
-    def _update(self, rate_limit: RateLimit, sent_at: float, now: float) -> None:
-        self._is_metered = True
-        self._backoffs = 0
-        if self._uncounted:
-            self._uncounted = [counted_by for counted_by in self._uncounted if counted_by > sent_at]
-        reset_at = now + rate_limit.reset_after
-        if self._window is None:
-            self._window = Window(limit=rate_limit.limit, remaining=rate_limit.remaining, reset_at=reset_at)
-        elif (
-            rate_limit.remaining <= self._window.remaining
-        ):  # answers overtake each other: a higher number is an older one
-            self._window.limit = rate_limit.limit if rate_limit.limit is not None else self._window.limit
-            self._window.remaining, self._window.reset_at = rate_limit.remaining, reset_at
+    def _forget(self) -> None:
+        self._window = None
+        self._unnumbered = 0
+        self._floor = self._next_step()
 
-    def _back_off(self, now: float) -> None:
-        """After a 429 without a time, everybody waits, twice as long each time; then one request probes."""
-        self._is_metered = self._is_metered or None  # a server without numbers may send some after all
-        pause = min(2.0**self._backoffs, _LONGEST_BACKOFF) * random.uniform(1, 1.5)
-        self._backoffs += 1
-        self._window = Window(limit=None, remaining=0, reset_at=now + pause)
+    def _update(self, charge: Charge, rate_limit: RateLimit, now: float) -> None:
+        known = self._window
+        if known and not self._overrules(charge, rate_limit, known):
+            if rate_limit.remaining < known.remaining:  # the newest number does not include it
+                self.close(charge, now)
+            else:
+                self.refund(charge)
+            return
+        self._adopt(charge, rate_limit, known, now)
+        self._uncounted = [
+            ended for ended in self._uncounted if ended.step > charge.sent or ended.time > charge.sent_at
+        ]
+        while (first := next(iter(self._deducted), None)) and first.sent_at + _GRACE <= charge.sent_at:
+            del self._deducted[first]
+        self.refund(charge)
+
+    def _overrules(self, charge: Charge, rate_limit: RateLimit, known: Window) -> bool:
+        """Whether the numbers of an answer are newer than the known ones.
+
+        Those of a request that was sent after the known ones came always are. Two requests that were in flight
+        together may have been counted in either order: the lower number is the newer one, as far as our own requests
+        explain the difference. Otherwise the request that was sent later has it.
+        """
+        if known.is_refusal:
+            return False
+        if charge.sent > known.received:
+            return True
+        difference = rate_limit.remaining - known.remaining
+        settled = charge.settled if charge.sent > known.sent else known.settled
+        if abs(difference) <= self._charged - settled + len(self._uncounted):
+            return difference <= 0
+        return charge.sent > known.sent
+
+    def _adopt(self, charge: Charge, rate_limit: RateLimit, known: Window | None, now: float) -> None:
+        window = Window(
+            limit=rate_limit.limit,
+            remaining=rate_limit.remaining,
+            reset_at=now + rate_limit.reset_after,
+            sent=charge.sent,
+            received=self._next_step(),
+            settled=self._charged - len(self._open),
+        )
+        if known and charge.sent_at + rate_limit.reset_after <= known.reset_at + _ROUNDING:  # it has not been reset
+            window.began = known.began
+            window.limit = known.limit if rate_limit.limit is None else rate_limit.limit
+            window.sent = max(charge.sent, known.sent)
+        self._window = window
+
+    def _refuse(self, charge: Charge, rate_limit: RateLimit | None, now: float) -> None:
+        """After a 429 nothing is sent for a while; then one request probes. Without a time, the while doubles."""
+        known = self._window
+        if known and known.is_refusal:  # both were in flight
+            if rate_limit:
+                known.reset_at = max(known.reset_at, now + rate_limit.reset_after)
+        else:
+            if rate_limit is None:
+                self._is_metered = self._is_metered or None  # a server without numbers may send some after all
+                pause = min(2.0**self._backoffs * random.uniform(1, 1.5), _LONGEST_BACKOFF)
+                self._backoffs += 1
+            else:
+                pause = rate_limit.reset_after
+            self._window = Window(
+                limit=rate_limit.limit if rate_limit else None,
+                remaining=0,
+                reset_at=now + pause,
+                sent=charge.sent,
+                received=self._next_step(),
+                settled=self._charged - len(self._open),
+                is_refusal=True,
+            )
+        self.refund(charge)
 
 
 def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimit | None:
     """Read an answer's `x-ratelimit-*` headers; `None` where they are missing or not reliable.
 
     After a 429 nothing remains for at least a second: a server that rounds its seconds down sends 0 too early.
-    `Retry-After` wins where the window has requests left; otherwise the later of the two times does.
+    Where the window has requests left, another limit was reached, whose time only `Retry-After` names. Otherwise the
+    later of the two times counts.
     """
     limit = _number(headers.get("x-ratelimit-limit"))
     remaining = _number(headers.get("x-ratelimit-remaining"))
-    reset = _number(headers.get("x-ratelimit-reset"))
-    if reset is not None and reset > _LONGEST_WAIT:
-        reset = None
+    reset = _read_reset(headers)
     if status == 429:
         retry_after = read_retry_after(headers)
-        if retry_after is not None and (reset is None or remaining or retry_after > reset):
+        if remaining:
             reset = retry_after
+        elif retry_after is not None:
+            reset = max(retry_after, reset or 0.0)
         remaining = 0
         reset = None if reset is None else max(reset, 1.0)
     if remaining is None or reset is None:
@@ -205,19 +347,38 @@ def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimit | None
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read `Retry-After`, in seconds or as a date, as seconds."""
+    """Read `Retry-After`, in seconds or as a date, as seconds.
+
+    A date counts from the answer's own `Date`, as the two clocks may differ. No pause is longer than a window, nor
+    goes on after the window's reset if the answer names it.
+    """
     text = headers.get("Retry-After")
     if text is None:
         return None
     seconds = _number(text)
     if seconds is None:
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
+        date = _read_date(text)
+        if date is None:
             return None
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        seconds = max(0.0, (date - datetime.now(UTC)).total_seconds())
-    return seconds if seconds <= _LONGEST_WAIT else None
+        seconds = max(0.0, (date - (_read_date(headers.get("Date")) or datetime.now(UTC))).total_seconds())
+    if seconds > _LONGEST_WAIT:
+        return None
+    reset = _read_reset(headers)
+    return min(seconds, _WINDOW if reset is None else max(reset, _LONGEST_BACKOFF))
+
+
+def _read_reset(headers: Mapping[str, str]) -> float | None:
+    reset = _number(headers.get("x-ratelimit-reset"))
+    return reset if reset is not None and reset <= _LONGEST_WAIT else None
+
+
+def _read_date(text: str | None) -> datetime | None:
+    """A header's date, if it is one."""
+    try:
+        date = parsedate_to_datetime(text) if text else None
+    except (ValueError, OverflowError):
+        return None
+    return date.replace(tzinfo=UTC) if date and date.tzinfo is None else date
 
 
 def _number(text: str | None) -> float | None:

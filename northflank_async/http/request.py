@@ -13,7 +13,7 @@ from attrs import field, frozen
 from yarl import URL
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.http.redaction import Redactor, Secret, secrets_in
+from northflank_async.http.redaction import Redactor, Secret
 from northflank_async.validation import check_integer
 from northflank_async.version import __version__
 
@@ -70,14 +70,14 @@ def parse_token(token: str) -> Secret:
     return Secret(token)
 
 
-def parse_proxy(proxy: str | URL) -> Secret:
+def parse_proxy(proxy: str | URL, name: str = "the proxy") -> Secret:
     """Check a proxy's URL, which may contain a password; the error does not show it."""
     try:
         url = URL(proxy)
     except (TypeError, ValueError):
-        raise ConfigurationError("the proxy is not a URL") from None
+        raise ConfigurationError(f"{name} is not a URL") from None
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigurationError("the proxy must be a URL like http://proxy.example.com:3128")
+        raise ConfigurationError(f"{name} must be a URL like http://proxy.example.com:3128")
     return Secret(url)
 
 
@@ -110,8 +110,12 @@ def build_request(
     path: str,
     params: Mapping[str, Any] | None = None,
     json_body: Any = None,
+    *,
+    redactor: Redactor | None = None,
 ) -> Request:
     """Build a request for `path`, which is sent unchanged; a parameter that is `None` is left out.
+
+    `redactor` knows the token; pass the same one to each request, which spares making its patterns again.
 
     Raises:
         ConfigurationError: the method, the path, a parameter or the body cannot be sent.
@@ -133,7 +137,7 @@ def build_request(
         url=url.with_query(query),
         headers=headers,
         body=None if json_body is None else _json_bytes(json_body),
-        redactor=Redactor([token, *secrets_in(json_body)]),
+        redactor=(redactor or Redactor([token])).including(json_body),
     )
 
 

@@ -20,14 +20,12 @@ from northflank_async.errors import (
     PermissionDenied,
     RateLimited,
     ServerError,
-    TransportError,
 )
 from northflank_async.http.rate_limit import read_rate_limit, read_retry_after
 from northflank_async.http.request import is_unicode
-from northflank_async.records import Pagination, structure
+from northflank_async.http.retry import SAFE_METHODS
+from northflank_async.records import Pagination
 
-_RETRIED_STATUSES = {500, 502, 503, 504}
-_SAFE_METHODS = {"GET", "HEAD"}
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequest,
     401: AuthenticationError,
@@ -65,7 +63,8 @@ def read_envelope(response: Response, body: bytes) -> Envelope:
 
     Raises:
         ApiError: the API refused the request, failed, or redirects.
-        DecodeError: a success whose body is not a JSON object with `data`.
+        DecodeError: a success whose body is not a JSON object with `data`. For a change, `data` is whatever came,
+            unless that is HTML or an error.
     """
     if not is_success(response.status):
         raise read_error(response, body)
@@ -73,16 +72,21 @@ def read_envelope(response: Response, body: bytes) -> Envelope:
         if response.method == "GET" and response.status != 204:
             raise DecodeError("the answer is empty", is_json=False)
         return Envelope(data=None, pagination=None)
+    is_change = response.method not in SAFE_METHODS
+    content = response.headers.get("Content-Type", "no content type")
     try:
         answer = _parse_json(body)
     except ValueError as error:
-        content = response.headers.get("Content-Type", "no content type")
+        if is_change and "html" not in content and not body.lstrip().startswith(b"<"):
+            return Envelope(data=body.decode(errors="replace"), pagination=None)
         raise DecodeError(f"the answer is not JSON ({response.status}, {content}): {error}", is_json=False) from None
+    if isinstance(answer, dict) and "data" in answer:
+        return Envelope(data=answer["data"], pagination=answer.get("pagination"))
+    if is_change and not (isinstance(answer, dict) and "error" in answer):
+        return Envelope(data=answer, pagination=None)
     if not isinstance(answer, dict):
         raise DecodeError(f"the answer must be a JSON object, got {type(answer).__name__}")
-    if "data" not in answer:
-        raise DecodeError("missing", place="data")
-    return Envelope(data=answer["data"], pagination=answer.get("pagination"))
+    raise DecodeError("missing", place="data")
 
 
 def read_error(response: Response, body: bytes) -> ApiError:
@@ -103,12 +107,11 @@ def read_error(response: Response, body: bytes) -> ApiError:
     )
 
 
-def read_page(data: Any, raw_pagination: Any, name: str | None) -> tuple[list[Any], str, Pagination]:
-    """Read a page of a listing: its items, their place, and its pagination.
+def read_page(data: Any, name: str | None) -> tuple[list[Any], str]:
+    """Read a page of a listing: its items, and their place.
 
     Args:
         data: the body's `data`.
-        raw_pagination: the body's `pagination`.
         name: the name of the array in `data`; `None` where `data` is the array.
 
     Raises:
@@ -122,8 +125,7 @@ def read_page(data: Any, raw_pagination: Any, name: str | None) -> tuple[list[An
         if name not in data:
             raise DecodeError(f"missing; data has {', '.join(sorted(data)[:9])}", place=place)
         raw = data[name]
-    items = [] if raw is None else read_array(raw, place)
-    return items, place, read_pagination(raw_pagination, len(items))
+    return [] if raw is None else read_array(raw, place), place
 
 
 def read_array(raw: Any, place: str) -> list[Any]:
@@ -138,35 +140,59 @@ def read_array(raw: Any, place: str) -> list[Any]:
 
 
 def read_pagination(raw: Any, items: int) -> Pagination:
-    """Read the pagination of a page with so many `items`. No pagination object means this is the last page."""
+    """Read the pagination of a page with so many `items`. No pagination object means this is the last page.
+
+    Raises:
+        DecodeError: it is unclear whether there is a next page, or where.
+    """
     if raw is None:
         return Pagination(has_next_page=False, count=items)
     if not isinstance(raw, dict):
         raise DecodeError(f"expected an object, got {type(raw).__name__}", place="pagination")
-    sent = {name: value for name, value in raw.items() if value not in (None, "")}
-    pagination = structure({"hasNextPage": "cursor" in sent, "count": items, **sent}, Pagination, "pagination")
-    cursor = pagination.cursor or ""
-    if "\0" in cursor or not (cursor.isascii() or is_unicode(cursor)):
-        raise DecodeError(f"expected text that can be sent back, got {cursor!r}", place="pagination.cursor")
-    return pagination
+    has_next_page, cursor = raw.get("hasNextPage"), raw.get("cursor")
+    if has_next_page.__class__ is not bool:
+        has_next_page = _read_flag(has_next_page, missing=cursor not in (None, ""))
+    if cursor is not None and not _is_cursor(cursor):
+        cursor = _read_cursor(cursor) if has_next_page else None
+    count = raw.get("count")
+    return Pagination(
+        has_next_page=has_next_page, count=count if count.__class__ is int else _read_count(count, items), cursor=cursor
+    )
 
 
-def retry_delay(error: Exception, method: str) -> bool | float:
-    """Whether to retry after this error: `False`, `True`, or after so many seconds.
+def _read_flag(value: Any, *, missing: bool) -> bool:
+    """Read `hasNextPage` in another notation than JSON's."""
+    match value.lower() if isinstance(value, str) else value:
+        case None | "":
+            return missing
+        case "true" | 1:
+            return True
+        case "false" | 0:
+            return False
+    raise DecodeError(f"expected true or false, got {value!r:.60}", place="pagination.hasNextPage")
 
-    A request that changes something is retried only where the server cannot have acted on it.
-    """
-    safe = method in _SAFE_METHODS
-    match error:
-        case TransportError():
-            return safe or not error.sent
-        case DecodeError(is_json=False):
-            return safe
-        case RateLimited():
-            return 0.0  # the budget waits
-        case ServerError() if error.status in _RETRIED_STATUSES and (safe or error.status == 503):
-            return error.retry_after or True
-    return False
+
+def _is_cursor(value: Any) -> bool:
+    """Whether this is text that can be part of a URL."""
+    return value.__class__ is str and value != "" and "\0" not in value and is_unicode(value)
+
+
+def _read_cursor(value: Any) -> str | None:
+    """Read a cursor in another notation than text."""
+    if value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise DecodeError(f"expected text that can be sent back, got {value!r:.60}", place="pagination.cursor")
+
+
+def _read_count(value: Any, items: int) -> int:
+    """Read `count` in another notation than an integer; where it cannot be read, count the items."""
+    try:
+        number = float(value) if isinstance(value, str | float) else math.nan
+    except ValueError:
+        return items
+    return int(number) if number.is_integer() else items
 
 
 def _parse_json(body: bytes) -> Any:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
-from functools import partial
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import aiohttp
@@ -12,11 +12,15 @@ from yarl import URL
 
 from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, RateLimited, TransportError
 from northflank_async.http.budget import Budget
+from northflank_async.http.deadline import current_deadline, deadline_block, end_at_deadline
 from northflank_async.http.exchange import Answer, Exchange
+from northflank_async.http.phase import Phase
 from northflank_async.http.rate_limit import Charge
-from northflank_async.http.redaction import Secret
-from northflank_async.http.request import Request, build_request
-from northflank_async.http.response import Response, is_success, read_envelope, retry_delay
+from northflank_async.http.redaction import Redactor, Secret
+from northflank_async.http.request import build_request
+from northflank_async.http.response import Envelope, Response, is_success, read_envelope
+from northflank_async.http.retry import retry, retry_delay
+from northflank_async.http.session import ProxySettings, derive_session, open_session, open_storage_session
 
 _log = logging.getLogger("northflank_async")
 
@@ -24,8 +28,6 @@ T = TypeVar("T")
 
 _NO_TIMEOUT = aiohttp.ClientTimeout()
 """Disables aiohttp's timeout; ours covers the whole attempt."""
-FIRST_BACKOFF = 0.5
-LONGEST_BACKOFF = 30.0
 
 
 class Transport:
@@ -42,21 +44,28 @@ class Transport:
         budget: Budget,
         session: aiohttp.ClientSession | None,
         proxy: Secret | None,
+        trust_env: bool | None,
         timeout: float,
+        deadline: float | None,
         attempts: int,
         max_response_bytes: int,
         trace_configs: Sequence[aiohttp.TraceConfig],
+        middlewares: Sequence[aiohttp.ClientMiddlewareType],
     ) -> None:
         self.budget = budget
         self.base_url = base_url
         self.attempts = attempts
+        self.timeout = timeout
         self._token = token
-        self._session = session
-        self._owns_session = session is None
-        self._proxy = proxy
-        self._timeout = timeout
+        self._redactor = Redactor([token, *([proxy] if proxy else [])])
+        self._callers_session = session
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that the session belongs to
+        self._proxies = ProxySettings.of(proxy, trust_env, session)
+        self._deadline = deadline
         self._max_response_bytes = max_response_bytes
         self._trace_configs = list(trace_configs)
+        self._middlewares = tuple(middlewares)
         self._closed = False
         self._running: set[asyncio.Timeout] = set()
 
@@ -66,7 +75,8 @@ class Transport:
         Raises:
             NorthflankError: with the request, the number of attempts and the time spent on them.
         """
-        exchange = Exchange(build_request(self.base_url, self._token, method, path, params, json), self.budget.time())
+        request = build_request(self.base_url, self._token, method, path, params, json, redactor=self._redactor)
+        exchange = Exchange(request, self.budget.time())
         handled = sys.exception()
         try:
             self._check_open()
@@ -76,12 +86,20 @@ class Transport:
             raise
 
     async def until_closed(self, work: Awaitable[T]) -> T:
-        """Await something, and end it with a `TransportError` when the client is closed."""
+        """Await something, and end it when the client is closed or at the deadline.
+
+        Raises:
+            TransportError: the client was closed.
+            DeadlineExceeded: it is not done within the deadline.
+        """
         try:
             async with asyncio.timeout(None) as timeout:
                 self._running.add(timeout)
                 try:
-                    return await work
+                    if self._deadline is None and current_deadline(self.budget) is None:
+                        return await work
+                    async with end_at_deadline(self.budget, self._deadline):
+                        return await work
                 finally:
                     self._running.discard(timeout)
         except TimeoutError:
@@ -89,82 +107,76 @@ class Transport:
                 raise
         raise TransportError("the client was closed before the answer came")
 
+    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+        """Set the deadline of all calls in a block."""
+        return deadline_block(self.budget, seconds)
+
     async def close(self) -> None:
-        """Close the session, unless it is the caller's. Running requests end with a `TransportError`."""
+        """Close the session, but not the caller's. Running requests end with a `TransportError`."""
         self._closed = True
         now = asyncio.get_running_loop().time()
         for timeout in self._running:
             timeout.reschedule(now)
         self._running.clear()
-        if self._session and self._owns_session:
+        if self._session:
             await self._session.close()
 
-    def open_storage_session(self) -> aiohttp.ClientSession:
+    async def open_storage_session(self) -> aiohttp.ClientSession:
         """Open a session over the same connections for other hosts: without the token, and without a caller's headers.
 
-        Its timeout covers connecting and each read.
+        Its requests need a `Phase` as `trace_request_ctx`.
         """
-        session = self._open_session()
-        return aiohttp.ClientSession(
-            connector=session.connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(sock_connect=self._timeout, sock_read=self._timeout),
-            trust_env=session.trust_env,
-            proxy=self._proxy,
-        )
+        return open_storage_session(await self._open_session(), self.timeout)
+
+    def find_proxy(self, url: URL) -> Secret | None:
+        """The proxy for requests to a URL."""
+        return self._proxies.find(url)
 
     async def _retry(self, exchange: Exchange) -> Answer:
-        try:
-            return await self._attempt(exchange)  # most succeed, and need none of the following
-        except NorthflankError as error:
-            failed: NorthflankError | None = error
-        import stamina  # slow to import, and most processes never need it
+        deadline = current_deadline(self.budget)
+        if deadline:
+            deadline.exchange = exchange
 
-        async for attempt in stamina.retry_context(
-            on=partial(self._retry_delay, exchange),
+        def delay(error: Exception) -> bool | float:
+            if isinstance(error, RateLimited) and self.budget.raises:
+                return False
+            return retry_delay(error, exchange.request.method)
+
+        def announce(error: Exception, pause: float) -> None:
+            exchange.phase, exchange.pausing = None, True
+            self._log_retry(exchange, error, pause)
+
+        return await retry(
+            lambda: self._attempt(exchange),
             attempts=self.attempts,
-            timeout=None,
-            wait_initial=FIRST_BACKOFF,
-            wait_max=LONGEST_BACKOFF,
-        ):
-            with attempt:
-                if failed:
-                    first, failed = failed, None
-                    raise first
-                return await self._attempt(exchange)
-        raise AssertionError("an attempt returns or raises")
+            delay=delay,
+            announce=announce,
+            sleep=self.budget.sleep,
+        )
 
-    def _retry_delay(self, exchange: Exchange, error: Exception) -> bool | float:
-        """Decide whether another attempt follows a failed one, and log it."""
-        if isinstance(error, RateLimited) and self.budget.raises:
-            return False
-        delay = retry_delay(error, exchange.request.method)
-        if delay is False or exchange.attempts >= self.attempts:
-            return False
+    def _log_retry(self, exchange: Exchange, error: Exception, pause: float) -> None:
         self.budget.retries += 1
         _log.warning(
             "%s %s failed: %s; retrying%s (attempt %d of %d)",
             exchange.request.method,
             exchange.request.url.raw_path_qs,
             error,
-            "" if delay is True or not delay else f" in {delay:.0f} s",
+            f" in {pause:.0f} s" if pause >= 1 else "",
             exchange.attempts + 1,
             self.attempts,
             extra={"attempt": exchange.attempts + 1},  # tells retries from other warnings
         )
-        return delay
 
     async def _attempt(self, exchange: Exchange) -> Answer:
+        exchange.pausing = False
         async with self.budget.admit() as charge:
             exchange.attempts += 1
             started = self.budget.time()
             outcome: object = "cancelled"
             try:
-                response, body = await self._exchange(exchange.request, charge)
+                response, body = await self._exchange(exchange, charge)
                 outcome = response.status
-                data, pagination = read_envelope(response, body)
+                data, pagination = _read(exchange, response, body)
                 return Answer(
                     data=data,
                     pagination=pagination,
@@ -192,13 +204,15 @@ class Transport:
             rate_limit.remaining if rate_limit else "unknown",
         )
 
-    async def _exchange(self, request: Request, charge: Charge) -> tuple[Response, bytes]:
-        session = self._open_session()
+    async def _exchange(self, exchange: Exchange, charge: Charge) -> tuple[Response, bytes]:
+        request = exchange.request
+        exchange.phase = phase = Phase(self.timeout)
         response: Response | None = None
         body = b""
         try:
+            session = await self._open_session()
             async with (
-                asyncio.timeout(self._timeout),
+                phase.timeout(),
                 session.request(
                     request.method,
                     request.url,
@@ -208,23 +222,24 @@ class Transport:
                     raise_for_status=False,
                     auto_decompress=True,
                     timeout=_NO_TIMEOUT,
-                    proxy=self._proxy,
+                    proxy=self._proxies.find(request.url),
+                    trace_request_ctx=phase,
                 ) as answer,
             ):
                 self.budget.learn(charge, answer.status, answer.headers)
+                phase.succeeded = is_success(answer.status)
                 response = Response(
                     status=answer.status, headers=answer.headers, url=request.url, method=request.method
                 )
                 body = await self._read_body(answer)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            if isinstance(error, aiohttp.ClientConnectorError):
-                self.budget.refund(charge)
             if response is None or is_success(response.status):  # a refusal counts, even if its body is incomplete
-                raise self._transport_error(error) from error
+                raise _transport_error(error, phase) from error
         except ValueError as error:
-            raise ConfigurationError(
-                f"the session cannot send this ({error}): does it set auth, or does ~/.netrc match the host?"
-            ) from error
+            raise ConfigurationError(f"the session that was passed in cannot send this: {error}") from error
+        finally:
+            if not phase.sent:
+                self.budget.refund(charge)
         return response, body
 
     async def _read_body(self, answer: aiohttp.ClientResponse) -> bytes:
@@ -239,38 +254,51 @@ class Transport:
                 break
         return b"".join(chunks)
 
-    def _transport_error(self, error: Exception) -> TransportError:
-        match error:
-            case aiohttp.ClientConnectorError():
-                return TransportError(f"no connection to {error.host}:{error.port}: {error.os_error}", sent=False)
-            case TimeoutError():
-                return TransportError(f"no answer within {self._timeout:g} s")
-            case aiohttp.ClientPayloadError():
-                return TransportError("the answer was cut short")
-            case aiohttp.ClientResponseError():
-                return TransportError(f"the answer is not HTTP: {error.message}")
-        return TransportError(f"the connection broke: {error}")
-
     def _check_open(self) -> None:
         if self._closed:
             raise TransportError("the client is closed", sent=False)
 
-    def _open_session(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
         self._check_open()  # it may have been closed while the budget waited
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(), trace_configs=self._trace_configs, middlewares=(_send_once,)
-            )
-        if self._session.closed:
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:  # a session cannot outlive its loop
+            if self._callers_session is None:
+                session = open_session(self._trace_configs, self._middlewares)
+            else:
+                session = derive_session(self._callers_session, self._middlewares)
+            old, self._session, self._loop = self._session, session, loop
+            if old:
+                await old.close()
+        elif self._callers_session and self._callers_session.closed:
             raise ConfigurationError("the session that was passed in is closed")
         return self._session
 
 
-async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request a second time by itself, past the budget and our rules for retries."""
+def _read(exchange: Exchange, response: Response, body: bytes) -> Envelope:
     try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
+        return read_envelope(response, body)
+    except DecodeError:
+        if exchange.phase:
+            exchange.phase.succeeded = False  # another server may have answered
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError(str(error) or type(error).__name__) from error
+
+
+def _transport_error(error: Exception, phase: Phase) -> TransportError:
+    return TransportError(_reason(error, phase), sent=phase.sent)
+
+
+def _reason(error: Exception, phase: Phase) -> str:
+    match error:
+        case aiohttp.ClientProxyConnectionError():
+            return f"no connection to the proxy {error.host}:{error.port}: {error.os_error}"
+        case aiohttp.ClientConnectorError():
+            return f"no connection to {error.host}:{error.port}: {error.os_error}"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refused to connect: {error.status} {error.message}"
+        case TimeoutError():
+            return f"no {'answer' if phase.sent else 'connection'} within {phase.seconds:g} s"
+        case aiohttp.ClientPayloadError():
+            return "the answer was cut short"
+        case aiohttp.ClientResponseError():
+            return f"the answer is not HTTP: {error.message}"
+    return f"the connection broke: {error}"

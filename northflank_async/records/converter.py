@@ -20,9 +20,11 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from northflank_async.errors import DecodeError
 from northflank_async.records.generation import record_factory
+from northflank_async.records.secrets import has_secrets, is_secret, without_secrets
 from northflank_async.records.values import (
     ByteSize,
     Hook,
+    InvalidValue,
     MillisecondTime,
     camel_case,
     expected,
@@ -54,7 +56,7 @@ def structure(raw: Any, record: type[T], place: str = "") -> T:
         place: the path of `raw` in the response, such as `data.backups[3]`; error messages start with it.
 
     Raises:
-        DecodeError: a required field is missing, or a value is not of its documented type.
+        DecodeError: a required field is missing, or a value is not of its documented type; `raw` is the JSON object.
     """
     try:
         result: T = _fast.get_structure_hook(record)(raw, record)
@@ -85,12 +87,14 @@ def _structure_explained(raw: Any, record: type[T], place: str) -> T:
     try:
         return _explaining.structure(raw, record)
     except Exception as error:  # cattrs raises whatever a hook raises
-        path, reason = _first_fault(error)
-    raise DecodeError(reason, place=(place + path).removeprefix("."))
+        path, fault = _first_fault(error)
+    found = DecodeError(_reason(path, fault, record), place=(place + path).removeprefix("."))
+    found.raw = without_secrets(raw, record)
+    raise found
 
 
-def _first_fault(error: BaseException) -> tuple[str, str]:
-    """The path of the first invalid value, and the reason."""
+def _first_fault(error: BaseException) -> tuple[str, BaseException]:
+    """The path of the first invalid value, and its error."""
     path = ""
     while isinstance(error, BaseValidationError):
         error = error.exceptions[0]
@@ -100,7 +104,16 @@ def _first_fault(error: BaseException) -> tuple[str, str]:
                     path += f"[{index}]"
                 case AttributeValidationNote(name=name):
                     path += f".{camel_case(name)}"
-    return path, "missing" if isinstance(error, KeyError) else str(error)
+    return path, error
+
+
+def _reason(path: str, fault: BaseException, record: type[Any]) -> str:
+    match fault:
+        case KeyError():
+            return "missing"
+        case InvalidValue() if is_secret(path) or (not path and has_secrets(record)):
+            return fault.without_value
+    return str(fault)
 
 
 def _optional_factory(cls: Any, converter: Converter) -> Hook:

@@ -1,7 +1,8 @@
 """The Python value of each JSON value in a record. A value that is not of its field's type is an error."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
@@ -14,18 +15,36 @@ ByteSize: TypeAlias = Annotated[int, "bytes, which the API sends as text"]
 MillisecondTime: TypeAlias = Annotated[datetime, "milliseconds since 1970"]
 """A time that the API sends as milliseconds since 1970."""
 
+_KINDS: dict[type, str] = {
+    str: "text", bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object",
+    NoneType: "null",
+}  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SHOWN = 60
 """Characters of an invalid value that an error message shows."""
+_TIME = re.compile(
+    r"([0-9]{4}-?[0-9]{2}-?[0-9]{2})[T ]+([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r"\s*(Z|UTC|GMT|([+\-\u2212])([0-9]{2})(?::?([0-9]{2}))?(?:\s*(?:Z|UTC|GMT))?)?"
+)
+"""Groups: the day, hour, minute, second, fraction, time zone, and its sign, hours and minutes."""
 
 
-def expected(what: str, value: Any) -> ValueError:
+class InvalidValue(ValueError):
+    """A value that is not of its field's type."""
+
+    def __init__(self, what: str, value: Any) -> None:
+        try:
+            shown = repr(value)
+        except RecursionError:
+            shown = "deeply nested JSON"
+        super().__init__(f"expected {what}, got {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '…'}")
+        self.without_value = f"expected {what}, got {_KINDS.get(type(value), type(value).__name__)}"
+        """The message for a value that may be a secret."""
+
+
+def expected(what: str, value: Any) -> InvalidValue:
     """Build the error for an invalid value."""
-    try:
-        shown = repr(value)
-    except RecursionError:
-        shown = "deeply nested JSON"
-    return ValueError(f"expected {what}, got {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '…'}")
+    return InvalidValue(what, value)
 
 
 def camel_case(name: str) -> str:
@@ -75,14 +94,45 @@ def structure_float(value: Any, _: Any) -> float:
 
 
 def structure_datetime(value: Any, _: Any) -> datetime:
-    """Accept a date and time, separated by a T or a space. Without a time zone, it is in UTC."""
-    if isinstance(value, str) and ("T" in value or " " in value):
+    """Accept a date and time in any notation of ISO 8601 that names one moment. Without a time zone, it is in UTC."""
+    if isinstance(value, str):
         try:
-            time = datetime.fromisoformat(value)
-            return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+            return as_utc(_read_time(value))
         except (ValueError, OverflowError):
             pass
     raise expected("an ISO 8601 time", value)
+
+
+def _read_time(text: str) -> datetime:
+    text = text.strip().upper()
+    if "T" not in text and " " not in text:
+        raise ValueError("a date without a time")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return _read_unusual_time(text)
+
+
+def _read_unusual_time(text: str) -> datetime:
+    """Read a time with a leap second or at 24:00, or with another notation of its time zone."""
+    parts = _TIME.fullmatch(text)
+    if not parts:
+        raise ValueError("not a time")
+    day, hour, minute, second, fraction, zone, sign, zone_hour, zone_minute = parts.groups()
+    midnight = datetime.combine(date.fromisoformat(day), time())
+    clock = (int(hour), int(minute), int(second or 0), int((fraction or "")[:6].ljust(6, "0")))
+    if clock > (24, 0, 0, 0) or clock[1] > 59 or clock[2] > 60:
+        raise ValueError("not a time of day")
+    moment = midnight + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2], microseconds=clock[3])
+    if zone is None:
+        return moment
+    offset = timedelta(hours=int(zone_hour or 0), minutes=int(zone_minute or 0))
+    return moment.replace(tzinfo=timezone(-offset if sign in ("-", "\u2212") else offset))
+
+
+def as_utc(time: datetime) -> datetime:
+    """The same moment in UTC. A time without a time zone is in UTC already."""
+    return time.replace(tzinfo=UTC) if time.utcoffset() is None else time.astimezone(UTC)
 
 
 def structure_milliseconds(value: Any, _: Any) -> datetime:
@@ -98,12 +148,13 @@ def structure_milliseconds(value: Any, _: Any) -> datetime:
 def unstructure_datetime(time: datetime) -> str:
     """Write a time as the API does, in UTC and with milliseconds; with microseconds only where it has some."""
     precision = "microseconds" if time.microsecond % 1000 else "milliseconds"
-    return time.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+    return as_utc(time).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
-def unstructure_milliseconds(time: datetime) -> float:
-    """Convert a time to milliseconds since 1970."""
-    return (time - _EPOCH) / timedelta(milliseconds=1)
+def unstructure_milliseconds(time: datetime) -> int | float:
+    """Convert a time to milliseconds since 1970; to a whole number, unless it has microseconds."""
+    whole, rest = divmod(as_utc(time) - _EPOCH, timedelta(milliseconds=1))
+    return whole + rest / timedelta(milliseconds=1) if rest else whole
 
 
 def is_open_enum(cls: Any) -> bool:

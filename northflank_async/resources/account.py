@@ -127,7 +127,7 @@ class AccountResource(Resource):
         https://northflank.com/docs/v1/api/team/backup-destinations/add-backup-destination
         """
         body = destination_body(name=name, prefix=prefix, credentials=credentials, description=description)
-        return await self._send("POST", CustomDestination, "/backup-destinations", json=body)
+        return await self._create("/backup-destinations", CustomDestination, json=body, defaults={"name": name})
 
     async def request(self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
         """Call any endpoint of the API with plain JSON, and with the client's retries and budget.
@@ -139,7 +139,8 @@ class AccountResource(Resource):
             json: the request body.
 
         Returns:
-            The `data` of the response; `None` if it has no body.
+            The `data` of the response; `None` if it has no body. For a method other than GET, it is the whole
+            response if that has no `data`.
 
         Raises:
             NorthflankError: the request is invalid, was rejected or failed, or the response cannot be decoded.

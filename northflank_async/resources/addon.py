@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from northflank_async.errors import DecodeError
 from northflank_async.http.redaction import as_secret
@@ -90,6 +91,8 @@ class AddonResource(Resource):
     ) -> Backup:
         """Start a backup of the addon. The returned backup is scheduled; `backup(…).wait()` waits until it has ended.
 
+        If the response lacks `status` or `created_at`, they are `"unknown"` and the current time.
+
         Args:
             name: 3 to 39 letters and digits, separated by single spaces, `-`, `/` or `:`; defaults to a generated name.
             backup_type: `"snapshot"` (default) or `"dump"`.
@@ -110,7 +113,7 @@ class AddonResource(Resource):
             custom_destination_id=custom_destination_id,
             additional_destinations=additional_destinations,
         )
-        return await self._send("POST", Backup, "/backups", json=body)
+        return await self._create("/backups", Backup, json=body, defaults=_missing_fields())
 
     async def import_backup(
         self,
@@ -150,9 +153,9 @@ class AddonResource(Resource):
             compression_type=compression_type,
             custom_destination_id=custom_destination_id,
         )
-        answer = await self._transport.send("POST", f"{self._path}/import", json=body)
+        answer = await self._send_change("POST", "/import", json=body)
         try:
-            return answer.record(Backup)
+            return answer.change(Backup, _missing_fields()) if answer else None
         except DecodeError:  # the import has started anyway
             return None
 
@@ -221,7 +224,7 @@ class AddonResource(Resource):
             custom_destination_id=custom_destination_id,
             additional_destinations=additional_destinations,
         )
-        return (await self._send("POST", CreatedSchedule, "/backup-schedules", json=body)).id
+        return (await self._create("/backup-schedules", CreatedSchedule, json=body)).id
 
     async def delete_backup_schedule(self, schedule_id: str) -> None:
         """Delete a backup schedule. Its backups are kept.
@@ -234,3 +237,8 @@ class AddonResource(Resource):
         https://northflank.com/docs/v1/api/project/addons/delete-addon-backup-schedule
         """
         await self._send_change("DELETE", f"/backup-schedules/{segment('the schedule id', schedule_id)}")
+
+
+def _missing_fields() -> dict[str, str]:
+    """What stands for the required fields of a backup that has just been started, where the response lacks them."""
+    return {"status": "unknown", "createdAt": datetime.now(UTC).isoformat()}

@@ -12,7 +12,7 @@ from northflank_async.records.restore import StartedRestore
 from northflank_async.resources.arguments import source_query
 from northflank_async.resources.logs import LogFilters, log_query
 from northflank_async.resources.resource import Resource
-from northflank_async.resources.wait import wait_until_final
+from northflank_async.resources.wait import Poll, wait_until_final
 
 
 class BackupResource(Resource):
@@ -75,7 +75,7 @@ class BackupResource(Resource):
         https://northflank.com/docs/v1/api/project/addons/restore-addon-backup
         """
         source = source_query(source_project_id, source_addon_id)
-        return (await self._send("POST", StartedRestore, "/restore", params=source)).restore_id
+        return (await self._create("/restore", StartedRestore, params=source)).restore_id
 
     async def abort(self) -> None:
         """Abort the backup, which must be scheduled or running.
@@ -216,8 +216,12 @@ class BackupResource(Resource):
 
         https://northflank.com/docs/v1/api/project/addons/get-addon-backup
         """
+
+        async def fetch() -> Poll[Backup]:
+            return Poll(await self.get())
+
         return await self._transport.until_closed(
-            wait_until_final(self.get, name=f"the backup {self._id}", budget=self._transport.budget, timeout=timeout)
+            wait_until_final(fetch, name=f"the backup {self._id}", budget=self._transport.budget, timeout=timeout)
         )
 
     async def wait_restore(
@@ -248,11 +252,17 @@ class BackupResource(Resource):
         segment("the restore id", restore_id)
         restores = self.restores(source_project_id=source_project_id, source_addon_id=source_addon_id)
 
-        async def find() -> Restore | None:
-            async for restore in restores:
-                if restore.id == restore_id:
-                    return restore
-            return None
+        async def find() -> Poll[Restore]:
+            requests = 0
+            async for page in restores.pages():
+                requests += 1
+                for restore in page.read():
+                    if isinstance(restore, Restore):
+                        if restore.id == restore_id:
+                            return Poll(restore, requests)
+                    elif isinstance(restore.raw, dict) and restore.raw.get("id") == restore_id:
+                        raise restore
+            return Poll(None, requests)
 
         name = f"the restore {restore_id} of the backup {self._id}"
         return await self._transport.until_closed(

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from northflank_async.errors import NorthflankError
+from northflank_async.http.exchange import Answer
 from northflank_async.http.transport import Transport
 from northflank_async.paging import Paginator
 
@@ -34,26 +36,32 @@ class Resource:
 
     async def _fetch(self, record: type[T], subpath: str = "") -> T:
         """Fetch a record from this path, or from a `subpath` of it."""
-        return await self._send("GET", record, subpath)
-
-    async def _send(
-        self,
-        method: str,
-        record: type[T],
-        subpath: str = "",
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-    ) -> T:
-        """Send a request and convert the data of its response to a record."""
-        answer = await self._transport.send(method, f"{self._path}{subpath}", params, json)
+        answer = await self._transport.send("GET", f"{self._path}{subpath}")
         return answer.record(record)
 
     async def _send_change(
         self, method: str, subpath: str = "", *, params: Mapping[str, Any] | None = None, json: Any = None
-    ) -> None:
-        """Send a change and ignore the response body."""
-        await self._transport.send(method, f"{self._path}{subpath}", params, json)
+    ) -> Answer | None:
+        """Send a change. Returns `None` where it was made, but its answer cannot be read."""
+        try:
+            return await self._transport.send(method, f"{self._path}{subpath}", params, json)
+        except NorthflankError as error:
+            if not error.changed:
+                raise
+        return None
+
+    async def _create(
+        self,
+        subpath: str,
+        record: type[T],
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Send a POST and convert the data of its response to a record. `defaults` replace missing required fields."""
+        answer = await self._transport.send("POST", f"{self._path}{subpath}", params, json)
+        return answer.change(record, defaults or {})
 
     def _paginate(
         self,

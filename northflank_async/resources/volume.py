@@ -50,7 +50,7 @@ class VolumeResource(Resource):
         https://northflank.com/docs/v1/api/project/volumes/backup-volume
         """
         body = volume_backup_body(name=name, description=description)
-        return await self._send("POST", VolumeBackup, "/backups", json=body)
+        return await self._create("/backups", VolumeBackup, json=body)
 
     def backup(self, backup_id: str) -> "VolumeBackupResource":
         """The backup of the volume with this id. Sends no request.

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from northflank_async import ConfigurationError, Northflank, RateLimited
-from northflank_async.http.budget import Budget
+from northflank_async.http.budget import Budget, _WakefulClock
 from northflank_async.simulator import Simulator
-from tests.support.clocks import ManualClock, wait_until
+from tests.support.clocks import AutojumpClock, ManualClock, wait_until
 from tests.support.scripted_server import envelope, serve
 
 
@@ -187,6 +187,114 @@ def test_no_window_is_overspent_whatever_the_order_of_answers_and_losses(
 
     asyncio.run(run())
     assert all(count <= limit for count in spent.values())
+
+
+# Estimates
+
+
+async def cancelled(budget: Budget, requests: int) -> None:
+    """Send so many requests whose answers nobody awaits."""
+    for _ in range(requests):
+        async with budget.admit():
+            pass
+
+
+async def test_cancelled_calls_delay_the_next_one_by_30_seconds(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "northflank_async")
+    budget = Budget(clock=clock)
+    async with budget.admit() as charge:
+        budget.learn(charge, 200, limits(45, 3500, 1000))
+    await cancelled(budget, 45)
+    waiting = asyncio.create_task(cancelled(budget, 1))
+    await wait_until(lambda: clock.timers)
+    assert budget.reset_wait == 30
+    clock.advance(30)
+    await waiting
+    assert budget.total_wait == 30
+    assert budget.reset_wait is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "45 requests got no answer and may have reached the rate limit: waiting 30 s for one request to find out"
+    ]
+
+
+async def test_raise_names_the_seconds_until_a_request_may_find_out(clock: ManualClock) -> None:
+    budget = Budget(clock=clock, on_rate_limit="raise")
+    async with budget.admit() as charge:
+        budget.learn(charge, 200, limits(2, 3500))
+    await cancelled(budget, 2)
+    clock.advance(10)
+    with pytest.raises(RateLimited, match="2 requests got no answer") as caught:
+        await cancelled(budget, 1)
+    assert caught.value.reset_after == 20
+    clock.advance(20)
+    await cancelled(budget, 1)
+
+
+async def test_calls_that_time_out_do_not_stop_the_client_until_the_reset(clock: ManualClock) -> None:
+    is_down = True
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if is_down and len(server.requests) > 1:
+            await asyncio.sleep(10)
+        response = envelope({"id": "p"})
+        response.headers.update(limits(5, 3500, 1000))
+        return response
+
+    async with serve(answer) as server, server.client(clock=clock) as nf:
+        await nf.project("p").get()
+        for _ in range(5):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await nf.project("p").get()
+        is_down = False
+        waiting = asyncio.gather(*(nf.project("p").get() for _ in range(4)))
+        await wait_until(lambda: clock.timers)
+        clock.advance(30)
+        assert len(await waiting) == 4
+
+
+async def test_a_burst_limit_does_not_wait_for_the_reset() -> None:
+    clock = AutojumpClock()
+
+    def answer(request: web.Request) -> web.Response:
+        refused = len(server.requests) in (3, 4)
+        response = envelope({"id": "p"})
+        response.set_status(429 if refused else 200)
+        response.headers.update(limits(500, 3000, 1000))
+        return response
+
+    async with serve(answer) as server, server.client(clock=clock) as nf:
+        for _ in range(5):
+            await nf.project("p").get()
+        assert len(server.requests) == 7
+    assert 3 <= clock.now <= 5
+
+
+async def test_waits_end_when_the_machine_wakes_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop's timers stand still while the machine is suspended."""
+    monkeypatch.setattr("northflank_async.http.budget._LONGEST_NAP", 0.001)
+    now = 0.0
+    clock = _WakefulClock()
+    clock.time = lambda: now
+    fired = asyncio.Event()
+    cancelled = clock.call_at(3000, lambda: pytest.fail("it was cancelled"))
+    clock.call_at(3000, fired.set)
+    await asyncio.sleep(0.005)
+    assert not fired.is_set()
+    cancelled.cancel()
+    now = 3600.0
+    await asyncio.wait_for(fired.wait(), 5)
+
+
+async def test_the_default_clock_works_without_an_event_loop_and_fires_in_time() -> None:
+    clock = _WakefulClock()
+    fired = asyncio.Event()
+    began = clock.time()
+    clock.call_at(began + 0.01, fired.set)
+    await asyncio.wait_for(fired.wait(), 5)
+    assert clock.time() - began >= 0.01
 
 
 # The public surface

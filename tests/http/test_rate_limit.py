@@ -32,7 +32,8 @@ def test_unreliable_headers_are_ignored(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("remaining", "reset", "retry_after", "wait"),
     [("0", "10", "30", 30), ("0", "30", "10", 30), (None, None, "10", 10), ("0", "10", None, 10), ("0", "0", None, 1),
-     ("900", "3000", "2", 2), ("900", "3000", None, 3000)],
+     ("900", "3000", "2", 2), (None, "3000", None, 3000), ("0", "3000", "80000", 3000), (None, None, "80000", 3600),
+     ("900", "30", "80000", 60)],
 )  # fmt: skip
 def test_after_a_429_nothing_remains_until_its_time(
     remaining: str | None, reset: str | None, retry_after: str | None, wait: float
@@ -44,17 +45,33 @@ def test_after_a_429_nothing_remains_until_its_time(
     assert read_rate_limit(429, {}) is None
 
 
+def test_a_429_with_requests_left_is_another_limit_than_the_window_s() -> None:
+    assert read_rate_limit(429, limits(remaining="500", reset="3000")) is None
+
+
 def test_retry_after_is_seconds_or_a_date() -> None:
     in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     long_ago = format_datetime(datetime(2001, 1, 1, tzinfo=UTC), usegmt=True)
     assert read_retry_after(CIMultiDict({"retry-after": "120"})) == 120
     assert 55 < (read_retry_after({"Retry-After": in_a_minute}) or 0) <= 60
     assert read_retry_after({"Retry-After": long_ago}) == 0
+    assert read_retry_after({"Retry-After": "80000"}) == 3600, "not longer than a window"
+    assert read_retry_after({"Retry-After": "80000", "x-ratelimit-reset": "900"}) == 900, "not after its reset"
+    assert read_retry_after({"Retry-After": "20", "x-ratelimit-reset": "5"}) == 20
     assert read_retry_after({}) is None
     assert read_retry_after({"Retry-After": "soon"}) is None
     assert read_retry_after({"Retry-After": "1e12"}) is None
     assert read_retry_after({"Retry-After": "1_0"}) is None
     assert read_retry_after({"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999999"}) is None
+
+
+@pytest.mark.parametrize("minutes", [-90, 90])
+def test_a_retry_after_date_counts_from_the_answer_s_date(minutes: int) -> None:
+    server = datetime.now(UTC) + timedelta(minutes=minutes)  # its clock differs
+    headers = {"Date": format_datetime(server, usegmt=True)}
+    headers["Retry-After"] = format_datetime(server + timedelta(seconds=45), usegmt=True)
+    assert read_retry_after(headers) == 45
+    assert read_retry_after(headers | {"Date": "noon"}) in (0, 3600), "without it, from the local clock"
 
 
 def headers(remaining: int, reset: float = 60, limit: int = 10) -> dict[str, str]:
@@ -245,3 +262,179 @@ def test_pollers_share_half_of_what_remains(line: Line) -> None:
     assert line.limiter.polling_pause(2, 30, 1, line.now) == 2
     assert line.limiter.polling_pause(2, 30, 2, line.now) == 40
     assert line.limiter.polling_pause(2, 30, 20, line.now) == 100
+
+
+# Estimates
+
+
+def test_cancelled_requests_delay_the_next_one_by_30_seconds_and_not_until_the_reset(line: Line) -> None:
+    line.learn(45, reset=3500)
+    for _ in range(45):
+        line.end(line.send())
+    assert line.admit() is None
+    line.now += 29.9
+    assert line.admit() is None
+    line.now += 0.1
+    probe = line.send()
+    assert line.admit() is None, "one request probes"
+    line.answer(probe, 200, headers(44, reset=3470))
+    assert [bool(line.admit()) for _ in range(45)] == [True] * 44 + [False]
+
+
+def test_an_outage_is_probed_every_30_seconds(line: Line) -> None:
+    line.learn(999, reset=3600)
+    for _ in range(999):
+        line.end(line.send())
+    for _ in range(5):
+        assert line.admit() is None
+        line.now += 30
+        line.end(line.send())
+    line.now += 30
+    line.answer(line.send(), 200, headers(998, reset=3400))
+    assert line.remaining() == 998
+
+
+def test_a_request_that_hangs_is_deducted_for_30_seconds(line: Line) -> None:
+    line.learn(2)
+    line.send(), line.send()
+    assert line.admit() is None
+    line.now += 30
+    line.answer(line.send(), 200, headers(1, reset=30))
+    assert line.admit()
+
+
+def test_the_first_request_is_awaited_for_30_seconds(line: Line) -> None:
+    line.send()
+    assert line.admit() is None
+    line.now += 30
+    assert line.admit()
+    assert line.admit() is None
+
+
+def test_an_exhausted_window_is_not_probed(line: Line) -> None:
+    line.learn(1, reset=600)
+    line.learn(0, reset=600)
+    line.now += 599
+    assert line.admit() is None
+
+
+def test_a_reserve_is_not_probed() -> None:
+    line = Line(reserve=5)
+    line.learn(6, reset=600)
+    line.learn(5, reset=600)
+    line.now += 599
+    assert line.admit() is None
+
+
+def test_a_server_that_stops_counting_is_noticed_by_the_probe(line: Line) -> None:
+    line.learn(2, reset=3600)
+    for _ in range(2):
+        cached = line.send()
+        line.answer(cached, 200, {})
+        line.end(cached)
+    assert line.admit() is None
+    line.now += 30
+    probe = line.send()
+    line.answer(probe, 200, {})
+    line.end(probe)
+    assert line.admit(), "long before the reset"
+
+
+@pytest.mark.parametrize("status", [200, 404, 502])
+@pytest.mark.parametrize("metered", [True, False])
+def test_answers_without_numbers_open_the_line_step_by_step(line: Line, status: int, metered: bool) -> None:
+    if metered:
+        line.learn(9)
+        line.now += 60
+    sent, rounds = 0, 0
+    while sent < 60:
+        batch: list[Charge] = []
+        while len(batch) < 60 and (charge := line.admit()):
+            batch.append(charge)
+        for charge in batch:
+            line.answer(charge, status, {})
+            line.end(charge)
+        sent, rounds = sent + len(batch), rounds + 1
+    assert rounds <= 7
+
+
+def test_a_429_ends_the_flood_of_requests_without_numbers(line: Line) -> None:
+    for _ in range(8):
+        charge = line.send()
+        line.answer(charge, 404, {})
+        line.end(charge)
+    line.answer(line.send(), 429, {})
+    line.now += 1.5
+    assert line.admit()
+    assert line.admit() is None
+
+
+# The newest answer
+
+
+def test_a_number_that_rises_wins(line: Line) -> None:
+    line.learn(3, reset=3000)
+    line.learn(900, reset=3000)
+    assert line.remaining() == 900
+
+
+def test_a_number_that_rises_while_others_are_in_flight_wins(line: Line) -> None:
+    line.learn(3, reset=3000)
+    first, second, third = line.send(), line.send(), line.send()
+    line.answer(first, 200, headers(999, reset=3600))
+    assert line.remaining() == 997
+    line.answer(third, 200, headers(997, reset=3600))
+    line.answer(second, 200, headers(998, reset=3600))
+    assert line.remaining() == 997
+
+
+def test_an_answer_to_an_earlier_request_does_not_overrule_a_newer_one(line: Line) -> None:
+    line.learn(5, reset=3)
+    early, late = line.send(), line.send()
+    line.answer(late, 200, headers(998, reset=3600))
+    line.answer(early, 200, headers(1, reset=2))
+    assert line.remaining() >= 997
+
+
+def test_requests_counted_in_another_order_than_sent_are_not_forgotten(line: Line) -> None:
+    line.learn(10)
+    for _ in range(2):  # the server counts the second one first, and its answer comes last, or first
+        remaining = line.remaining()
+        first, second = line.send(), line.send()
+        line.answer(first, 200, headers(remaining - 2))
+        line.answer(second, 200, headers(remaining - 1))
+        assert line.remaining() == remaining - 2
+        first, second = line.send(), line.send()
+        line.answer(second, 200, headers(remaining - 3))
+        line.answer(first, 200, headers(remaining - 4))
+        assert line.remaining() == remaining - 4
+
+
+def test_answers_in_flight_do_not_lift_a_429(line: Line) -> None:
+    line.learn(500)
+    refused, fine, refused_too = line.send(), line.send(), line.send()
+    line.answer(refused, 429, {**headers(499), "Retry-After": "20"})
+    line.answer(fine, 200, headers(498))
+    line.answer(refused_too, 429, {**headers(497), "Retry-After": "25"})
+    line.now += 24.9
+    assert line.admit() is None
+    line.now += 0.1
+    assert line.admit()
+
+
+def test_a_burst_of_429s_backs_off_once_and_for_60_seconds_at_most(line: Line) -> None:
+    line.learn(500, reset=3000)
+    for _ in range(9):
+        line.now += 60
+        for charge in [line.send()]:
+            line.answer(charge, 429, headers(500, reset=3000))
+    rate_limit = line.limiter.rate_limit(line.now)
+    assert rate_limit
+    assert 0 < rate_limit.reset_after <= 60
+    line.now += 60
+    line.answer(line.send(), 200, headers(500, reset=2000))
+    burst = [line.send() for _ in range(10)]
+    for charge in burst:
+        line.answer(charge, 429, headers(490, reset=2000))
+    line.now += 1.5
+    assert line.admit()

@@ -1,13 +1,17 @@
 """Redaction: no error, repr, log line or traceback shows a secret."""
 
 import asyncio
+import base64
+import html
 import io
+import json
 import logging
 import pickle
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import aiohttp
 import pytest
@@ -15,8 +19,9 @@ from aiohttp import web
 from rich.console import Console
 from rich.traceback import Traceback
 
-from northflank_async import ApiError, DestinationCredentials, Northflank, NorthflankError
+from northflank_async import ApiError, DecodeError, DestinationCredentials, Northflank, NorthflankError
 from northflank_async.http.redaction import Redactor, Secret
+from northflank_async.records.secrets import without_secrets
 from tests.support.scripted_server import (
     TOKEN,
     drop_connection,
@@ -248,3 +253,113 @@ def test_only_long_secrets_are_redacted() -> None:
     assert redactor.redact({"a long-enough key": ["short", "long-enough", 7]}) == {"a *** key": ["short", "***", 7]}
     assert redactor.found_in("it is long-enough")
     assert not redactor.found_in("it is short")
+
+
+ECHOED = "p/a:s+s w&o=r%d\"\\'é-7"
+FORMS: dict[str, Callable[[str], str]] = {
+    "exactly": str,
+    "percent-encoded": lambda secret: quote(secret, safe=""),
+    "percent-encoded but for slashes": quote,
+    "percent-encoded in lower case": lambda secret: quote(secret, safe="").lower(),
+    "percent-encoded twice": lambda secret: quote(quote(secret, safe=""), safe=""),
+    "plus-encoded": quote_plus,
+    "as JSON": lambda secret: json.dumps(secret)[1:-1],
+    "as JSON in UTF-8": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+    "as JSON of JSON": lambda secret: json.dumps(json.dumps(secret)[1:-1])[1:-1],
+    "as JSON with escaped slashes": lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
+    "as HTML": html.escape,
+    "as a repr": lambda secret: repr(secret)[1:-1],
+    "in base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "in base64 after a user": lambda secret: base64.b64encode(f"user:{secret}".encode()).decode(),
+    "in base64 in front of something": lambda secret: base64.b64encode(f"ab{secret}@host".encode()).decode(),
+    "in base64 for URLs": lambda secret: base64.urlsafe_b64encode(f"a{secret}".encode()).decode().rstrip("="),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", [ECHOED, TOKEN, "mongodb://user:p%40ss%2Fword@host/db", "a\nb\tcdefgh"])
+def test_each_form_of_a_secret_is_redacted(form: str, secret: str) -> None:
+    echoed = FORMS[form](secret)
+    redactor = Redactor([Secret(secret)])
+    assert redactor.found_in(f"before {echoed} after")
+    shown = redactor.redact({"x": [f"before {echoed} after"]})["x"][0]
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
+    if "base64" in form:
+        middle = len(echoed) // 2
+        assert echoed[middle - 2 : middle + 2] not in shown
+    else:
+        assert shown == "before *** after"
+
+
+@pytest.mark.parametrize(
+    "echoed",
+    ["mongodb://user:p@ss/word@host/db", "the password p@ss/word", "the password p%40ss%2fword", "p@ss\\/word"],
+)
+def test_a_decoded_echo_and_the_password_of_a_url_are_redacted(echoed: str) -> None:
+    redactor = Redactor([Secret("mongodb://user:p%40ss%2Fword@host/db")])
+    assert "word" not in redactor.redact(echoed).replace("password", "")
+
+
+def test_a_message_without_a_secret_is_unchanged() -> None:
+    redactor = Redactor([Secret(TOKEN), Secret(ECHOED), Secret("https://storage.test/a?X-Signature=0123456789")])
+    text = "There is no backup b1 in example-addon of default-project at https://storage.test/"
+    assert redactor.redact(text) == text
+
+
+@pytest.mark.parametrize("name", ["accessKey", "secretKey", "downloadLink", "connectionString", "token", "apiToken",
+                                  "password", "credentials", "X-Amz-Signature", "secret_key"])  # fmt: skip
+@pytest.mark.parametrize("value", ["hunter22", 7, ["hunter22"], {"value": "hunter22"}, {"a": [{"b": "hunter22"}]}])
+def test_the_value_of_a_secret_field_is_redacted_whatever_its_shape(name: str, value: Any) -> None:
+    assert without_secrets({"x": [{name: value, "y": 1}]}) == {"x": [{name: "***", "y": 1}]}
+    error = ApiError("m", details=[{name: value}])
+    Redactor([]).clean_texts(error)
+    assert error.details == [{name: "***"}]
+
+
+SHAPES: list[Callable[[str], Any]] = [
+    lambda secret: secret,
+    lambda secret: [secret],
+    lambda secret: {"url": secret},
+    lambda secret: {"a": [[secret]]},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("place", ["data", "downloadLink"])
+async def test_no_error_shows_a_link_of_unexpected_shape(shape: Callable[[str], Any], place: str) -> None:
+    link = "https://storage.test/x?X-Signature=0123456789"
+    data = shape(link) if place == "data" else {place: [shape(link)]}
+    async with answering(lambda _: envelope(data)) as url, Northflank(TOKEN, base_url=url) as nf:
+        with pytest.raises(DecodeError) as caught:
+            await nf.project("p").addon("a").backup("b").download_link()
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert "0123456789" not in everything_a_report_shows(caught.value)
+    assert "storage.test" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("place", ["credentials", "accessKey", "secretKey"])
+async def test_no_error_shows_a_key_of_unexpected_shape(shape: Callable[[str], Any], place: str) -> None:
+    key = "AKIAIOSFODNN7"
+    data: Any = {place: [shape(key)]}
+    data = {"name": "n", **(data if place == "credentials" else {"credentials": data})}
+    listing = {"backupDestinations": [data]}
+    async with (
+        answering(lambda request: envelope(listing if "per_page" in request.query else data)) as url,
+        Northflank(TOKEN, base_url=url) as nf,
+    ):
+        reads: list[Callable[[], Any]] = [nf.backup_destination("d").get, nf.backup_destinations().all]
+        for read in reads:
+            with pytest.raises(DecodeError, match=r"expected |missing") as caught:
+                await read()
+            caught.value.__traceback__ = caught.tb.tb_next
+            assert key not in everything_a_report_shows(caught.value)
+
+
+async def test_the_data_of_an_error_about_a_change_hides_its_secrets() -> None:
+    data = ["AKIAIOSFODNN7", {"credentials": {"secretKey": "hunter22"}}, CREDENTIALS.secret_key]
+    async with answering(lambda _: envelope(data)) as url, Northflank(TOKEN, base_url=url) as nf:
+        with pytest.raises(DecodeError) as caught:
+            await nf.create_backup_destination(name="abc", prefix="p/", credentials=CREDENTIALS)
+    assert caught.value.data == ["AKIAIOSFODNN7", {"credentials": "***"}, "***"]

@@ -7,7 +7,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from northflank_async import ApiError, DecodeError, NorthflankError, RateLimited, errors
-from northflank_async.http.response import Response, read_envelope, read_pagination, retry_delay
+from northflank_async.http import retry
+from northflank_async.http.response import Response, read_envelope, read_pagination
+from northflank_async.http.retry import retry_delay
 
 
 def response(status: int, **headers: str) -> Response:
@@ -73,11 +75,20 @@ def test_a_success_without_data_is_a_decode_error(body: bytes) -> None:
         ({"hasNextPage": True, "cursor": "c", "count": 2.0}, (True, "c", 2)),
         ({"hasNextPage": False, "count": None, "cursor": None}, (False, None, 2)),
         ({"hasNextPage": True, "cursor": ""}, (True, None, 2)),
+        ({"hasNextPage": "true", "cursor": 7}, (True, "7", 2)),
+        ({"hasNextPage": "False", "cursor": []}, (False, None, 2)),
+        ({"hasNextPage": 1, "count": "0"}, (True, None, 0)),
+        ({"hasNextPage": 0, "count": "12.0"}, (False, None, 12)),
+        ({"hasNextPage": False, "count": 1.5}, (False, None, 2)),
+        ({"hasNextPage": False, "count": "many"}, (False, None, 2)),
+        ({"hasNextPage": False, "count": [True]}, (False, None, 2)),
+        ({"hasNextPage": False, "count": float("inf")}, (False, None, 2)),
+        ({"hasNextPage": False, "count": True}, (False, None, 2)),
         ({"cursor": "c"}, (True, "c", 2)),
         ({}, (False, None, 2)),
     ],
 )
-def test_pagination_fields_may_be_missing(raw: Any, expected: Any) -> None:
+def test_pagination_fields_may_be_missing_or_odd(raw: Any, expected: Any) -> None:
     pagination = read_pagination(raw, 2)
     assert (pagination.has_next_page, pagination.cursor, pagination.count) == expected
     assert isinstance(pagination.count, int)
@@ -87,10 +98,11 @@ def test_pagination_fields_may_be_missing(raw: Any, expected: Any) -> None:
     ("raw", "place"),
     [
         ([], "pagination"),
-        ({"hasNextPage": "true"}, "pagination.hasNextPage"),
-        ({"hasNextPage": True, "cursor": 7}, "pagination.cursor"),
+        ({"hasNextPage": "maybe"}, "pagination.hasNextPage"),
+        ({"hasNextPage": []}, "pagination.hasNextPage"),
+        ({"hasNextPage": True, "cursor": [7]}, "pagination.cursor"),
+        ({"hasNextPage": True, "cursor": True}, "pagination.cursor"),
         ({"hasNextPage": True, "cursor": "\ud800"}, "pagination.cursor"),
-        ({"hasNextPage": False, "count": 1.5}, "pagination.count"),
     ],
 )
 def test_a_pagination_error_names_its_place(raw: Any, place: str) -> None:
@@ -105,13 +117,13 @@ def failed(status: int, **headers: str) -> NorthflankError:
     return caught.value
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520, 524, 530])
 def test_a_get_is_retried_after_a_server_error(status: int) -> None:
     assert retry_delay(failed(status), "GET") is True
     assert retry_delay(failed(status, Retry_After="3"), "GET") == 3
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 408, 409, 418, 422, 501, 505])
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 418, 422, 501, 505, 519, 531])
 def test_other_statuses_are_not_retried(status: int) -> None:
     assert retry_delay(failed(status), "GET") is False
 
@@ -119,10 +131,20 @@ def test_other_statuses_are_not_retried(status: int) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_a_change_is_retried_only_if_the_server_cannot_have_acted(method: str) -> None:
     assert retry_delay(errors.TransportError("no connection", sent=False), method) is True
-    assert retry_delay(failed(503), method) is True
+    assert retry_delay(failed(503, Retry_After="3"), method) == 3
+    assert retry_delay(failed(503, Retry_After="0"), method) is True
+    for hint in ("soon", "-1", ""):
+        assert retry_delay(failed(503, Retry_After=hint), method) is False
+    assert retry_delay(failed(503), method) is False
     assert retry_delay(failed(429), method) == 0.0
     assert retry_delay(errors.TransportError("cut short"), method) is False
-    assert [retry_delay(failed(status), method) for status in (500, 502, 504)] == [False] * 3
+    for status in (408, 500, 502, 504, 520, 524):
+        assert retry_delay(failed(status), method) is False
+        assert retry_delay(failed(status, Retry_After="3"), method) is False
+
+
+def test_the_retry_after_of_a_failed_server_is_bounded() -> None:
+    assert retry_delay(failed(503, Retry_After="80000"), "GET") == retry.LONGEST_HINT
 
 
 def test_after_a_429_the_budget_waits_not_the_retry() -> None:

@@ -138,7 +138,7 @@ EXAMPLES: dict[str, tuple[type[Any], Any]] = {
 def as_documented(raw: dict[str, Any]) -> dict[str, Any]:
     """The example in its schema's notation: times with a T, and numbers as numbers."""
     times = {name: raw[name].replace(" ", "T") for name in raw.keys() & {"createdAt", "updatedAt"}}
-    numbers = {name: float(raw[name]) for name in raw.keys() & {"expiredBy"}}
+    numbers = {name: int(float(raw[name])) for name in raw.keys() & {"expiredBy"}}
     return {**raw, **times, **numbers}
 
 

@@ -24,6 +24,7 @@ from northflank_async.records import (
     structure,
     unstructure,
 )
+from northflank_async.records.download import DownloadLink
 
 TESTS = Path(__file__).parent.parent
 RECORDS = {
@@ -180,6 +181,108 @@ def test_times_have_the_notation_of_the_api() -> None:
     assert unstructure(structure(BACKUP, Backup))["createdAt"] == "2021-01-20T11:19:53.175Z"
     assert structure({**BACKUP, "createdAt": "2021-01-20T12:19:53.175+01:00"}, Backup) == structure(BACKUP, Backup)
     assert structure({**BACKUP, "createdAt": "2021-01-20T11:19:53.175"}, Backup) == structure(BACKUP, Backup)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31T23:59:60.25Z", datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)),
+        ("2017-01-01T00:59:60+01:00", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T24:00:00Z", datetime(2026, 1, 2, tzinfo=UTC)),
+        ("2026-12-31T24:00:00.000+01:00", datetime(2026, 12, 31, 23, tzinfo=UTC)),
+        ("2026-01-01t12:00:00.5z", datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)),
+        ("2026-01-01T12:00:00z", datetime(2026, 1, 1, 12, tzinfo=UTC)),
+        ("2026-01-01T12:00:00.123456789Z", datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)),
+        ("2026-01-01T12:00:00,1234567z", datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)),
+        ("2026-01-01T12:00:00.9Z", datetime(2026, 1, 1, 12, 0, 0, 900_000, tzinfo=UTC)),
+        ("2026-01-01T12:00Z", datetime(2026, 1, 1, 12, tzinfo=UTC)),
+        ("2026-01-01T12:00:00+0530", datetime(2026, 1, 1, 6, 30, tzinfo=UTC)),
+        ("2026-01-01T12:00:00-02", datetime(2026, 1, 1, 14, tzinfo=UTC)),
+        ("2026-01-01T12:00:00\u221202:00", datetime(2026, 1, 1, 14, tzinfo=UTC)),
+        ("2026-01-01T12:00:00-00:00", datetime(2026, 1, 1, 12, tzinfo=UTC)),
+        ("2026-01-01 12:00:00 UTC", datetime(2026, 1, 1, 12, tzinfo=UTC)),
+        ("2026-01-01 12:00:00.5 +0000 UTC", datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)),
+        (" 20260101T120000Z ", datetime(2026, 1, 1, 12, tzinfo=UTC)),
+        ("2026-01-01T24:00:00", datetime(2026, 1, 2, tzinfo=UTC)),
+    ],
+)
+def test_an_unusual_time_is_read_if_it_names_one_moment(text: str, time: datetime) -> None:
+    backup = structure({**BACKUP, "createdAt": text}, Backup)
+    assert (backup.created_at, backup.created_at.tzinfo) == (time, UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-01-01T24:00:01Z", "2026-01-01T12:00:61Z", "2026-01-01T12:60:00Z", "2026-01-01T25:00:00Z",
+     "2026-02-30T12:00:00Z", "9999-12-31T24:00:00Z", "2026-01-01T12:00:00+25:00", "2026-01-01T12:00:00 CET",
+     "01/02/2026 10:00", "2026-01-01T", "T12:00:00Z", "2026-01-01T12:00:00Zz", "１２２６-01-01T12:00:60Z", ""],
+)  # fmt: skip
+def test_an_ambiguous_time_is_an_error(text: str) -> None:
+    with pytest.raises(DecodeError, match="createdAt: expected an ISO 8601 time"):
+        structure({**BACKUP, "createdAt": text}, Backup)
+
+
+def test_a_time_without_a_time_zone_is_in_utc_in_both_directions() -> None:
+    """Whatever the local time zone."""
+    naive = datetime(2026, 1, 1, 12)
+    backup = Backup(id="b", status="completed", created_at=naive)
+    assert unstructure(backup)["createdAt"] == "2026-01-01T12:00:00.000Z"
+    assert structure(unstructure(backup), Backup).created_at == naive.replace(tzinfo=UTC)
+    copy = records.DestinationBackup(id="b", status="completed", created_at=naive, expired_by=naive)
+    assert unstructure(copy)["expiredBy"] == 1767268800000
+
+
+@pytest.mark.parametrize("number", [1729232400001, 253402300799999, -62135596800000])
+def test_milliseconds_stay_a_whole_number(number: int) -> None:
+    for sent in (number, float(number), str(number)):
+        record = structure({**BACKUP, "expiredBy": sent}, records.DestinationBackup)
+        result = unstructure(record)["expiredBy"]
+        assert (result, type(result)) == (number, int)
+    half = structure({**BACKUP, "expiredBy": 1729232400000.5}, records.DestinationBackup)
+    assert unstructure(half)["expiredBy"] == 1729232400000.5
+
+
+@given(st.integers())
+def test_a_number_of_any_size_stays_whole(number: int) -> None:
+    raw = {"id": "x", "spec": {"config": {"deployment": {"replicas": number, "storageSize": number}}}}
+    assert repr(unstructure(structure(raw, Addon))) == repr(raw)
+    line = {"ts": "2023-03-21T15:01:17.310Z", "log": {"number": number}}
+    assert repr(unstructure(structure(line, records.LogLine))["log"]) == repr(line["log"])
+
+
+SECRET = "https://storage.example.com/x?Signature=abcdef"
+
+
+@pytest.mark.parametrize(
+    ("record", "raw"),
+    [
+        (DownloadLink, SECRET),
+        (DownloadLink, [SECRET]),
+        (DownloadLink, {"downloadLink": {"url": SECRET}}),
+        (DownloadLink, {"downloadLink": [SECRET]}),
+        (DownloadLink, {"download_link": SECRET}),
+        (records.DestinationCredentials, {"accessKey": [SECRET]}),
+        (records.DestinationCredentials, SECRET),
+        (records.CustomDestination, {"name": "d", "credentials": SECRET}),
+        (records.CustomDestination, {"name": "d", "credentials": [SECRET]}),
+        (records.CustomDestination, {"name": "d", "credentials": {"secretKey": {"value": SECRET}}}),
+        (records.CustomDestination, {"name": 7, "credentials": {"secretKey": SECRET}}),
+        (records.CustomDestination, {"name": 7, "token": SECRET, "nested": [{"password": SECRET}]}),
+    ],
+)
+def test_an_error_never_shows_a_secret_whatever_its_shape(record: type[Any], raw: Any) -> None:
+    with pytest.raises(DecodeError) as caught:
+        structure(raw, record, "data")
+    assert "Signature" not in f"{caught.value} {caught.value.raw}"
+    assert caught.value.raw
+
+
+def test_an_error_has_the_json_that_is_not_a_record() -> None:
+    raw = {**BACKUP, "createdAt": "soon", "config": {"size": "1"}}
+    with pytest.raises(DecodeError) as caught:
+        structure(raw, Backup)
+    assert caught.value.raw == raw
 
 
 @pytest.mark.parametrize("name", [name for name in records.__all__ if attrs.has(getattr(records, name))])

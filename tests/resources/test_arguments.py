@@ -373,7 +373,7 @@ async def test_an_import_returns_the_backup_if_the_response_contains_it() -> Non
     async with serve(lambda _: envelope(next(answers))) as server, server.client() as nf:
         addon = nf.project("p").addon("a")
         backups = [await addon.import_backup(url="https://x/y.gz") for _ in range(3)]
-    assert [imported and imported.id for imported in backups] == ["b1", None, None]
+    assert [imported and imported.id for imported in backups] == ["b1", None, "x"]
 
 
 PATTERN = re.compile(r"^[a-zA-Z0-9]+((-|\s|\/|:)[a-zA-Z0-9]+)*\Z")

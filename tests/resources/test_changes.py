@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,26 @@ from northflank_async import (
     ApiError,
     BadRequest,
     Conflict,
+    DecodeError,
     Northflank,
+    NorthflankError,
     NotFound,
     RunFailed,
-    ServerError,
     TransportError,
 )
 from northflank_async.simulator import Downloads, Faults, Simulator
 from tests.support.clocks import AutojumpClock, FastClock
 from tests.support.destinations import KEYS, OFFSITE
-from tests.support.scripted_server import backup, drop_connection, envelope, serve
+from tests.support.scripted_server import (
+    TOKEN,
+    Responder,
+    backup,
+    drop_connection,
+    envelope,
+    http_response,
+    serve,
+    serve_bytes,
+)
 
 
 @define
@@ -261,20 +272,104 @@ each_change = pytest.mark.parametrize("change", CHANGES)
 RESPONSE = {**backup(1), "restoreId": "r", "name": "n"}
 
 
+def refuse(status: int, _: web.Request) -> web.Response:
+    return web.Response(status=status)
+
+
 @each_change
 async def test_a_change_that_may_have_happened_is_not_retried(change: str) -> None:
-    for answer, error in ((drop_connection, TransportError), (lambda _: web.Response(status=502), ServerError)):
+    refusals = [partial(refuse, status) for status in (408, 500, 502, 503, 504, 524)]
+    outcomes: list[tuple[Responder, type[NorthflankError]]] = [
+        (drop_connection, TransportError),
+        *((refusal, ApiError) for refusal in refusals),
+    ]
+    for answer, error in outcomes:
         async with serve(answer) as server, server.client() as nf:
-            with pytest.raises(error):
+            with pytest.raises(error, match=r"\(the change may have been made\)") as caught:
                 await CHANGES[change](nf)
+            assert caught.value.changed is None
             assert len(server.requests) == 1
 
 
 @each_change
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_change_that_cannot_have_happened_is_retried(change: str, status: int) -> None:
-    answers = iter([web.Response(status=status), envelope(RESPONSE)])
+    answers = iter([web.Response(status=status, headers={"Retry-After": "1"}), envelope(RESPONSE)])
     async with serve(lambda _: next(answers)) as server, server.client(clock=FastClock()) as nf:
         await CHANGES[change](nf)
         first, second = server.requests
         assert (first.method, first.path_qs, await first.read()) == (second.method, second.path_qs, await second.read())
+
+
+VOID = ["delete_backup_schedule", "abort", "abort_restore", "retain", "delete", "volume.backup.delete",
+        "backup_destination.update", "backup_destination.delete"]  # fmt: skip
+ODD_ANSWERS = {
+    "nothing": http_response(b""),
+    "204": http_response(b"", "204 No Content"),
+    "an empty object": http_response({}),
+    "text": http_response("OK", "200 OK", "Content-Type: text/plain"),
+    "a list": http_response([]),
+    "null": http_response("null"),
+    "a number": http_response("7", "202 Accepted"),
+    "half of it": http_response({"data": {}}).replace(b"Content-Length: ", b"Content-Length: 9"),
+    "not gzip": http_response("OK", "200 OK", "Content-Encoding: gzip"),
+}
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS)
+@pytest.mark.parametrize("change", VOID)
+async def test_a_change_that_was_made_does_not_fail_because_of_its_answer(change: str, answer: str) -> None:
+    async with serve_bytes(ODD_ANSWERS[answer]) as url, Northflank(TOKEN, base_url=url) as nf:
+        await CHANGES[change](nf)
+
+
+@pytest.mark.parametrize("body", ["<html>Please wait</html>", {"error": {"status": 500, "message": "Out of order"}}])
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_success_that_another_server_may_have_sent_is_an_error(change: str, body: Any) -> None:
+    async with serve_bytes(http_response(body)) as url, Northflank(TOKEN, base_url=url) as nf:
+        with pytest.raises(DecodeError) as caught:
+            await CHANGES[change](nf)
+        assert caught.value.changed is None
+
+
+CREATED: dict[str, Callable[[Any], str]] = {
+    "create_backup": lambda made: made.id,
+    "import_backup": lambda made: made.id,
+    "create_backup_schedule": lambda made: made,
+    "restore": lambda made: made,
+    "volume.create_backup": lambda made: made.id,
+    "create_backup_destination": lambda made: made.id,
+}
+
+
+@pytest.mark.parametrize("wrap", [lambda data: {"data": data}, lambda data: data], ids=["in data", "bare"])
+@pytest.mark.parametrize("change", CREATED)
+async def test_the_id_of_what_was_created_is_never_lost(change: str, wrap: Callable[[Any], Any]) -> None:
+    data = {"id": "new", "restoreId": "new", "createdAt": "soon", "config": 7, "status": None, "name": [], "type": {}}
+    for left_out in ((), ("createdAt",), ("createdAt", "status", "name", "config")):
+        sent = {name: value for name, value in data.items() if name not in left_out}
+        async with serve_bytes(http_response(wrap(sent))) as url, Northflank(TOKEN, base_url=url) as nf:
+            assert CREATED[change](await CHANGES[change](nf)) == "new"
+
+
+async def test_the_fields_of_a_started_backup_that_can_be_read_are_kept() -> None:
+    data = {"id": "b", "status": "running", "name": "n", "config": {"size": "many"}}
+    async with serve_bytes(http_response({"data": data})) as url, Northflank(TOKEN, base_url=url) as nf:
+        made = await nf.project("p").addon("a").create_backup()
+    assert (made.id, made.status, made.name, made.config) == ("b", "running", "n", None)
+    assert abs(made.created_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+UNREADABLE = [None, "OK", ["b"], {}, {"id": 7, "restoreId": 7, "hint": "look in the list"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "data"),
+    [(change, data) for change in CREATED for data in UNREADABLE
+     if change != "import_backup" and (change != "create_backup_destination" or not isinstance(data, dict))],
+)  # fmt: skip
+async def test_an_error_about_what_was_created_has_the_data_that_came(change: str, data: Any) -> None:
+    async with serve_bytes(http_response({"data": data})) as url, Northflank(TOKEN, base_url=url) as nf:
+        with pytest.raises(DecodeError, match=r"\(the change was made\)$") as caught:
+            await CHANGES[change](nf)
+    assert (caught.value.changed, caught.value.data) == (True, data)

@@ -12,6 +12,7 @@ from aiohttp import web
 from northflank_async import (
     Backup,
     BackupResource,
+    DecodeError,
     Northflank,
     NotFound,
     Restore,
@@ -118,8 +119,8 @@ async def test_a_restore_is_found_on_any_page() -> None:
         assert (restore.id, restore.status) == ("r2", "completed")
 
 
-async def test_a_restore_may_be_missing_from_two_listings() -> None:
-    listings = iter([[], [], [run("completed", "r")], [], [], []])
+async def test_a_restore_may_be_missing_from_the_listings_of_the_first_30_seconds() -> None:
+    listings = iter([[], [], [run("completed", "r")], *[[]] * 7])
     async with (
         serve(lambda _: envelope({"restores": next(listings)})) as server,
         server.client(clock=AutojumpClock()) as nf,
@@ -127,18 +128,94 @@ async def test_a_restore_may_be_missing_from_two_listings() -> None:
         assert (await backup_b(nf).wait_restore("r")).status == "completed"
         with pytest.raises(NotFound, match="the restore r of the backup b is not listed"):
             await backup_b(nf).wait_restore("r")
-        assert len(server.requests) == 6
+        assert len(server.requests) == 3 + 7
+
+
+async def test_a_backup_may_be_missing_for_the_first_30_seconds() -> None:
+    answers = iter([404] * 5 + [200] + [404] * 9)
+
+    def answer(request: web.Request) -> web.Response:
+        return envelope(run("completed")) if next(answers) == 200 else web.Response(status=404)
+
+    clock = AutojumpClock()
+    async with serve(answer) as server, server.client(clock=clock) as nf:
+        assert (await backup_b(nf).wait()).status == "completed"
+        assert 10 < clock.now < 30
+        began = clock.now
+        with pytest.raises(NotFound):
+            await backup_b(nf).wait()
+        assert 30 <= clock.now - began < 60
+        assert len(server.requests) == 6 + 7
+
+
+async def test_a_backup_that_is_deleted_later_is_not_found_at_once() -> None:
+    answers = iter([200] * 7 + [404])
+
+    def answer(request: web.Request) -> web.Response:
+        return envelope(run("in-progress")) if next(answers) == 200 else web.Response(status=404)
+
+    async with serve(answer) as server, server.client(clock=AutojumpClock()) as nf:
+        with pytest.raises(NotFound):
+            await backup_b(nf).wait()
+        assert len(server.requests) == 8
+
+
+async def test_a_timeout_says_that_the_run_is_not_found() -> None:
+    async with (
+        serve(lambda _: web.Response(status=404)) as server,
+        server.client(clock=AutojumpClock(deadlines=1)) as nf,
+    ):
+        with pytest.raises(TimeoutError, match=r"^the backup b is still not found after 20 s$"):
+            await backup_b(nf).wait(timeout=20)
+
+
+@pytest.mark.parametrize("completed_at", ["completedAt", None])
+async def test_an_unknown_status_is_final_if_the_run_has_ended(completed_at: str | None) -> None:
+    unknown = run("partially-failed") | ({completed_at: STARTED} if completed_at else {})
+    answers = iter([unknown, unknown, run("completed")])
+
+    def answer(request: web.Request) -> web.Response:
+        found = next(answers)
+        return envelope({"restores": [found]} if request.path.endswith("restores") else found)
+
+    async with serve(answer) as server, server.client(clock=AutojumpClock()) as nf:
+        if completed_at:
+            message = "the backup b ended with the status partially-failed"
+            with pytest.raises(RunFailed, match=f"^{message}$") as caught:
+                await backup_b(nf).wait()
+            assert caught.value.record.status == "partially-failed"
+            with pytest.raises(RunFailed, match=r"^the restore b of the backup b ended with"):
+                await backup_b(nf).wait_restore("b")
+        else:
+            assert (await backup_b(nf).wait()).status == "completed"
+            assert len(server.requests) == 3
+
+
+async def test_a_known_status_that_is_not_final_is_polled_even_with_a_time_of_completion() -> None:
+    answers = iter([run("in-progress") | {"completedAt": STARTED}, run("completed")])
+    async with serve(lambda _: envelope(next(answers))) as server, server.client(clock=AutojumpClock()) as nf:
+        await backup_b(nf).wait()
+        assert len(server.requests) == 2
+
+
+async def test_a_wait_for_a_restore_ignores_others_that_cannot_be_read() -> None:
+    answers = iter([[{"id": "odd"}, 7, run("completed", "r")], [run("completed", "odd"), {"id": "r", "status": 7}]])
+    async with serve(lambda _: envelope({"restores": next(answers)})) as server, server.client() as nf:
+        assert (await backup_b(nf).wait_restore("r")).status == "completed"
+        with pytest.raises(DecodeError, match=r"data\.restores\[1\]") as caught:
+            await backup_b(nf).wait_restore("r")
+        assert caught.value.raw == {"id": "r", "status": 7}
 
 
 async def test_a_restore_that_disappears_is_not_found() -> None:
-    listings = iter([[run("in-progress", "r")], [], [], []])
+    listings = iter([*[[run("in-progress", "r")]] * 7, [], [], []])
     async with (
         serve(lambda _: envelope({"restores": next(listings)})) as server,
         server.client(clock=AutojumpClock()) as nf,
     ):
         with pytest.raises(NotFound, match="the restore r of the backup b is not listed"):
             await backup_b(nf).wait_restore("r")
-        assert len(server.requests) == 4
+        assert len(server.requests) == 7 + 3
 
 
 def window(remaining: Callable[[int], int], reset: Callable[[int], float]) -> Callable[[int], dict[str, str]]:
@@ -181,6 +258,26 @@ async def test_concurrent_waits_share_the_remaining_requests() -> None:
         await run_waits(server, clock, waits)
         assert len(server.requests) == 2 * waits
     assert min(clock.pauses) > 300
+
+
+async def test_a_wait_for_a_restore_on_page_10_uses_at_most_half_of_the_remaining_requests() -> None:
+    clock = AutojumpClock()
+    polls = 0
+
+    def answer(request: web.Request) -> web.Response:
+        nonlocal polls
+        page = int(request.query.get("cursor", "1"))
+        polls += page == 10
+        found = run("completed" if clock.now >= 3600 else "in-progress", f"r{page}")
+        response = envelope({"restores": [found]}, hasNextPage=page < 10, cursor=str(page + 1), count=1)
+        left = 100 - len(server.requests) if clock.now < 3600 else 1000
+        response.headers.update(window(lambda _: left, lambda _: 3600 - clock.now % 3600)(0))
+        return response
+
+    async with serve(answer) as server, server.client(clock=clock) as nf:
+        await backup_b(nf).wait_restore("r10")
+        assert len(server.requests) == 10 * polls
+        assert 3 <= polls - 1 <= 5
 
 
 async def test_a_finished_wait_returns_its_share_of_the_requests() -> None:

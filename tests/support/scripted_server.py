@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,8 +30,8 @@ class ScriptedServer:
 
 
 @asynccontextmanager
-async def serve(respond: Responder) -> AsyncIterator[ScriptedServer]:
-    """Serve the response that `respond` returns for each request."""
+async def serve(respond: Responder, tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedServer]:
+    """Serve the response that `respond` returns for each request; over https with a TLS context."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         await request.read()
@@ -41,9 +42,12 @@ async def serve(respond: Responder) -> AsyncIterator[ScriptedServer]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handle)
     test_server = TestServer(application, shutdown_timeout=0.01)
-    async with test_server:
-        server = ScriptedServer(f"http://127.0.0.1:{test_server.port}")
+    await test_server.start_server(ssl=tls)
+    try:
+        server = ScriptedServer(f"{'https' if tls else 'http'}://127.0.0.1:{test_server.port}")
         yield server
+    finally:
+        await test_server.close()
 
 
 def envelope(data: Any, **pagination: Any) -> web.Response:
