@@ -36,7 +36,7 @@ class Operation:
         target: the file or database it writes; `None` is standard output.
     """
 
-    permission: str = "Addons > General > Read"
+    permission: str = "Project > Addons > General > Read"
     if_stopped: str = "nothing is lost"
     if_refused: str | None = None
     target: str | None = None
@@ -51,7 +51,7 @@ class Operation:
 
 READ = Operation()
 CHANGE = Operation(
-    permission="Addons > General > Update",
+    permission="Project > Addons > General > Update",
     if_stopped="the change may have been made: check before you retry",
     if_refused="nothing was changed",
 )

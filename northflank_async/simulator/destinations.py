@@ -23,7 +23,7 @@ from northflank_async.simulator.runs import SimulatedTime
 COMPUTED = (
     ("example-backup-destination", "Example Backup Destination", "A week of the most important ones"),
     ("offsite-bucket", "Offsite Bucket", "A month in another region"),
-    ("archive-bucket", "Archive Bucket", "A year, for the auditors"),
+    ("archive-bucket", "Archive Bucket", "A year for the auditors"),
 )
 YEAR = 365  # default retention in days
 NEWEST = 8  # the number of computed backups of each addon that a destination can contain

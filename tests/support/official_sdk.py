@@ -23,13 +23,14 @@ class Field:
 
 @frozen
 class Endpoint:
-    """An endpoint: its method, its paths (such as `/v1/projects/{projectId}`), and what it takes and returns."""
+    """An endpoint: its method, its paths (such as `/v1/projects/{projectId}`), and what it takes, returns and needs."""
 
     method: str
     paths: tuple[str, ...]
     query: frozenset[str]
     request: Any
     response: Any
+    permission: str | None
 
     @property
     def name(self) -> str:
@@ -58,6 +59,7 @@ def _endpoint(cls: type[Any]) -> Endpoint:
         query=frozenset(cls.query_params),
         request=hints.get("data"),
         response=get_args(hints["return"])[0],
+        permission=cls.required_permissions,
     )
 
 
