@@ -10,7 +10,7 @@ _NO_PERMISSION = Operation(permission="no permission")
 @click.command()
 @api_options
 def get_auth(options: ApiOptions) -> None:
-    """Get the account of the token, and what the token may see.
+    """Get the token's account and permissions.
 
     \b
     northflank-async get auth

@@ -21,7 +21,7 @@ from northflank_async.records import DestinationCredentials, DestinationUsage, s
 @click.command()
 @listing_options
 def list_destinations(options: ListingOptions) -> None:
-    """List the account's backup destinations.
+    """List the backup destinations.
 
     \b
     northflank-async list backup-destinations
@@ -41,7 +41,7 @@ def list_destinations(options: ListingOptions) -> None:
 @body_options
 @api_options
 def add_destination(options: ApiOptions, body: Body, **fields: Any) -> None:
-    """Add a bucket of your own as a backup destination.
+    """Add a bucket as a backup destination.
 
     The input has its credentials, which are not printed:
 
