@@ -9,12 +9,15 @@ from typing import Any, assert_type
 
 from northflank_async import (
     Addon,
+    AddonType,
     Auth,
     Backup,
     BackupConfig,
     BackupSchedule,
     CustomDestination,
     DestinationBackup,
+    DestinationCredentials,
+    DestinationUsage,
     LogFilters,
     LogLine,
     Northflank,
@@ -56,7 +59,12 @@ async def contract(nf: Northflank) -> None:
     assert_type(await nf.project("p").volume("v").backup("b").get(), VolumeBackup)
     assert_type(await nf.backup_destinations().all(), list[CustomDestination])
     assert_type(await nf.backup_destination("d").backups().all(), list[DestinationBackup])
+    assert_type(await nf.project("p").volume("v").backup_schedules().all(), list[BackupSchedule])
+    assert_type(
+        await nf.project("p").volume("v").create_backup_schedule(interval="hourly", minute=[0], retention_time=7), str
+    )
     assert_type(await nf.auth(), Auth)
+    assert_type(await nf.addon_types(), list[AddonType])
     async with nf.scan(concurrency=4) as scan:
         async for found in scan:
             assert_type(found, Found)
@@ -84,6 +92,11 @@ async def accepted_arguments(nf: Northflank) -> None:
         compression_type=CompressionType.GZ,
         retention_time=7,
     )
+    keys = DestinationCredentials(bucket_name="b")
+    await nf.create_backup_destination(name="abc", prefix="p/", credentials=keys, usage="containerSnapshots")
+    await nf.create_backup_destination(
+        name="abc", prefix="p/", credentials=keys, usage=DestinationUsage.CONTAINER_SNAPSHOTS
+    )
     filters: LogFilters = {"direction": "forward", "line_limit": 100, "start_time": None}
     await addon.backup("b").logs(**filters)
     await addon.backup("b").restore_logs("r", **filters)
@@ -105,6 +118,13 @@ async def rejected_arguments(nf: Northflank, text: str) -> None:
         backup_type="full",  # type: ignore[arg-type]
         compression_type="xz",  # type: ignore[arg-type]
         retention_time=7,
+    )
+    await nf.create_backup_destination(name="abc", prefix="p/")  # type: ignore[call-arg]
+    await nf.create_backup_destination(
+        name="abc",
+        prefix="p/",
+        credentials=DestinationCredentials(bucket_name="b"),
+        usage="backups",  # type: ignore[arg-type]
     )
     await addon.backup("b").logs(direction="up")  # type: ignore[arg-type]
     await addon.backup("b").logs(line_limit="100")  # type: ignore[arg-type]

@@ -166,6 +166,34 @@ TABLES = {
         Column("Additional destinations", "additionalDestinations", destinations, rank=5),
         Column("Updated", "updatedAt", time, rank=7),
     ],
+    "addonTypes": [
+        Column("Type", "type"),
+        Column("Name", "name"),
+        Column("Versions", "versions"),
+        Column("Scope", "scope"),
+        Column("Description", "description"),
+    ],
+    "backupDestinations": [
+        Column("ID", "id"),
+        Column("Name", "name"),
+        Column("Usage", "usage"),
+        Column("Bucket", "credentials.bucketName"),
+        Column("Prefix", "prefix"),
+        Column("Description", "description"),
+        Column("Created", "createdAt", time),
+    ],
+    "auth": [
+        Column("Account", "entityId"),
+        Column("Account type", "entityType"),
+        Column("Token", "id"),
+        Column("Name", "name"),
+        Column("Token kind", "tokenKind"),
+        Column("Role", "role.name"),
+        Column("Projects", "projectRestrictions.projects"),
+        Column("Restriction", "projectRestrictions.restrictionMode"),
+        Column("Created", "createdAt", time),
+        Column("Expires", "expiresAt", time),
+    ],
 }
 """The columns of each listing, by the name that the API gives its items."""
 

@@ -37,7 +37,7 @@ class Operation:
         access: what it does with the target: `"write"`, `"read"` or `"use"`.
     """
 
-    permission: str = "Addons > General > Read"
+    permission: str = "Project > Addons > General > Read"
     if_stopped: str = "nothing is lost"
     if_refused: str | None = None
     target: str | None = None
@@ -53,7 +53,7 @@ class Operation:
 
 READ = Operation()
 CHANGE = Operation(
-    permission="Addons > General > Update",
+    permission="Project > Addons > General > Update",
     if_stopped="the change may have been made: check before you retry",
     if_refused="nothing was changed",
 )

@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 
 from attrs import frozen
 
@@ -39,18 +40,24 @@ class TypeSpecificSettings:
     """Settings that exist for some addon types only."""
 
     postgresql_supabase_mode: bool | None = None
+    postgresql_edb_mode: bool | None = None
 
 
 @frozen(kw_only=True)
 class AddonConfig:
-    """An addon's version, deployment and networking."""
+    """An addon's version, deployment and networking.
+
+    The API does not document the contents of `secret_rotation`.
+    """
 
     version_tag: str | None = None
     lifecycle_status: LifecycleStatus | str | None = None
     deployment: AddonDeployment | None = None
     networking: AddonNetworking | None = None
     type_specific_settings: TypeSpecificSettings | None = None
+    secret_rotation: dict[str, Any] | None = None
     template_values: str | None = None
+    template_values_redacted: bool | None = None
     region: str | None = None
 
 
@@ -81,7 +88,9 @@ class Addon:
 
     id: str
     name: str | None = None
+    uid: str | None = None
     app_id: str | None = None
+    stage_id: str | None = None
     tags: tuple[str, ...] | None = None
     description: str | None = None
     created_at: datetime | None = None

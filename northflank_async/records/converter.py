@@ -38,6 +38,7 @@ from northflank_async.records.values import (
     structure_float,
     structure_int,
     structure_milliseconds,
+    structure_object,
     structure_size,
     structure_str,
     unstructure_datetime,
@@ -166,7 +167,11 @@ def _make_converter(record_factory: Callable[[Any, Converter], Hook]) -> Convert
         datetime: structure_datetime,
     }.items():
         converter.register_structure_hook(cls, hook)
-    for cls, hook in ((ByteSize, structure_size), (MillisecondTime, structure_milliseconds)):
+    for cls, hook in (
+        (ByteSize, structure_size),
+        (MillisecondTime, structure_milliseconds),
+        (dict[str, Any], structure_object),
+    ):
         converter.register_structure_hook_func(partial(eq, cls), hook)
     converter.register_structure_hook_factory(is_open_enum, open_enum_factory)
     converter.register_structure_hook_factory(is_optional, _optional_factory)

@@ -3,20 +3,31 @@ from datetime import datetime
 from attrs import field, frozen
 
 from northflank_async.records.backup import BackupConfig
-from northflank_async.records.enums import RunStatus, StorageType
+from northflank_async.records.enums import AuthMode, DestinationUsage, RunStatus, StorageType
 from northflank_async.records.schedule import Scheduling
 from northflank_async.records.values import MillisecondTime
 
 
 @frozen(kw_only=True)
 class DestinationCredentials:
-    """The access keys and location of a bucket. `endpoint` is a hostname, such as `s3.us-west-2.amazonaws.com`."""
+    """The location of a bucket, and how Northflank authenticates to it.
 
+    As an argument: `bucket_name`, `region` and `endpoint` are required. `auth_mode="staticCreds"` needs the two keys,
+    `"workloadIdentity"` needs `workload_identity_id` instead.
+
+    - `endpoint`: a hostname, such as `s3.us-west-2.amazonaws.com`.
+    - `enable_object_lock`, `object_lock_retention_days`: protect stored objects against deletion for so many days.
+    """
+
+    auth_mode: AuthMode | str | None = None
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
+    workload_identity_id: str | None = None
     bucket_name: str | None = None
     region: str | None = None
     endpoint: str | None = None
+    enable_object_lock: bool | None = None
+    object_lock_retention_days: int | None = None
 
 
 @frozen(kw_only=True)
@@ -31,6 +42,7 @@ class CustomDestination:
     id: str | None = None
     description: str | None = None
     type: StorageType | str | None = None
+    usage: DestinationUsage | str | None = None
     prefix: str | None = None
     credentials: DestinationCredentials | None = None
     created_at: datetime | None = None

@@ -65,6 +65,23 @@ class StorageType(StrEnum):
     S3 = "s3"
 
 
+class DestinationUsage(StrEnum):
+    """What a backup destination is for: global backups of addons, or snapshots of containers."""
+
+    GLOBAL_BACKUPS = "globalBackups"
+    CONTAINER_SNAPSHOTS = "containerSnapshots"
+
+
+DestinationUsageName: TypeAlias = Literal["globalBackups", "containerSnapshots"]
+
+
+class AuthMode(StrEnum):
+    """How Northflank authenticates to a bucket: with access keys, or as a workload identity."""
+
+    STATIC_CREDENTIALS = "staticCreds"
+    WORKLOAD_IDENTITY = "workloadIdentity"
+
+
 class ScheduleInterval(StrEnum):
     """The interval of a backup schedule."""
 
@@ -117,6 +134,34 @@ class LifecycleStatus(StrEnum):
     ACTIVE = "active"
     DEPRECATED = "deprecated"
     DISCONTINUED = "discontinued"
+
+
+class AddonTypeScope(StrEnum):
+    """Whether an addon of a type belongs to a project or to a cluster."""
+
+    PROJECT = "project"
+    CLUSTER = "cluster"
+
+
+class ProjectLifecycleStatus(StrEnum):
+    """The status of a project."""
+
+    PENDING_INITIALIZATION = "pending_initialization"
+    INITIALIZING = "initializing"
+    CREATING = "creating"
+    CREATED = "created"
+    CREATION_FAILED = "creation_failed"
+    UPGRADING = "upgrading"
+    UPGRADE_FAILED = "upgrade_failed"
+    MIGRATION_PENDING = "migration_pending"
+    MIGRATING = "migrating"
+    MIGRATION_FAILED = "migration_failed"
+    TEARING_DOWN = "tearing_down"
+    TEARDOWN_FAILED = "teardown_failed"
+    DELETING = "deleting"
+    DELETION_FAILED = "deletion_failed"
+    DELETED = "deleted"
+    CLUSTER_DELETED = "cluster_deleted"
 
 
 class IpPolicyAction(StrEnum):

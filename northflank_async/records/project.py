@@ -4,7 +4,7 @@ from attrs import frozen
 
 from northflank_async.records.addon import AddonSpec
 from northflank_async.records.cluster import Cluster
-from northflank_async.records.enums import JobType, RegistryProvider, ServiceType
+from northflank_async.records.enums import JobType, ProjectLifecycleStatus, RegistryProvider, ServiceType
 
 
 @frozen(kw_only=True)
@@ -19,7 +19,9 @@ class ProjectService:
     """A service of a project, as in the project's details."""
 
     id: str
+    uid: str | None = None
     app_id: str | None = None
+    stage_id: str | None = None
     name: str | None = None
     description: str | None = None
     service_type: ServiceType | str | None = None
@@ -30,7 +32,9 @@ class ProjectJob:
     """A job of a project, as in the project's details."""
 
     id: str
+    uid: str | None = None
     app_id: str | None = None
+    stage_id: str | None = None
     name: str | None = None
     description: str | None = None
     job_type: JobType | str | None = None
@@ -41,7 +45,9 @@ class ProjectAddon:
     """An addon of a project, as in the project's details."""
 
     id: str
+    uid: str | None = None
     app_id: str | None = None
+    stage_id: str | None = None
     name: str | None = None
     description: str | None = None
     spec: AddonSpec | None = None
@@ -65,7 +71,7 @@ class CustomRegistry:
 
 @frozen(kw_only=True)
 class Project:
-    """A project. Listings include `id`, `name` and `description` only.
+    """A project. Listings include `id`, `name`, `uid`, `description` and `lifecycle_status` only.
 
     https://northflank.com/docs/v1/api/team/projects/list-projects
     https://northflank.com/docs/v1/api/team/projects/get-project
@@ -73,7 +79,9 @@ class Project:
 
     id: str
     name: str | None = None
+    uid: str | None = None
     description: str | None = None
+    lifecycle_status: ProjectLifecycleStatus | str | None = None
     deployment: ProjectDeployment | None = None
     created_at: datetime | None = None
     services: tuple[ProjectService, ...] | None = None

@@ -21,9 +21,10 @@ class Scheduling:
 
 @frozen(kw_only=True)
 class BackupSchedule:
-    """A backup schedule of an addon. `retention_time` is the retention in days.
+    """A backup schedule of an addon or a volume. `retention_time` is the retention in days.
 
     https://northflank.com/docs/v1/api/project/addons/get-addon-backup-schedules
+    https://northflank.com/docs/v1/api/project/volumes/get-volume-backup-schedules
     """
 
     id: str

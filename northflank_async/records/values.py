@@ -48,9 +48,9 @@ def expected(what: str, value: Any) -> InvalidValue:
 
 
 def camel_case(name: str) -> str:
-    """The API's name of a field: `created_at` is `createdAt`."""
+    """The API's name of a field: `created_at` is `createdAt`, and `custom_db_name` is `customDBName`."""
     first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+    return first + "".join("DB" if word == "db" else word.capitalize() for word in rest)
 
 
 def structure_str(value: Any, _: Any) -> str:
@@ -84,6 +84,13 @@ def structure_size(value: Any, _: Any) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
     return structure_int(value, int)
+
+
+def structure_object(value: Any, _: Any) -> dict[str, Any]:
+    """Accept an object whose contents are not documented."""
+    if isinstance(value, dict):
+        return value
+    raise expected("an object", value)
 
 
 def structure_float(value: Any, _: Any) -> float:

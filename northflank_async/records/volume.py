@@ -3,6 +3,7 @@ from datetime import datetime
 from attrs import frozen
 
 from northflank_async.records.enums import AccessMode, AttachedType
+from northflank_async.records.schedule import Scheduling
 
 
 @frozen(kw_only=True)
@@ -23,6 +24,14 @@ class AttachedObject:
 
 
 @frozen(kw_only=True)
+class VolumeBackupSchedule:
+    """A backup schedule of a volume, as in the volume's details. `retention_time` is the retention in days."""
+
+    scheduling: Scheduling | None = None
+    retention_time: int | None = None
+
+
+@frozen(kw_only=True)
 class Volume:
     """A volume of a project.
 
@@ -32,9 +41,11 @@ class Volume:
 
     id: str
     name: str | None = None
+    uid: str | None = None
     tags: tuple[str, ...] | None = None
     spec: VolumeSpec | None = None
     attached_objects: tuple[AttachedObject, ...] | None = None
+    backup_schedules: tuple[VolumeBackupSchedule, ...] | None = None
     status: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -66,6 +77,7 @@ class VolumeBackup:
 
     id: str
     name: str | None = None
+    uid: str | None = None
     description: str | None = None
     status: str | None = None
     spec: VolumeSpec | None = None

@@ -6,7 +6,16 @@ from northflank_async.http.rate_limit import RateLimit
 from northflank_async.http.request import MAX_PER_PAGE, segment
 from northflank_async.http.transport import Transport
 from northflank_async.paging import Paginator
-from northflank_async.records import Auth, CustomDestination, DestinationCredentials, Project
+from northflank_async.records import (
+    AddonType,
+    Auth,
+    CustomDestination,
+    DestinationCredentials,
+    DestinationUsage,
+    DestinationUsageName,
+    Project,
+)
+from northflank_async.records.addon_type import AddonTypes
 from northflank_async.resources.arguments import destination_body
 from northflank_async.resources.destination import DestinationResource
 from northflank_async.resources.project import ProjectResource
@@ -44,6 +53,16 @@ class AccountResource(Resource):
         https://northflank.com/docs/v1/api/introduction
         """
         return await Resource(self._transport, "/v1")._fetch(Auth, "/auth")
+
+    async def addon_types(self) -> list[AddonType]:
+        """Fetch the types of addons that exist, such as `postgresql`. It needs no permission, and no team has its own.
+
+        Raises:
+            NorthflankError: the request failed.
+
+        https://northflank.com/docs/v1/api/addons/get-addon-types
+        """
+        return list((await Resource(self._transport, "/v1")._fetch(AddonTypes, "/addon-types")).addon_types)
 
     def projects(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
@@ -109,7 +128,8 @@ class AccountResource(Resource):
         *,
         name: str,
         prefix: str,
-        credentials: DestinationCredentials | None = None,
+        credentials: DestinationCredentials,
+        usage: DestinationUsageName | DestinationUsage = "globalBackups",
         description: str | None = None,
     ) -> CustomDestination:
         """Create a backup destination from an S3-compatible bucket.
@@ -117,7 +137,8 @@ class AccountResource(Resource):
         Args:
             name: 3 to 100 letters and digits, separated by single spaces or `-`.
             prefix: the folder in the bucket: letters, digits, `-` and `_`, with one `/` at the end.
-            credentials: the bucket's credentials; all fields are required. No message shows the keys.
+            credentials: the bucket, and its access keys or a workload identity. No message shows the keys.
+            usage: `"globalBackups"` of addons (default), or `"containerSnapshots"`.
             description: at most 200 characters.
 
         Raises:
@@ -126,7 +147,7 @@ class AccountResource(Resource):
 
         https://northflank.com/docs/v1/api/team/backup-destinations/add-backup-destination
         """
-        body = destination_body(name=name, prefix=prefix, credentials=credentials, description=description)
+        body = destination_body(name=name, prefix=prefix, credentials=credentials, usage=usage, description=description)
         return await self._create("/backup-destinations", CustomDestination, json=body, defaults={"name": name})
 
     async def request(self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:

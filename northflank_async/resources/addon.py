@@ -191,7 +191,9 @@ class AddonResource(Resource):
         custom_destination_id: str | None = None,
         additional_destinations: Sequence[BackupDestination] = (),
     ) -> str:
-        """Create a backup schedule. An addon can have one for each interval and backup type.
+        """Create a backup schedule. An addon can have up to three: one for each interval and backup type.
+
+        A schedule keeps at most 500 backups.
 
         Args:
             interval: `"hourly"`, `"daily"` or `"weekly"`.
@@ -199,7 +201,7 @@ class AddonResource(Resource):
             hour: hours of the day, 0 to 23; required for daily and weekly schedules, not valid for hourly ones.
             day: days of the week, 0 (Monday) to 6; required for weekly schedules, not valid for others.
             backup_type: `"snapshot"` or `"dump"`.
-            retention_time: retention in days.
+            retention_time: retention in days: up to 7 for hourly, 60 for daily and 120 for weekly schedules.
             compression_type: `"gz"` (default) or `"zstd"`; for dumps only.
             custom_destination_id: the backup destination to use instead of Northflank's storage; for dumps only.
             additional_destinations: additional destinations, each with its retention in days; for snapshots only.

@@ -9,12 +9,14 @@ import attrs
 from northflank_async.errors import ConfigurationError
 from northflank_async.http.redaction import as_secret
 from northflank_async.records import (
+    AuthMode,
     BackupDestination,
     BackupType,
     BackupTypeName,
     CompressionTypeName,
     DestinationCredentials,
     DestinationType,
+    DestinationUsageName,
     ScheduleIntervalName,
     StorageType,
     unstructure,
@@ -98,6 +100,15 @@ def schedule_body(
     )
 
 
+def volume_schedule_body(
+    *, interval: str, minute: Iterable[int], hour: Iterable[int], day: Iterable[int], retention_time: int
+) -> dict[str, Any]:
+    """Build the create-volume-schedule request body."""
+    check_integer("retention_time", retention_time, 1)
+    scheduling = _scheduling(interval, {"minute": minute, "hour": hour, "day": day})
+    return {"scheduling": scheduling, "retentionTime": retention_time}
+
+
 def import_body(
     *,
     url: str | None,
@@ -144,13 +155,20 @@ def volume_backup_body(*, name: str, description: str | None) -> dict[str, Any]:
 
 
 def destination_body(
-    *, name: str, prefix: str, credentials: DestinationCredentials | None, description: str | None
+    *, name: str, prefix: str, credentials: DestinationCredentials, usage: str, description: str | None
 ) -> dict[str, Any]:
     """Build the create-destination request body."""
     _check_given("name", name)
     _check_given("prefix", prefix)
+    _check_given("credentials", credentials)
     _check_text("prefix", prefix, _PREFIX)
-    return {"type": StorageType.S3.value, "prefix": prefix, **_destination(name, description, credentials)}
+    check_choice("usage", usage, get_args(DestinationUsageName))
+    return {
+        "type": StorageType.S3.value,
+        "usage": usage,
+        "prefix": prefix,
+        **_destination(name, description, credentials),
+    }
 
 
 def destination_changes(
@@ -259,10 +277,28 @@ def _destination(
 def _credentials(credentials: DestinationCredentials) -> dict[str, Any]:
     if not isinstance(credentials, DestinationCredentials):
         raise ConfigurationError(f"credentials must be DestinationCredentials, not {type(credentials).__name__}")
-    for field in attrs.fields(DestinationCredentials):
-        check_not_empty(f"the credentials' {field.name}", getattr(credentials, field.name))
+    required = _required_credentials(credentials)
+    for name in ("access_key", "secret_key", "workload_identity_id", "bucket_name", "region", "endpoint"):
+        value = getattr(credentials, name)
+        if name in required or value is not None:
+            check_not_empty(f"the credentials' {name}", value)
+    if credentials.auth_mode is not None:
+        check_choice("the credentials' auth_mode", credentials.auth_mode, list(AuthMode))
+    if credentials.enable_object_lock is not None:
+        check_boolean("the credentials' enable_object_lock", credentials.enable_object_lock)
+    if credentials.object_lock_retention_days is not None:
+        check_integer("the credentials' object_lock_retention_days", credentials.object_lock_retention_days, 1)
     body: dict[str, Any] = unstructure(credentials)
-    return {**body, "accessKey": as_secret(body["accessKey"]), "secretKey": as_secret(body["secretKey"])}
+    return {**body, **{name: as_secret(body[name]) for name in ("accessKey", "secretKey") if name in body}}
+
+
+def _required_credentials(credentials: DestinationCredentials) -> set[str]:
+    """The fields that every bucket needs, and those that its way to authenticate needs."""
+    is_identity = credentials.workload_identity_id is not None
+    if credentials.auth_mode is not None:
+        is_identity = credentials.auth_mode == AuthMode.WORKLOAD_IDENTITY
+    keys = {"workload_identity_id"} if is_identity else {"access_key", "secret_key"}
+    return {"bucket_name", "region", "endpoint", *keys}
 
 
 def _check_text(argument: str, value: Any, rule: _TextRule) -> None:

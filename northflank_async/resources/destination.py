@@ -48,7 +48,7 @@ class DestinationResource(Resource):
         Args:
             name: 3 to 100 letters and digits, separated by single spaces or `-`.
             description: at most 200 characters.
-            credentials: the bucket's credentials; all fields are required.
+            credentials: the bucket, and its access keys or a workload identity.
 
         Raises:
             ConfigurationError: an argument is invalid, or all are omitted.

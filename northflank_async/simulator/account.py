@@ -34,7 +34,7 @@ class Account:
 
     @volumes.default
     def _volumes(self) -> Volumes:
-        return Volumes(time=self.time, run_generator=self.run_generator)
+        return Volumes(time=self.time, run_generator=self.run_generator, schedules=self.schedules)
 
     @destinations.default
     def _destinations(self) -> Destinations:

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from northflank_async.simulator.account import Account
 from northflank_async.simulator.middleware import Middleware
+from northflank_async.simulator.routes.addon_types import AddonTypeRoutes
 from northflank_async.simulator.routes.auth import AuthRoutes
 from northflank_async.simulator.routes.backups import BackupRoutes
 from northflank_async.simulator.routes.destinations import DestinationRoutes
@@ -18,7 +19,7 @@ SLUG = "[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*"
 
 
 def application(account: Account, middleware: Middleware, downloads: Downloads) -> web.Application:
-    """Create the application, with every route also under `/teams/{team}`."""
+    """Create the application; routes of an account are also under `/teams/{team}`."""
     app = web.Application(middlewares=[middleware.handle])
     lookup = Lookup(account)
     storage = Storage(lookup, downloads)
@@ -33,6 +34,6 @@ def application(account: Account, middleware: Middleware, downloads: Downloads) 
     for prefix in ("/v1", f"/v1/teams/{{team:{SLUG}}}"):
         for method, path, handler in routes:
             app.router.add_route(method, prefix + path, handler)
-    for method, path, handler in [*AuthRoutes(lookup).routes(), *storage.routes()]:
+    for method, path, handler in [*AuthRoutes(lookup).routes(), *AddonTypeRoutes().routes(), *storage.routes()]:
         app.router.add_route(method, path, handler)
     return app

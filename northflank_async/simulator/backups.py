@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import partial
 from itertools import count
 from operator import is_
-from uuid import UUID
 
 import attrs
 
@@ -21,6 +20,7 @@ from northflank_async.simulator.inventory import (
     iso,
     milliseconds,
     random_bytes,
+    uid,
     without,
 )
 from northflank_async.simulator.responses import Rejection
@@ -172,7 +172,7 @@ class Backups:
             payload={
                 "id": backup_id,
                 "name": name,
-                "uid": str(UUID(bytes=random[:16], version=4)),
+                "uid": uid(random),
                 "createdAt": iso(now),
                 "config": {"source": {"type": source}, "size": "0", "addonVersion": addon.versions[0], **config},
                 **destination,

@@ -23,7 +23,7 @@ from northflank_async.simulator.runs import SimulatedTime
 COMPUTED = (
     ("example-backup-destination", "Example Backup Destination", "A week of the most important ones"),
     ("offsite-bucket", "Offsite Bucket", "A month in another region"),
-    ("archive-bucket", "Archive Bucket", "A year, for the auditors"),
+    ("archive-bucket", "Archive Bucket", "A year for the auditors"),
 )
 YEAR = 365  # default retention in days
 NEWEST = 8  # the number of computed backups of each addon that a destination can contain
@@ -31,7 +31,7 @@ NEWEST = 8  # the number of computed backups of each addon that a destination ca
 
 @attrs.frozen(kw_only=True)
 class Destinations:
-    """All destinations. Credentials are validated and not stored, so that no response can contain them."""
+    """All destinations. Access keys are validated and not stored, so that no response can contain them."""
 
     time: SimulatedTime
     inventory: Inventory
@@ -59,7 +59,7 @@ class Destinations:
         now = iso(self.time.now())
         destination = {
             "id": unused_id(settings["name"], taken.__contains__),
-            **without(settings, "credentials"),
+            **_without_keys(settings),
             "createdAt": now,
             "updatedAt": now,
         }
@@ -68,7 +68,7 @@ class Destinations:
 
     def patch(self, destination: Json, settings: Json) -> None:
         """Change the fields in the request's body."""
-        patch = {**without(settings, "credentials"), "updatedAt": iso(self.time.now())}
+        patch = {**_without_keys(settings), "updatedAt": iso(self.time.now())}
         self._patches[destination["id"]] = {**self._patches.get(destination["id"], {}), **patch}
 
     def delete(self, destination: Json) -> None:
@@ -131,6 +131,12 @@ class Destinations:
         return {**destination, **self._patches.get(destination["id"], {})}
 
 
+def _without_keys(settings: Json) -> Json:
+    if "credentials" not in settings:
+        return settings
+    return {**settings, "credentials": without(settings["credentials"], "accessKey", "secretKey")}
+
+
 def _computed(index: int) -> Json:
     destination_id, name, description = COMPUTED[index]
     created = iso(NOW - (YEAR + index) * DAY)
@@ -139,7 +145,14 @@ def _computed(index: int) -> Json:
         "name": name,
         "description": description,
         "type": "s3",
+        "usage": "globalBackups",
         "prefix": "backups/",
+        "credentials": {
+            "authMode": "staticCreds",
+            "bucketName": destination_id,
+            "region": "eu-central-1",
+            "endpoint": "s3.eu-central-1.amazonaws.com",
+        },
         "createdAt": created,
         "updatedAt": created,
     }

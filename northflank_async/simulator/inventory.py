@@ -14,6 +14,7 @@ from uuid import UUID
 import attrs
 
 Json = dict[str, Any]
+Key = tuple[str | int, ...]  # what identifies an item
 Parent = TypeVar("Parent")
 Item = TypeVar("Item", "Project", "Addon", "Backup")
 
@@ -130,7 +131,8 @@ class Project:
 
     def listed(self) -> Json:
         """The JSON in a listing."""
-        project: Json = {"id": self.id, "name": _title(self.id)}
+        project: Json = {"id": self.id, "name": _title(self.id), "uid": self._uid("project")}
+        project["lifecycleStatus"] = "created"
         if self.index % 3 != 2:
             project["description"] = f"All that runs for {project['name']}"
         return project
@@ -162,7 +164,10 @@ class Project:
         return f"/example-user/{self.id}/{name}"
 
     def _app(self, name: str, kind: str, value: str) -> Json:
-        return {"id": name, "appId": self.app_id(name), "name": _title(name), kind: value}
+        return {"id": name, "uid": self._uid(name), "appId": self.app_id(name), "name": _title(name), kind: value}
+
+    def _uid(self, kind: str) -> str:
+        return uid(random_bytes(self.inventory.seed, "uid", kind, self.index))
 
 
 class Addon:
@@ -191,6 +196,11 @@ class Addon:
         self.newest = NOW - 1 - (NOW - 1 - offset) % self.period
 
     @property
+    def key(self) -> Key:
+        """What identifies it among all addons and volumes."""
+        return (self.number,)
+
+    @property
     def created(self) -> int:
         """The creation time: a day before the first backup."""
         return self.newest - self.backup_count * self.period - DAY
@@ -214,7 +224,14 @@ class Addon:
 
     def listed(self) -> Json:
         """The JSON in a listing."""
-        addon: Json = {"id": self.id, "name": _title(self.id), "appId": self.project.app_id(self.id)}
+        addon: Json = {
+            "id": self.id,
+            "name": _title(self.id),
+            "uid": uid(random_bytes(self.seed, "uid", "addon", self.number)),
+            "appId": self.project.app_id(self.id),
+        }
+        if self.number % 3 == 1:
+            addon["stageId"] = "production"
         if tags := TAG_SETS[self.number % len(TAG_SETS)]:
             addon["tags"] = list(tags)
         if self.number % 4 == 0:
@@ -252,6 +269,7 @@ class Addon:
             },
             **settings,
             "templateValues": f"replicaCount: {replicas}\n",
+            "templateValuesRedacted": False,
             "region": self.project.region,
         }
 
@@ -339,8 +357,13 @@ class Backup:
 
     def _common(self) -> Json:
         name = "Example Backup" if self.is_example else f"{self.addon.rhythm} backup {self.number}"
-        uid = str(UUID(bytes=self.random[:16], version=4))
-        backup: Json = {"id": self.id, "name": name, "uid": uid, "status": self.status, "createdAt": iso(self.created)}
+        backup: Json = {
+            "id": self.id,
+            "name": name,
+            "uid": uid(self.random),
+            "status": self.status,
+            "createdAt": iso(self.created),
+        }
         if self.status not in OPEN:
             backup["completedAt"] = iso(self.completed)
         # A few failed backups have no config, but all of the example addon do, so that examples need no check.
@@ -377,6 +400,11 @@ def _destination(destination_id: str, days: int | None = None) -> Json:
 def random_bytes(*key: object) -> bytes:
     """32 pseudorandom bytes, always the same for the same key."""
     return blake2b("/".join(map(str, key)).encode(), digest_size=32).digest()
+
+
+def uid(random: bytes) -> str:
+    """Make a UUID of random bytes."""
+    return str(UUID(bytes=random[:16], version=4))
 
 
 def iso(time: int) -> str:

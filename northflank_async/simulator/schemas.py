@@ -47,12 +47,14 @@ DATABASE_IMPORT = json_object(
 URL_IMPORT = json_object({"importUrl": text(r"https?://\S+")}, {"name": NAME, "customDestinationId": DESTINATION})
 ABORT_RESTORE = json_object({"restoreId": text()}, {})
 IMPORT = depending_on("importUrl", URL_IMPORT, DATABASE_IMPORT)
+SCHEDULING = json_object(
+    {"interval": choice(*REQUIRED_TIMES), "minute": array(integer(0, 59), 1)},
+    {"hour": array(integer(0, 23), 1), "day": array(integer(0, 6), 1)},
+)
+VOLUME_SCHEDULE = json_object({"scheduling": SCHEDULING, "retentionTime": RETENTION}, {})
 SCHEDULE = json_object(
     {
-        "scheduling": json_object(
-            {"interval": choice(*REQUIRED_TIMES), "minute": array(integer(0, 59), 1)},
-            {"hour": array(integer(0, 23), 1), "day": array(integer(0, 6), 1)},
-        ),
+        "scheduling": SCHEDULING,
         "backupType": TYPE,
         "retentionTime": RETENTION,
     },
@@ -65,12 +67,19 @@ VOLUME_BACKUP = json_object(
 )
 DESTINATION_NAME = text(r"[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*", 3, 100)
 CREDENTIALS = json_object(
-    {name: text(min_length=1) for name in ("accessKey", "secretKey", "bucketName", "region", "endpoint")}, {}
+    {name: text(min_length=1) for name in ("bucketName", "region", "endpoint")},
+    {
+        "authMode": choice("staticCreds", "workloadIdentity"),
+        **{name: text(min_length=1) for name in ("accessKey", "secretKey", "workloadIdentityId")},
+        "enableObjectLock": boolean,
+        "objectLockRetentionDays": integer(1, 36500),
+    },
 )
 NEW_DESTINATION = json_object(
     {
         "name": DESTINATION_NAME,
         "type": choice("s3"),
+        "usage": choice("globalBackups", "containerSnapshots"),
         "prefix": text(r"([a-zA-Z0-9-_]+)\/"),
         "credentials": CREDENTIALS,
     },

@@ -13,12 +13,15 @@ from northflank_async.simulator.inventory import (
     NOW,
     SECOND,
     Json,
+    Key,
     Listing,
     Project,
     iso,
     random_bytes,
+    uid,
 )
 from northflank_async.simulator.runs import Run, RunGenerator, SimulatedTime
+from northflank_async.simulator.schedules import Schedules
 
 # The purpose of a volume, its access mode, and the service of its project that mounts it.
 KINDS: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
@@ -27,7 +30,7 @@ KINDS: tuple[tuple[str, str, tuple[str, str] | None], ...] = (
     ("reports", "ReadWriteOnce", None),
 )
 MOST_BACKUPS = 12
-WEEK = 7 * DAY
+PERIOD = 7 * DAY
 
 
 class Volume:
@@ -37,13 +40,29 @@ class Volume:
         self.project = project
         self.index = index
         role, self.access_mode, self.mount = KINDS[index]
+        self.seed = project.inventory.seed
         self.is_example = project.index == 0 and index == 0
         self.id = "example-volume" if self.is_example else f"{project.id}-{role}"
-        random = random_bytes(project.inventory.seed, "volume", project.index, index)
+        random = random_bytes(self.seed, *self.key)
         self.size = 1024 * (4, 6, 10, 20, 50)[random[0] % 5]
         self.storage_class = ("ssd", "nvme")[random[1] % 2]
         self.backup_count = MOST_BACKUPS if self.is_example else random[2] % (MOST_BACKUPS + 1)
-        self.created = NOW - (MOST_BACKUPS + 1) * WEEK - int.from_bytes(random[3:5], "big") * MINUTE
+        self.created = NOW - (MOST_BACKUPS + 1) * PERIOD - int.from_bytes(random[3:5], "big") * MINUTE
+
+    @property
+    def key(self) -> Key:
+        """What identifies it among all addons and volumes."""
+        return "volume", self.project.index, self.index
+
+    @property
+    def newest(self) -> int:
+        """The time of the newest computed backup."""
+        return NOW - DAY + self.index * MINUTE
+
+    @property
+    def period(self) -> int:
+        """The time between computed backups."""
+        return PERIOD
 
     @property
     def spec(self) -> Json:
@@ -54,15 +73,20 @@ class Volume:
             "storageSize": self.size,
         }
 
-    def details(self) -> Json:
+    def details(self, schedules: list[Json]) -> Json:
         """The JSON of the volume, in a listing and alone."""
         attached = [{"id": self.mount[0], "type": self.mount[1]}] if self.mount else []
         return {
             "id": self.id,
             "name": self.id.replace("-", " ").title(),
+            "uid": uid(random_bytes(self.seed, "uid", *self.key)),
             "tags": ["production"] if self.index == 0 else [],
             "spec": self.spec,
             "attachedObjects": attached,
+            "backupSchedules": [
+                {"scheduling": schedule["scheduling"], "retentionTime": schedule["retentionTime"]}
+                for schedule in schedules
+            ],
             "status": "BOUND" if attached else "UNBOUND",
             "createdAt": iso(self.created),
             "updatedAt": iso(self.created),
@@ -71,7 +95,7 @@ class Volume:
     def backup(self, age: int) -> "VolumeBackup":
         """The computed backup of this age: 0 is the newest."""
         number = self.backup_count - age
-        created = NOW - age * WEEK - DAY + self.index * MINUTE
+        created = self.newest - age * PERIOD
         date = EPOCH + timedelta(milliseconds=created)
         is_example = self.is_example and age == 0
         return VolumeBackup(
@@ -100,6 +124,7 @@ class VolumeBackup:
         return {
             "id": self.id,
             "name": self.name,
+            "uid": uid(random_bytes(self.volume.seed, "uid", *self.volume.key, self.id)),
             **({} if self.description is None else {"description": self.description}),
             "status": self.run.status(now),
             "spec": {"storageSize": self.volume.size},
@@ -115,11 +140,17 @@ class Volumes:
 
     time: SimulatedTime
     run_generator: RunGenerator
-    _changes: dict[tuple[int, int], ListingChanges[VolumeBackup]] = attrs.field(factory=dict)
+    schedules: Schedules
+    _changes: dict[Key, ListingChanges[VolumeBackup]] = attrs.field(factory=dict)
 
     def listing(self, project: Project) -> Listing:
         """All volumes of the project."""
-        return Listing(len(KINDS), lambda index: Volume(project, index).details())
+        return Listing(len(KINDS), lambda index: self.details(Volume(project, index)))
+
+    def details(self, volume: Volume) -> Json:
+        """The JSON of the volume, with its backup schedules."""
+        schedules = self.schedules.listing(volume)
+        return volume.details(schedules.slice(0, schedules.length))
 
     def find(self, project: Project, volume_id: str) -> Volume | None:
         """The volume with this id."""
@@ -139,7 +170,7 @@ class Volumes:
 
     def create(self, volume: Volume, name: str, description: str | None) -> Json:
         """Start a backup."""
-        changes = self._changes.setdefault(_key(volume), ListingChanges())
+        changes = self._changes.setdefault(volume.key, ListingChanges())
         now = self.time.now()
         taken = {volume.backup(age).id for age in range(volume.backup_count)}
         taken |= {entry.item.id for entry in changes.entries}
@@ -149,7 +180,7 @@ class Volumes:
             name=name,
             description=description,
             created=now,
-            run=self.run_generator.start(now, "volume", *_key(volume), len(changes.entries)),
+            run=self.run_generator.start(now, *volume.key, len(changes.entries)),
         )
         changes.add(backup)
         return backup.details(now)
@@ -163,12 +194,8 @@ class Volumes:
         age = next((age for age in ages if volume.backup(age).id == backup_id and changes.has_computed(age)), None)
         if age is None:
             return False
-        self._changes.setdefault(_key(volume), changes).remove_computed([age])
+        self._changes.setdefault(volume.key, changes).remove_computed([age])
         return True
 
     def _of(self, volume: Volume) -> ListingChanges[VolumeBackup]:
-        return self._changes.get(_key(volume)) or ListingChanges()
-
-
-def _key(volume: Volume) -> tuple[int, int]:
-    return volume.project.index, volume.index
+        return self._changes.get(volume.key) or ListingChanges()

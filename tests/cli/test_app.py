@@ -106,7 +106,7 @@ def set_words(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
     ("words", "offered"),
     [
         (["re"], ["restore", "retain"]),
-        (["get", ""], ["addon"]),
+        (["get", ""], ["addon", "auth", "volume"]),
         (["get", "addon", "back"], ["backup", "backup-schedules", "backups"]),
         (["get", "addon", "backup", "re"], ["restores"]),
         (["get", "addon", "backup", "--back"], ["--backupId", "--backup"]),

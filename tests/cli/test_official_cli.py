@@ -27,7 +27,9 @@ CALLS = [
     *[["get", "addon", "backup", "restores", *BACKUP, *pages] for pages in [*PAGES, GLOBAL]],
     ["get", "addon", "backup", *BACKUP],
     ["get", "addon", "backup", *ADDON, "--backupId", "billing-cache-20261101-225"],
+    ["get", "addon", "types"],
     ["list", "projects"],
+    ["list", "backup-destinations"],
     ["list", "addons", "--projectId", "billing"],
     ["get", "addon", "backup-schedules", *ADDON],
 ]

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, get_args
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,15 +21,18 @@ from northflank_async import (
     CompressionTypeName,
     ConfigurationError,
     DestinationCredentials,
+    DestinationUsage,
+    DestinationUsageName,
     Northflank,
     ScheduleInterval,
     ScheduleIntervalName,
 )
 from northflank_async.resources.arguments import backup_body
-from tests.support.destinations import KEYS, OFFSITE
+from tests.support.destinations import IDENTITY, KEYS, OFFSITE
 from tests.support.scripted_server import TOKEN, backup, envelope, serve
 
 DAILY: dict[str, Any] = {"interval": "daily", "minute": [30], "hour": [3], "backup_type": "dump", "retention_time": 7}
+WEEKLY: dict[str, Any] = {"interval": "weekly", "minute": [30], "hour": [18], "day": [4], "retention_time": 7}
 PROJECT, ADDON = "/v1/projects/p", "/v1/projects/p/addons/a"
 BACKUP, VOLUME = f"{ADDON}/backups/b", f"{PROJECT}/volumes/v"
 
@@ -45,6 +49,8 @@ CALLS: dict[str, Call] = {
     "wait": lambda nf, given: nf.project("p").addon("a").backup("b").wait(**given),
     "wait restore": lambda nf, given: nf.project("p").addon("a").backup("b").wait_restore(**given),
     "volume": lambda nf, given: nf.project("p").volume("v").create_backup(**given),
+    "volume schedule": lambda nf, given: nf.project("p").volume("v").create_backup_schedule(**given),
+    "volume unschedule": lambda nf, given: nf.project("p").volume("v").delete_backup_schedule(**given),
     "destination": lambda nf, given: nf.create_backup_destination(**given),
     "update": lambda nf, given: nf.backup_destination("d").update(**given),
 }
@@ -156,6 +162,10 @@ REJECTED: list[tuple[str, dict[str, Any], str]] = [
     ("volume", {"name": None}, "name is required"),
     ("volume", {"name": "nightly", "description": "a" * 201}, "description must have at most 200 characters, not 201"),
     ("volume", {"name": "nightly", "description": "<b>"}, "description must be letters, digits"),
+    ("volume schedule", {**WEEKLY, "day": []}, "day is required for 'weekly'"),
+    ("volume schedule", {**WEEKLY, "interval": "monthly"}, 'interval must be "hourly" or "daily" or "weekly"'),
+    ("volume schedule", {**WEEKLY, "retention_time": 0}, "retention_time must be an integer of 1 or more, not 0"),
+    ("volume unschedule", {"schedule_id": ""}, "the schedule id must be one segment of a path"),
     ("destination", {**DESTINATION, "name": "a:b:c"}, "name must be letters and digits"),
     ("destination", {**DESTINATION, "prefix": "a/b/"}, "prefix must be letters, digits, - and _ with one /"),
     ("destination", {**DESTINATION, "prefix": "northflank"}, "prefix must be letters, digits, - and _ with one /"),
@@ -166,6 +176,30 @@ REJECTED: list[tuple[str, dict[str, Any], str]] = [
         {**DESTINATION, "credentials": DestinationCredentials(access_key="x")},
         "the credentials' secret_key must be text",
     ),
+    ("destination", {**DESTINATION, "credentials": None}, "credentials is required"),
+    ("destination", {**DESTINATION, "credentials": evolve(KEYS, region=None)}, "the credentials' region must be text"),
+    (
+        "destination",
+        {**DESTINATION, "credentials": evolve(IDENTITY, workload_identity_id=None)},
+        "the credentials' workload_identity_id must be text",
+    ),
+    (
+        "destination",
+        {**DESTINATION, "credentials": evolve(KEYS, auth_mode="keys")},
+        """the credentials' auth_mode must be "staticCreds" or "workloadIdentity", not 'keys'""",
+    ),
+    (
+        "destination",
+        {**DESTINATION, "credentials": evolve(KEYS, auth_mode="staticCreds", access_key=None)},
+        "the credentials' access_key must be text",
+    ),
+    (
+        "destination",
+        {**DESTINATION, "credentials": evolve(KEYS, object_lock_retention_days=0)},
+        "the credentials' object_lock_retention_days must be an integer of 1 or more",
+    ),
+    ("destination", {**DESTINATION, "usage": "backups"}, 'usage must be "globalBackups" or "containerSnapshots"'),
+    ("destination", {**DESTINATION, "usage": None}, 'usage must be "globalBackups" or "containerSnapshots", not None'),
     ("update", {}, "nothing to change"),
 ]
 
@@ -213,13 +247,18 @@ async def test_an_unknown_log_filter_is_a_type_error(call: str) -> None:
 
 @pytest.mark.parametrize(
     ("names", "members"),
-    [(BackupTypeName, BackupType), (CompressionTypeName, CompressionType), (ScheduleIntervalName, ScheduleInterval)],
+    [
+        (BackupTypeName, BackupType),
+        (CompressionTypeName, CompressionType),
+        (DestinationUsageName, DestinationUsage),
+        (ScheduleIntervalName, ScheduleInterval),
+    ],
 )
 def test_the_literal_types_have_the_values_of_the_enums(names: Any, members: type[StrEnum]) -> None:
     assert list(get_args(names)) == list(members)
 
 
-SENT: list[tuple[str, dict[str, Any], str, str, dict[str, Any]]] = [
+SENT: list[tuple[str, dict[str, Any], str, str, dict[str, Any] | None]] = [
     ("backup", {}, "POST", f"{ADDON}/backups", {}),
     (
         "backup",
@@ -299,6 +338,14 @@ SENT: list[tuple[str, dict[str, Any], str, str, dict[str, Any]]] = [
         f"{BACKUP}/abort-restore?sourceProjectId=q&sourceAddonId=b",
         {"restoreId": "66845073ce75649ad18635f0"},
     ),
+    (
+        "volume schedule",
+        WEEKLY,
+        "POST",
+        f"{VOLUME}/backup-schedules",
+        {"scheduling": {"interval": "weekly", "minute": [30], "hour": [18], "day": [4]}, "retentionTime": 7},
+    ),
+    ("volume unschedule", {"schedule_id": "s"}, "DELETE", f"{VOLUME}/backup-schedules/s", None),
     ("volume", {"name": "Example Backup"}, "POST", f"{VOLUME}/backups", {"name": "Example Backup"}),
     (
         "destination",
@@ -308,6 +355,7 @@ SENT: list[tuple[str, dict[str, Any], str, str, dict[str, Any]]] = [
         {
             "name": "Off site",
             "type": "s3",
+            "usage": "globalBackups",
             "prefix": "northflank/",
             "credentials": {
                 "accessKey": "AKIAIOSFODNN7EXAMPLE",
@@ -318,20 +366,41 @@ SENT: list[tuple[str, dict[str, Any], str, str, dict[str, Any]]] = [
             },
         },
     ),
+    (
+        "destination",
+        {**DESTINATION, "usage": DestinationUsage.CONTAINER_SNAPSHOTS, "credentials": IDENTITY},
+        "POST",
+        "/v1/backup-destinations",
+        {
+            "name": "Off site",
+            "type": "s3",
+            "usage": "containerSnapshots",
+            "prefix": "northflank/",
+            "credentials": {
+                "authMode": "workloadIdentity",
+                "workloadIdentityId": "exporter",
+                "bucketName": "backups",
+                "region": "us-west-2",
+                "endpoint": "s3.us-west-2.amazonaws.com",
+                "enableObjectLock": True,
+                "objectLockRetentionDays": 30,
+            },
+        },
+    ),
     ("update", {"description": "Off site"}, "PATCH", "/v1/backup-destinations/d", {"description": "Off site"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("call", "given", "method", "path", "body"), SENT)
 async def test_arguments_are_sent_as_documented(
-    call: str, given: dict[str, Any], method: str, path: str, body: dict[str, Any]
+    call: str, given: dict[str, Any], method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     everything = {**backup(1), "name": "n"}
     async with serve(lambda _: envelope(everything)) as server, server.client() as nf:
         await CALLS[call](nf, given)
         (request,) = server.requests
         assert (request.method, request.path_qs) == (method, path)
-        assert json.loads(await request.read()) == body
+        assert json.loads(await request.read() or b"null") == body
 
 
 async def test_a_change_without_a_body_sends_none() -> None:

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from attrs import fields_dict
-from northflank import _types as official
 
 from northflank_async import (
     Auth,
@@ -26,7 +24,6 @@ from northflank_async import (
     structure,
     unstructure,
 )
-from northflank_async.records.values import camel_case
 from northflank_async.simulator import Simulator
 from tests.support.scripted_server import envelope, serve
 
@@ -100,21 +97,6 @@ def test_every_documented_field_is_read() -> None:
         workload_identity=AuthWorkloadIdentity(id="exporter", name="Exporter"),
     )
     assert unstructure(structure(COMPLETE, Auth)).keys() == COMPLETE.keys()
-
-
-@pytest.mark.parametrize(
-    ("record", "documented"),
-    [
-        (Auth, official.GetAuthResponse),
-        (AuthPermissions, official.GetAuthResponsePermissions),
-        (ProjectRestrictions, official.GetAuthResponseProjectRestrictions),
-        (AuthRole, official.GetAuthResponseRole),
-        (AuthWorkload, official.GetAuthResponseWorkload),
-        (AuthWorkloadIdentity, official.GetAuthResponseWorkloadIdentity),
-    ],
-)
-def test_the_records_have_the_fields_of_the_official_client(record: type[Any], documented: type[Any]) -> None:
-    assert {camel_case(name) for name in fields_dict(record)} == documented.__annotations__.keys()
 
 
 @pytest.mark.parametrize("raw", [MINIMAL, {**MINIMAL, "expiresAt": None}, {"entityId": "acme", "role": None}])

@@ -190,9 +190,27 @@ async def test_volume_backups_are_created_listed_and_deleted(stage: Stage) -> No
         await backup.get()
 
 
+async def test_volume_schedules_are_created_listed_and_deleted(stage: Stage) -> None:
+    volume = stage.account.project("default-project").volume("example-volume")
+    (computed,) = await volume.backup_schedules().all()
+    created = await volume.create_backup_schedule(interval="daily", minute=[30], hour=[3], retention_time=60)
+    schedule, _ = await volume.backup_schedules(per_page=1).all()
+    assert (schedule.id, schedule.backup_type, schedule.retention_time) == (created, "snapshot", 60)
+    shown = [(schedule.scheduling, schedule.retention_time) for schedule in (schedule, computed)]
+    details = await volume.get()
+    assert [(found.scheduling, found.retention_time) for found in details.backup_schedules or ()] == shown
+    with pytest.raises(Conflict):
+        await volume.create_backup_schedule(interval="daily", minute=[0], hour=[4], retention_time=1)
+    await volume.delete_backup_schedule(created)
+    assert await volume.backup_schedules().all() == [computed]
+    with pytest.raises(NotFound):
+        await volume.delete_backup_schedule(created)
+
+
 async def test_destinations_are_created_updated_listed_and_deleted(stage: Stage) -> None:
     created = await stage.account.create_backup_destination(name="Far away", prefix="northflank/", credentials=KEYS)
     assert created.id
+    assert created.usage == "globalBackups"
     destination = stage.account.backup_destination(created.id)
     await destination.update(description="In another region", credentials=KEYS)
     assert (await destination.get()).description == "In another region"
@@ -263,6 +281,10 @@ CHANGES: dict[str, Callable[[Northflank], Awaitable[Any]]] = {
     "retain": lambda nf: nf.project("p").addon("a").backup("b").retain(),
     "delete": lambda nf: nf.project("p").addon("a").backup("b").delete(),
     "volume.create_backup": lambda nf: nf.project("p").volume("v").create_backup(name="abc"),
+    "volume.create_backup_schedule": lambda nf: (
+        nf.project("p").volume("v").create_backup_schedule(interval="hourly", minute=[0], retention_time=1)
+    ),
+    "volume.delete_backup_schedule": lambda nf: nf.project("p").volume("v").delete_backup_schedule("s"),
     "volume.backup.delete": lambda nf: nf.project("p").volume("v").backup("b").delete(),
     "create_backup_destination": lambda nf: nf.create_backup_destination(name="abc", prefix="p/", credentials=KEYS),
     "backup_destination.update": lambda nf: nf.backup_destination("d").update(name="abc"),

@@ -7,7 +7,7 @@ import pytest
 from tests.support.simulated_api import BACKUPS, DESTINATIONS, OTHER, simulated_api
 
 CREDENTIALS = {"accessKey": "AKIA", "secretKey": "hush", "bucketName": "b", "region": "r", "endpoint": "https://e"}
-NEW = {"name": "My Bucket", "type": "s3", "prefix": "backups/", "credentials": CREDENTIALS}
+NEW = {"name": "My Bucket", "type": "s3", "usage": "globalBackups", "prefix": "backups/", "credentials": CREDENTIALS}
 
 
 async def test_a_destination_can_be_added_changed_and_deleted() -> None:
@@ -39,7 +39,7 @@ async def test_computed_destinations_can_be_changed_and_deleted_too() -> None:
         await api.error(400, "POST", BACKUPS, place)
 
 
-async def test_no_response_contains_credentials() -> None:
+async def test_no_response_contains_access_keys() -> None:
     async with simulated_api() as api:
         for method, path, body in (
             ("POST", DESTINATIONS, NEW),
@@ -50,6 +50,22 @@ async def test_no_response_contains_credentials() -> None:
             _, answer = await api.request(method, path, body)
             assert "hush" not in str(answer)
             assert "AKIA" not in str(answer)
+        shown = {name: CREDENTIALS[name] for name in ("bucketName", "region", "endpoint")}
+        assert (await api.get(f"{DESTINATIONS}/my-bucket"))["credentials"] == shown
+
+
+async def test_a_destination_may_use_a_workload_identity_instead_of_access_keys() -> None:
+    identity = {
+        **{name: CREDENTIALS[name] for name in ("bucketName", "region", "endpoint")},
+        "authMode": "workloadIdentity",
+        "workloadIdentityId": "exporter",
+        "enableObjectLock": True,
+        "objectLockRetentionDays": 30,
+    }
+    async with simulated_api() as api:
+        created = await api.data("POST", DESTINATIONS, {**NEW, "usage": "containerSnapshots", "credentials": identity})
+        assert (created["usage"], created["credentials"]) == ("containerSnapshots", identity)
+        assert (await api.all(DESTINATIONS, "backupDestinations"))[0] == created
 
 
 @pytest.mark.parametrize(
@@ -57,13 +73,21 @@ async def test_no_response_contains_credentials() -> None:
     [
         *[("POST", {key: value for key, value in NEW.items() if key != field}, field) for field in NEW],
         ("POST", {**NEW, "type": "gcs"}, "type"),
+        ("POST", {**NEW, "usage": "backups"}, "usage"),
+        ("POST", {**NEW, "credentials": {**CREDENTIALS, "authMode": "keys"}}, "credentials.authMode"),
+        (
+            "POST",
+            {**NEW, "credentials": {**CREDENTIALS, "objectLockRetentionDays": 0}},
+            "credentials.objectLockRetentionDays",
+        ),
         ("POST", {**NEW, "prefix": "no slash"}, "prefix"),
         ("POST", {**NEW, "name": "No/slash"}, "name"),
         ("POST", {**NEW, "description": "a" * 201}, "description"),
         ("POST", {**NEW, "credentials": {**CREDENTIALS, "region": 5}}, "credentials.region"),
         ("POST", {**NEW, "credentials": "none"}, "credentials"),
         ("PATCH", {"prefix": "other/"}, "prefix"),
-        ("PATCH", {"credentials": {k: v for k, v in CREDENTIALS.items() if k != "secretKey"}}, "credentials.secretKey"),
+        ("PATCH", {"usage": "globalBackups"}, "usage"),
+        ("PATCH", {"credentials": {k: v for k, v in CREDENTIALS.items() if k != "region"}}, "credentials.region"),
     ],
 )
 async def test_an_invalid_body_is_a_400_that_names_the_field(method: str, settings: Any, field: str) -> None:

@@ -126,7 +126,7 @@ def test_the_default_inventory_is_the_same_on_every_machine() -> None:
         digest.update(json.dumps([addon.details(), everything(addon.backups), everything(addon.restores)]).encode())
     for backup in backups():
         digest.update(json.dumps(backup.details()).encode())
-    assert digest.hexdigest() == "960c2e0e50f0b5637f9892c88545d729609fb2b9d5f2fcc5b222d49f5809e56c"
+    assert digest.hexdigest() == "9cbfece8bf3a0e2b505805c4758acee296ca278e251d9da12b20d30e4cc519d0"
 
 
 def test_another_seed_gives_another_inventory_of_the_same_size() -> None:

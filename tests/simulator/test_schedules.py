@@ -53,11 +53,22 @@ async def test_an_addon_has_one_schedule_of_each_interval_and_type() -> None:
     async with simulated_api() as api:
         await api.data("POST", SCHEDULES, schedule())
         await api.data("POST", SCHEDULES, schedule(backupType="snapshot"))
-        await api.data("POST", SCHEDULES, schedule(scheduling={"interval": "hourly", "minute": [0, 30]}))
-        first = (await api.all(SCHEDULES, "schedules"))[2]["id"]
+        first = (await api.all(SCHEDULES, "schedules"))[1]["id"]
         assert first in (await api.error(409, "POST", SCHEDULES, schedule()))["message"]
         await api.data("DELETE", f"{SCHEDULES}/{first}")
         await api.data("POST", SCHEDULES, schedule())
+
+
+async def test_an_addon_has_at_most_three_schedules() -> None:
+    async with simulated_api() as api:
+        for interval in ("weekly", "daily"):
+            when = {key: WEEKLY[key] for key in ("minute", "hour", "day")[: 3 if interval == "weekly" else 2]}
+            await api.data("POST", SCHEDULES, schedule(scheduling={"interval": interval, **when}))
+        hourly = schedule(scheduling={"interval": "hourly", "minute": [0, 30]})
+        assert "maximum" in (await api.error(409, "POST", SCHEDULES, hourly))["message"]
+        (*_, computed) = await api.all(SCHEDULES, "schedules")
+        await api.data("DELETE", f"{SCHEDULES}/{computed['id']}")
+        await api.data("POST", SCHEDULES, hourly)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ from northflank_async.client import Account
 from northflank_async.errors import printable
 from northflank_async.records import unstructure
 
+_READ_SPEC = "Project > Addons > General > Read Spec"
+"""The permission that links and downloads need."""
+
 
 @click.command()
 @addon_options
@@ -140,7 +143,7 @@ def get_download_link(options: ApiOptions, address: BackupAddress) -> None:
     \b
     northflank-async get addon backup download --project default-project --addon example-addon --backup example-backup
     """
-    link = run(options, lambda account: address.backup(account).download_link())
+    link = run(options, lambda account: address.backup(account).download_link(), Operation(permission=_READ_SPEC))
     write_change(printable(link), {"downloadLink": str(link)}, options.format)
 
 
@@ -166,6 +169,7 @@ def download_backup(options: ApiOptions, address: BackupAddress, file: Path) -> 
                 file, progress=lambda done, total: bar.update(task, completed=done, total=total)
             )
 
-    path = run(options, download, Operation(if_stopped="no file was written", target=str(file)))
+    operation = Operation(permission=_READ_SPEC, if_stopped="no file was written", target=str(file))
+    path = run(options, download, operation)
     size = path.stat().st_size
     write_change(f"{count(size, 'byte')} written to {path}", {"path": str(path), "bytes": size}, options.format)

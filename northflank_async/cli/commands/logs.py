@@ -113,7 +113,7 @@ def restore_logs(options: ApiOptions, address: BackupAddress, restore_id: str, f
 
 def _write_logs(options: ApiOptions, filter: LogFilter, read: Callable[[Account], Awaitable[list[LogLine]]]) -> None:
     """Write log lines. Unlike other results, they are text everywhere unless another format is requested."""
-    lines = run(options, read, Operation(permission="Addons > Deployment > Account Instance Logs"))
+    lines = run(options, read, Operation(permission="Project > Addons > Deployment > View Instance Logs"))
     if not lines and not options.quiet:
         notify("no log lines; snapshots have none")
     if filter.direction is None:

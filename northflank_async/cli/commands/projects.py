@@ -16,7 +16,7 @@ def list_projects(options: ListingOptions) -> None:
     run(
         options,
         lambda account: write_listing(account.projects(**options.paging), "projects", options),
-        Operation(permission="Projects > Manage > Read"),
+        Operation(permission="Project > Projects > Manage > Read"),
     )
 
 

@@ -11,6 +11,7 @@ from northflank_async.cli.options import (
     api_options,
     body_options,
     choice_of,
+    combined,
     listing_options,
     schedule_option,
     storage_options,
@@ -19,6 +20,46 @@ from northflank_async.cli.options import (
 from northflank_async.cli.output import write_change, write_listing
 from northflank_async.cli.runner import CHANGE, confirm, run
 from northflank_async.records import ScheduleInterval
+
+scheduling_options = combined(
+    click.option("--interval", type=choice_of(ScheduleInterval), help="How often to back up."),
+    click.option(
+        "--day",
+        type=click.IntRange(0, 6),
+        metavar="NUMBER",
+        multiple=True,
+        help="Day of a weekly schedule, 0 is Monday; repeatable.",
+    ),
+    click.option(
+        "--hour",
+        type=click.IntRange(0, 23),
+        metavar="NUMBER",
+        multiple=True,
+        help="Hour of a daily or weekly schedule; repeatable.",
+    ),
+    click.option(
+        "--minute", type=click.IntRange(0, 59), metavar="NUMBER", multiple=True, help="Minute of the hour; repeatable."
+    ),
+    click.option(
+        "--retentionTime",
+        "retention_time",
+        type=click.IntRange(min=1),
+        metavar="DAYS",
+        help="Retention in days: up to 7 hourly, 60 daily, 120 weekly.",
+    ),
+)
+"""When a schedule backs up, and how long its backups are kept."""
+
+
+def require_schedule(arguments: dict[str, Any]) -> None:
+    """Check that neither an option nor the body lacks what every schedule needs.
+
+    Raises:
+        click.UsageError: an option is missing.
+    """
+    for name, option in (("interval", "--interval"), ("minute", "--minute"), ("retention_time", "--retentionTime")):
+        if name not in arguments:
+            raise click.UsageError(f"Missing option '{option}'.")
 
 
 @click.command()
@@ -38,27 +79,7 @@ def list_schedules(options: ListingOptions, address: AddonAddress) -> None:
 
 @click.command()
 @addon_options
-@click.option("--interval", type=choice_of(ScheduleInterval), help="How often to back up.")
-@click.option(
-    "--day",
-    type=click.IntRange(0, 6),
-    metavar="NUMBER",
-    multiple=True,
-    help="Day of a weekly schedule, 0 is Monday; repeatable.",
-)
-@click.option(
-    "--hour",
-    type=click.IntRange(0, 23),
-    metavar="NUMBER",
-    multiple=True,
-    help="Hour of a daily or weekly schedule; repeatable.",
-)
-@click.option(
-    "--minute", type=click.IntRange(0, 59), metavar="NUMBER", multiple=True, help="Minute of the hour; repeatable."
-)
-@click.option(
-    "--retentionTime", "retention_time", type=click.IntRange(min=1), metavar="DAYS", help="Retention in days."
-)
+@scheduling_options
 @storage_options
 @body_options
 @api_options
@@ -72,9 +93,7 @@ def create_schedule(options: ApiOptions, address: AddonAddress, body: Body, **fi
       --interval weekly --day 4 --hour 18 --minute 30 --backupType snapshot --retentionTime 7
     """
     arguments = body.arguments(fields)
-    for name, option in (("interval", "--interval"), ("minute", "--minute"), ("retention_time", "--retentionTime")):
-        if name not in arguments:
-            raise click.UsageError(f"Missing option '{option}'.")
+    require_schedule(arguments)
     arguments.setdefault("backup_type", "snapshot")
     schedule_id = run(options, lambda account: address.addon(account).create_backup_schedule(**arguments), CHANGE)
     write_change(f"schedule {schedule_id} is created", {"id": schedule_id}, options.format)

@@ -1,4 +1,4 @@
-"""Volumes and their backups."""
+"""Volumes, their backups and their backup schedules."""
 
 import attrs
 from aiohttp import web
@@ -6,10 +6,12 @@ from aiohttp import web
 from northflank_async.simulator import responses, schemas, validation
 from northflank_async.simulator.responses import Rejection, found
 from northflank_async.simulator.routes.lookup import Lookup, Routes
+from northflank_async.simulator.schedules import Schedules
 from northflank_async.simulator.volumes import Volume, Volumes
 
 VOLUMES = "/projects/{project}/volumes"
 BACKUPS = VOLUMES + "/{volume}/backups"
+SCHEDULES = VOLUMES + "/{volume}/backup-schedules"
 
 
 @attrs.frozen
@@ -27,6 +29,9 @@ class VolumeRoutes:
             ("POST", BACKUPS, self.create_backup),
             ("GET", BACKUPS + "/{backup}", self.get_backup),
             ("DELETE", BACKUPS + "/{backup}", self.delete_backup),
+            ("GET", SCHEDULES, self.list_schedules),
+            ("POST", SCHEDULES, self.create_schedule),
+            ("DELETE", SCHEDULES + "/{schedule}", self.delete_schedule),
         ]
 
     async def list_volumes(self, request: web.Request) -> web.Response:
@@ -35,7 +40,7 @@ class VolumeRoutes:
 
     async def get_volume(self, request: web.Request) -> web.Response:
         """GET …/volumes/{volume}."""
-        return responses.data(self._volume(request).details())
+        return responses.data(self._volumes.details(self._volume(request)))
 
     async def list_backups(self, request: web.Request) -> web.Response:
         """GET …/volumes/{volume}/backups."""
@@ -58,6 +63,29 @@ class VolumeRoutes:
         if not self._volumes.delete(self._volume(request), backup_id):
             raise Rejection(404, f"There is no backup {backup_id}.")
         return responses.data({})
+
+    async def list_schedules(self, request: web.Request) -> web.Response:
+        """GET …/volumes/{volume}/backup-schedules."""
+        return self.lookup.page(request, "schedules", self._schedules.listing(self._volume(request)))
+
+    async def create_schedule(self, request: web.Request) -> web.Response:
+        """POST …/volumes/{volume}/backup-schedules: a 409 for a second one with this interval."""
+        volume = self._volume(request)
+        settings = await validation.read_body(request, schemas.VOLUME_SCHEDULE)
+        schemas.check_schedule(settings)
+        created = self._schedules.create(volume, {**settings, "backupType": "snapshot"})
+        return responses.data({"id": created["id"]})
+
+    async def delete_schedule(self, request: web.Request) -> web.Response:
+        """DELETE …/volumes/{volume}/backup-schedules/{schedule}."""
+        schedule_id = request.match_info["schedule"]
+        if not self._schedules.delete(self._volume(request), schedule_id):
+            raise Rejection(404, f"There is no backup schedule {schedule_id}.")
+        return responses.data({})
+
+    @property
+    def _schedules(self) -> Schedules:
+        return self.lookup.account.schedules
 
     @property
     def _volumes(self) -> Volumes:

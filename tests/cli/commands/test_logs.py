@@ -46,5 +46,5 @@ def test_log_lines_cannot_control_the_terminal(serve_script: Callable[[Responder
 def test_a_forbidden_log_names_the_permission_for_logs(serve_script: Callable[[Responder], ScriptedServer]) -> None:
     serve_script(lambda request: web.Response(status=403))
     result = invoke("get", "addon", "backup", "logs", *BACKUP)
-    expected = "it needs Addons > Deployment > Account Instance Logs"
+    expected = "it needs Project > Addons > Deployment > View Instance Logs"
     assert (result.exit_code, expected in result.stderr) == (4, True)

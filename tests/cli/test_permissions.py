@@ -1,0 +1,73 @@
+"""Where the API refuses a request, a command names the permission that the official Python SDK documents for it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from aiohttp import web
+
+from northflank_async.cli.app import COMMANDS
+from tests.support.command import invoke
+from tests.support.official_sdk import official_endpoints
+from tests.support.scripted_server import Responder, ScriptedServer
+
+PROJECT = ("--project", "projectId")
+ADDON = (*PROJECT, "--addon", "addonId")
+BACKUP = (*ADDON, "--backup", "backupId")
+VOLUME = (*PROJECT, "--volume", "volumeId")
+HOURLY = ("--interval", "hourly", "--minute", "0", "--retentionTime", "1")
+CREDENTIALS = {"accessKey": "a", "secretKey": "s", "bucketName": "b", "region": "r", "endpoint": "e"}
+
+CALLS: dict[str, tuple[str, ...]] = {
+    "list projects": (),
+    "list addons": PROJECT,
+    "list backup-destinations": (),
+    "get auth": (),
+    "get addon types": (),
+    "get addon backups": ADDON,
+    "get addon backup": BACKUP,
+    "get addon backup download": BACKUP,
+    "get addon backup restores": BACKUP,
+    "get addon restores": ADDON,
+    "get addon backup-schedules": ADDON,
+    "get volume backup-schedules": VOLUME,
+    "backup addon": ADDON,
+    "restore addon backup": (*BACKUP, "--yes"),
+    "abort addon backup": BACKUP,
+    "abort addon restore": (*BACKUP, "--restore", "r"),
+    "retain addon backup": BACKUP,
+    "download addon backup": (*BACKUP, "unused.dump"),
+    "delete backup": (*BACKUP, "--yes"),
+    "create addon backup-schedule": (*ADDON, *HOURLY),
+    "delete addon backup-schedule": (*ADDON, "--schedule", "scheduleId", "--yes"),
+    "create volume backup-schedule": (*VOLUME, *HOURLY),
+    "delete volume backup-schedule": (*VOLUME, "--schedule", "scheduleId", "--yes"),
+    "add backup-destination": (
+        *("--name", "abc", "--prefix", "p/", "--input", json.dumps({"credentials": CREDENTIALS})),
+    ),
+}
+OTHERS = {
+    "get addon backup logs": "the SDK has no logs; see test_logs.py",
+    "get addon restore logs": "the same",
+    "export": "sends several kinds of requests",
+    "plan": "the same",
+    "simulate": "sends no requests",
+    "completion": "the same",
+}
+
+
+def test_every_command_is_compared() -> None:
+    assert CALLS.keys() | OTHERS.keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("command", CALLS)
+def test_a_command_names_the_official_permission(
+    serve_script: Callable[[Responder], ScriptedServer], command: str
+) -> None:
+    server = serve_script(lambda _: web.json_response({"error": {"status": 403, "message": "No."}}, status=403))
+    result = invoke(*command.split(), *CALLS[command])
+    assert result.exit_code == 4
+    (request,) = server.requests
+    by_route = {name.replace("{", "").replace("}", ""): found for name, found in official_endpoints().items()}
+    permission = by_route[f"{request.method} {request.path}"].permission
+    assert f"it needs {permission or 'no permission'}. " in result.stderr
