@@ -34,7 +34,7 @@ EXAMPLE = ("--projectId", "default-project", "--addonId", "example-addon", "--ba
         (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "must end before /v1"),
         (["missing/out.jsonl"], {}, 8, "cannot write missing/out.jsonl: there is no such folder"),
         (["missing/out.db"], {}, 8, "cannot write missing/out.db: there is no such folder"),
-        (["postgresql://u:no-password@127.0.0.1:1/x"], {}, 8, "cannot write postgresql://u:***@127.0.0.1:1/x: "),
+        (["postgresql://u:no-password@127.0.0.1:1/x"], {}, 8, "cannot write postgresql://u@127.0.0.1:1/x: "),
     ],
 )
 def test_a_failed_export_is_one_line_and_an_exit_code(

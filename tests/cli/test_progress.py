@@ -29,7 +29,7 @@ def test_an_export_shows_a_bar(northflank_simulator: Simulator, tmp_path: Path) 
         os.close(theirs)
         shown = read_all(ours)
     assert process.wait() == 0
-    assert "20/20 addons · 3,000 backups · 46 requests · 954 remaining" in shown
+    assert "20/20 addons · 3,000 backups · 47 requests · 953 remaining" in shown
 
 
 def test_the_bar_shows_until_when_it_waits_for_the_rate_limit() -> None:

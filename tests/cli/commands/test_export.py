@@ -16,7 +16,7 @@ from tests.support.fake_account import FakeAccount, backups
 def test_an_export_writes_the_inventory_and_a_summary(northflank_simulator: Simulator, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     result = invoke("export", out)
-    summary = f"3,000 backups of 20 addons in 5 projects written to {out} (46 requests)\n"
+    summary = f"3,000 backups of 20 addons in 5 projects written to {out} (47 requests)\n"
     assert (result.exit_code, result.stdout, result.stderr) == (0, summary, "")
     assert len(out.read_text().splitlines()) == 3000
 
@@ -24,7 +24,9 @@ def test_an_export_writes_the_inventory_and_a_summary(northflank_simulator: Simu
 def test_an_export_takes_projects_and_a_team(northflank_simulator: Simulator, tmp_path: Path) -> None:
     result = invoke("export", tmp_path / "o.csv", "--project", "billing", "--project", "search", "--team", "acme")
     assert (result.exit_code, result.stdout.split(" written")[0].split(" in ")[1]) == (0, "2 projects")
-    assert all(request.path.startswith("/v1/teams/acme/") for request in northflank_simulator.requests)
+    paths = [request.path for request in northflank_simulator.requests]
+    assert paths[0] == "/v1/auth"
+    assert all(path.startswith("/v1/teams/acme/") for path in paths[1:])
 
 
 def test_a_simulated_export_needs_no_token(tmp_path: Path) -> None:
@@ -48,7 +50,7 @@ def test_an_interrupted_export_is_resumed_by_the_same_command(
     result = invoke(*command)
     assert result.exit_code == 0
     assert ", resumed)" in result.stdout
-    assert len(northflank_simulator.requests) <= 46 + 2
+    assert len(northflank_simulator.requests) <= 48 + 2
     assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
 
 
