@@ -390,16 +390,16 @@ storage_options = combined(
 
 
 def complete_target(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the name of a file that exists, or the suffix of a new one."""
-    from northflank_async.inventory.formats import FORMATS
+    """Complete the name of a file that exists, or the ending of a new one."""
+    from northflank_async.inventory.formats import ENDINGS
 
     path = Path(incomplete)
     if incomplete.endswith("/") or not path.name or any(path.parent.glob(f"{escape(path.name)}*")):
         return [CompletionItem(incomplete, type="file")]  # the shell lists them
-    suffixes = [*FORMATS, _DATABASE_SUFFIX]
+    endings = [*ENDINGS, _DATABASE_SUFFIX]
     stems = [incomplete[: dot.start()] for dot in re.finditer(r"\.", incomplete)]
-    names = [stem + suffix for stem in stems for suffix in suffixes if (stem + suffix).startswith(incomplete)]
-    return [CompletionItem(name) for name in names or [incomplete + suffix for suffix in suffixes]]
+    names = [stem + ending for stem in stems for ending in endings if (stem + ending).startswith(incomplete)]
+    return [CompletionItem(name) for name in names or [incomplete + ending for ending in endings]]
 
 
 target_argument = click.argument("target", shell_complete=complete_target)
@@ -493,6 +493,19 @@ def check_schema_option(schema: str | None, target: str | None) -> None:
 allow_empty_option = click.option(
     "--allow-empty", is_flag=True, help="Let a file with backups be replaced by one without any."
 )
+csv_raw_option = click.option(
+    "--csv-raw", is_flag=True, help="Write CSV text unchanged, even if a spreadsheet takes it for a formula."
+)
+
+
+def check_csv_option(csv_raw: bool, target: str) -> None:
+    """Refuse an option of CSV for another format.
+
+    Raises:
+        click.UsageError: the option is given, and the target is not a CSV file.
+    """
+    if csv_raw and not target.lower().endswith((".csv", ".csv.gz", ".csv.zst")):
+        raise click.UsageError("--csv-raw requires a .csv file.")
 
 
 @frozen(kw_only=True)
@@ -504,6 +517,7 @@ class StoreOptions:
     resume_max_age: timedelta
     allow_mass_deletion: bool
     allow_empty: bool
+    csv_raw: bool
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -535,6 +549,7 @@ store_options = grouped(
         help="Mark projects and addons as deleted even if all or most of them are gone.",
     ),
     allow_empty_option,
+    csv_raw_option,
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from northflank_async.cli.app import ALIASES, COMMANDS
+from northflank_async.inventory.formats import ENDINGS
 from tests.support.command import COMMAND, invoke
 
 HEAVY = {"aiosqlite", "northflank_async.simulator.server", "pyarrow", "rich", "sqlalchemy", "yaml"}
@@ -128,14 +129,15 @@ def test_a_shell_completes_words_and_options(
         ("inv", "file inv"),
         ("inventory.", "file inventory."),
         ("folder/", "file folder/"),
-        ("new", "plain new.jsonl, plain new.csv, plain new.parquet, plain new.db"),
-        ("new.c", "plain new.csv"),
+        ("new", ", ".join(f"plain new{ending}" for ending in [*ENDINGS, ".db"])),
+        ("new.c", "plain new.csv, plain new.csv.gz, plain new.csv.zst"),
+        ("new.jsonl.g", "plain new.jsonl.gz"),
         ("folder/a.b.p", "plain folder/a.b.parquet"),
-        ("[inv", "plain [inv.jsonl, plain [inv.csv, plain [inv.parquet, plain [inv.db"),
+        ("[inv", ", ".join(f"plain [inv{ending}" for ending in [*ENDINGS, ".db"])),
         ("no-folder/new.d", "plain no-folder/new.db"),
     ],
 )
-def test_a_target_is_completed_to_a_file_or_a_suffix(
+def test_a_target_is_completed_to_a_file_or_an_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, offered: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -29,7 +29,7 @@ EXAMPLE = ("--projectId", "default-project", "--addonId", "example-addon", "--ba
             ["out"],
             {},
             3,
-            "the target must end with .jsonl, .csv, .parquet, .db or be a postgresql:// URL, not 'out'",
+            ".parquet, .jsonl.gz, .jsonl.zst, .csv.gz, .csv.zst, .db or be a postgresql:// URL, not 'out'",
         ),
         (["out.jsonl"], {"NORTHFLANK_API_BASE_URL": "https://api.northflank.com/v1"}, 3, "must end before /v1"),
         (["missing/out.jsonl"], {}, 8, "cannot write missing/out.jsonl: there is no such folder"),

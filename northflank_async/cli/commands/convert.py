@@ -7,13 +7,15 @@ from northflank_async.cli.exits import ExitCode, fail, fail_target
 from northflank_async.cli.options import (
     QueryOptions,
     allow_empty_option,
+    check_csv_option,
     check_schema_option,
     complete_target,
+    csv_raw_option,
     filtered_query_options,
     schema_option,
     target_argument,
 )
-from northflank_async.cli.output import count, without_password
+from northflank_async.cli.output import count, notify, without_password
 from northflank_async.cli.runner import run_coroutine
 from northflank_async.errors import ConfigurationError, UnknownName
 from northflank_async.inventory.extras import require_extra
@@ -26,20 +28,25 @@ from northflank_async.inventory.names import check_known
 @filtered_query_options
 @schema_option
 @allow_empty_option
-def convert_inventory(source: str, target: str, query: QueryOptions, schema: str | None, allow_empty: bool) -> None:
+@csv_raw_option
+def convert_inventory(
+    source: str, target: str, query: QueryOptions, schema: str | None, allow_empty: bool, csv_raw: bool
+) -> None:
     """Write the backups of the database SOURCE to the file TARGET.
 
     SOURCE is a database that an export wrote: a .db file or postgresql://USER:PASSWORD@HOST/DATABASE. TARGET is a
-    file (.jsonl, .csv or .parquet). No request is sent. Deleted backups are not included.
+    file (.jsonl, .csv or .parquet; append .gz or .zst to .jsonl or .csv for a compressed file). No request is sent.
+    Deleted backups are not included.
 
     \b
     northflank-async convert inventory.db backups.parquet
     northflank-async convert inventory.db failed.csv --status failed --since 7d
     """
     check_schema_option(schema, source)
+    check_csv_option(csv_raw, target)
     shown = without_password(source)
     try:
-        written = run_coroutine(_convert(source, target, query, schema, allow_empty=allow_empty))
+        written = run_coroutine(_convert(source, target, query, schema, allow_empty=allow_empty, csv_raw=csv_raw))
     except UnknownName as error:
         fail(f"{error}", ExitCode.NOT_FOUND)
     except ConfigurationError as error:
@@ -50,7 +57,9 @@ def convert_inventory(source: str, target: str, query: QueryOptions, schema: str
     click.echo(f"{count(written, 'backup')} written to {target}")
 
 
-async def _convert(source: str, target: str, query: QueryOptions, schema: str | None, *, allow_empty: bool) -> int:
+async def _convert(
+    source: str, target: str, query: QueryOptions, schema: str | None, *, allow_empty: bool, csv_raw: bool
+) -> int:
     with require_extra():
         from northflank_async.inventory.inventory import Inventory
     path, now = Path(target), datetime.now(UTC)
@@ -64,4 +73,6 @@ async def _convert(source: str, target: str, query: QueryOptions, schema: str | 
             restores=query.restores,
             matches=lambda row: query.matches_stored(row, now),
             allow_empty=allow_empty,
+            csv_raw=csv_raw,
+            on_unwritten=lambda restore: notify(f"restore {restore} is not in the file: its backup is not listed"),
         )

@@ -7,6 +7,7 @@ from northflank_async.cli.options import (
     CrawlOptions,
     QueryOptions,
     StoreOptions,
+    check_csv_option,
     check_schema_option,
     crawl_options,
     filtered_query_options,
@@ -37,7 +38,9 @@ def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, st
     """Export the backup inventory to TARGET.
 
     TARGET is a file (.jsonl, .csv, .parquet, or .db for SQLite), postgresql://USER:PASSWORD@HOST/DATABASE, or - for
-    JSON Lines on standard output. Run the same command again to resume an export that was interrupted or killed.
+    JSON Lines on standard output. Append .gz or .zst to .jsonl or .csv to compress the file.
+
+    Run the same command again to resume an export that was interrupted or killed.
 
     A file is written atomically. A database is brought up to date: deleted backups are kept and marked, and --status
     and --since limit what is inserted, not what is updated. Only --project, --team and --addon-type save requests.
@@ -50,6 +53,7 @@ def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, st
     if to_stdout and (store.strict or query.restores):
         raise click.UsageError("--strict and --restores require a file or a database.")
     check_schema_option(store.schema, target)
+    check_csv_option(store.csv_raw, target)
 
     async def work(nf: Northflank, on_start: OnStart) -> Outcome:
         wanted = query.for_client(nf)

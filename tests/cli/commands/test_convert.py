@@ -1,5 +1,6 @@
 """`convert`."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.parquet"])
+@pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.parquet", "o.csv.gz"])
 def test_an_inventory_is_written_as_an_export_would_and_without_a_request(
     northflank_simulator: Simulator, inventory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -40,7 +41,9 @@ def test_an_inventory_is_written_as_an_export_would_and_without_a_request(
     result = invoke("convert", inventory, converted, "--restores")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.endswith(f" backups written to {converted}\n")
-    if name == "o.parquet":
+    if name == "o.csv.gz":
+        assert gzip.decompress(converted.read_bytes()) == gzip.decompress(exported.read_bytes())
+    elif name == "o.parquet":
         assert pyarrow.parquet.read_table(converted).equals(pyarrow.parquet.read_table(exported))
     else:
         assert converted.read_bytes() == exported.read_bytes()
@@ -87,6 +90,7 @@ def test_teams_are_selected_and_deleted_backups_omitted(
         (["inventory.db", "missing/o.csv"], 8, "cannot write missing/o.csv: there is no such folder"),
         (["missing.db", "o.csv"], 8, "cannot read missing.db: "),
         (["good.jsonl", "o.csv"], 3, "is not an inventory of northflank-async"),
+        (["inventory.db", "o.jsonl", "--csv-raw"], 2, "--csv-raw requires a .csv file"),
         (["inventory.db", "o.csv", "--schema", "x"], 2, "--schema requires a postgresql:// URL"),
     ],
 )
@@ -124,3 +128,16 @@ def test_a_schema_of_postgresql_is_converted(
     assert (result.exit_code, result.stdout) == (0, f"750 backups written to {out}\n")
     result = invoke("convert", url, out)
     assert (result.exit_code, "cannot read postgresql://" in result.stderr) == (8, True)
+
+
+def test_restores_that_a_csv_file_has_no_row_for_are_named(
+    serve_account: Callable[[FakeAccount], None], tmp_path: Path
+) -> None:
+    restore = {"id": "r1", "status": "completed", "backupId": "gone", "restoreTimestamp": "2026-01-01T00:00:00.000Z"}
+    serve_account(FakeAccount({"p/a": backups(1)}, restores={"p/a": [restore]}))
+    inventory = tmp_path / "inventory.db"
+    message = "northflank-async: restore p/a: r1 is not in the file: its backup is not listed\n"
+    assert invoke("export", tmp_path / "o.csv", "--restores").stderr == message
+    assert invoke("export", inventory, "--restores").exit_code == 0
+    assert invoke("convert", inventory, tmp_path / "o.csv", "--restores").stderr == message
+    assert invoke("convert", inventory, tmp_path / "o.csv").stderr == ""

@@ -221,6 +221,7 @@ class LaterDatetime(datetime):
     [
         (["o.jsonl", "--schema", "other"], "--schema requires a postgresql:// URL"),
         (["o.db", "--schema", "other"], "--schema requires a postgresql:// URL"),
+        (["o.jsonl", "--csv-raw"], "--csv-raw requires a .csv file"),
         (["o.jsonl", "--resume-max-age", "soon"], "'soon' is not a time span such as 30m, 12h, 7d or 2w"),
     ],
 )
@@ -240,3 +241,16 @@ def test_an_export_to_postgresql_uses_the_schema(northflank_simulator: Simulator
     assert "requests   about 11, for as many backups as postgresql://" in result.stdout
     result = invoke("plan", url, "--project", "billing")
     assert "requests   at least 6" in result.stdout
+
+
+@pytest.mark.parametrize(("options", "name"), [([], "'=cmd"), (["--csv-raw"], "=cmd")])
+def test_csv_text_is_written_unchanged_on_request(
+    serve_account: Callable[[FakeAccount], None], tmp_path: Path, options: list[str], name: str
+) -> None:
+    serve_account(FakeAccount({"p/a": [{**backup, "name": "=cmd"} for backup in backups(1)]}))
+    inventory, exported, converted = (tmp_path / name for name in ("i.db", "exported.csv", "converted.csv"))
+    assert invoke("export", exported, *options).exit_code == 0
+    assert invoke("export", inventory).exit_code == 0
+    assert invoke("convert", inventory, converted, *options).exit_code == 0
+    assert f',"{name}",' in exported.read_text()
+    assert converted.read_text() == exported.read_text()
