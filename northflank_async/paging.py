@@ -309,11 +309,9 @@ class _Items(AsyncIterator[T]):
             async with self._turn:
                 while not self._items:
                     self._items.extend((await anext(self._pages)).read())
-                return self._next()
-        return self._next()
-
-    def _next(self) -> T:
-        item = self._items.popleft()
+                item = self._items.popleft()
+        else:
+            item = self._items.popleft()
         if isinstance(item, DecodeError):
             raise item
         return item
