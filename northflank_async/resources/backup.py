@@ -202,14 +202,15 @@ class BackupResource(Resource):
 
         Polls after 2 seconds at first and every 30 seconds at the end, and less often when the rate limit is nearly
         spent: waiters together use at most half of the remaining requests. An error here does not stop the backup;
-        call `wait()` again.
+        call `wait()` again. A new backup may be missing for the first 30 seconds.
 
         Args:
             timeout: seconds; `None` waits without a limit.
 
         Raises:
             ConfigurationError: `timeout` is not a number greater than 0.
-            RunFailed: the backup failed, was aborted or is not supported; `record` is the backup.
+            RunFailed: the backup failed, was aborted or is not supported, or ended with an unknown status; `record` is
+                the backup.
             TimeoutError: the backup has not ended within `timeout` seconds.
             NotFound: the backup does not exist, or the token has no access to it.
             NorthflankError: any other failure.
@@ -242,7 +243,8 @@ class BackupResource(Resource):
 
         Raises:
             ConfigurationError: an argument is not a valid id, or `timeout` is not a number greater than 0.
-            RunFailed: the restore failed, was aborted or is not supported; `record` is the restore.
+            RunFailed: the restore failed, was aborted or is not supported, or ended with an unknown status; `record` is
+                the restore.
             TimeoutError: the restore has not ended within `timeout` seconds.
             NotFound: the backup or the restore does not exist, or the token has no access to it.
             NorthflankError: any other failure.
