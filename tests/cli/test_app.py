@@ -79,6 +79,8 @@ def test_h_is_short_for_help(path: str) -> None:
         (["list", "projects", "--help"], set()),
         (["simulate", "--help"], {"northflank_async.simulator.server"}),
         (["plan", "--help"], set()),
+        (["export", "--help"], set()),
+        (["convert", "--help"], set()),
     ],
 )
 def test_a_command_imports_only_what_it_needs(arguments: list[str], imported: set[str]) -> None:

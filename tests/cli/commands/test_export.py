@@ -254,3 +254,17 @@ def test_csv_text_is_written_unchanged_on_request(
     assert invoke("convert", inventory, converted, *options).exit_code == 0
     assert f',"{name}",' in exported.read_text()
     assert converted.read_text() == exported.read_text()
+
+
+def test_a_mass_deletion_is_a_failure_unless_it_is_allowed(
+    serve_account: Callable[[FakeAccount], None], tmp_path: Path
+) -> None:
+    account = FakeAccount({"p/a": backups(3), "q/b": backups(2)})
+    serve_account(account)
+    command = ("export", tmp_path / "inventory.db")
+    assert invoke(*command).exit_code == 0
+    account.faults["#0"] = {"projects": []}
+    result = invoke(*command)
+    assert result.exit_code != 0
+    assert "--allow-mass-deletion" in result.stderr
+    assert invoke(*command, "--allow-mass-deletion").exit_code == 0
