@@ -63,8 +63,7 @@ def create_private(path: Path) -> BinaryIO:
     Raises:
         OSError: it exists, or it cannot be created.
     """
-    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, _PRIVATE), "w+b")
+    return open(path, "x+b", opener=lambda name, flags: os.open(name, flags, _PRIVATE))  # Path.open takes no opener
 
 
 def discard_parts(path: Path) -> None:

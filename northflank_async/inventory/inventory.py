@@ -228,7 +228,8 @@ def check_replaceable(file: BinaryIO, path: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         return
     file.flush()
-    if path.read_bytes() != Path(file.name).read_bytes():
+    is_same_size = path.stat().st_size == file.tell()
+    if not is_same_size or path.read_bytes() != Path(file.name).read_bytes():
         raise ConfigurationError(
             f"there are no backups to export, so {path} is not replaced: use --allow-empty (allow_empty=True) to do so"
         )

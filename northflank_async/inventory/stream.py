@@ -1,6 +1,7 @@
 """From the API into a stream."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from northflank_async.inventory.crawl import (
@@ -37,7 +38,7 @@ async def stream(
         OSError: the stream cannot be written.
         NorthflankError: the API cannot be read, or not any longer.
     """
-    query = Query.of(query)
+    query = Query.of(query).starting(datetime.now(UTC))
     account = query.accounts[0]
     spent_before = account.budget.spent
     auth = await identify(account)

@@ -51,6 +51,7 @@ OTHERS = {
     "get addon restore logs": "the same",
     "export": "sends several kinds of requests",
     "plan": "the same",
+    "convert": "sends no requests",
     "simulate": "sends no requests",
     "completion": "the same",
 }

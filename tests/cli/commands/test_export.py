@@ -68,7 +68,7 @@ def test_an_interrupted_export_is_resumed_by_the_same_command(
 def test_standard_output_takes_json_lines_only(northflank_simulator: Simulator) -> None:
     result = invoke("export", "-", "--project", "billing")
     assert (result.exit_code, len([json.loads(line) for line in result.stdout.splitlines()])) == (0, 750)
-    assert result.stderr == "750 backups of 4 addons in 1 project written to standard output (11 requests)\n"
+    assert result.stderr == "750 backups of 4 addons in 1 project written to standard output (12 requests)\n"
     for option in ("--strict", "--restores"):
         result = invoke("export", "-", option)
         assert (result.exit_code, "require a file or a database" in result.stderr) == (2, True)
