@@ -171,6 +171,8 @@ class Campaign:
     """When the first sync run started that the next one may resume."""
     strangers: dict[str, set[str]] = Factory(dict)
     """By the accounts of the store: those of the tokens of runs that did not know whose token they had."""
+    sights: list[Token] = Factory(list)
+    """What the second token of an account can see, at different times."""
     guests: set[str] = Factory(set)
     """The accounts of tokens of which only a role was known, which no other token is known to cover."""
     log: list[str] = field(factory=list)
@@ -216,6 +218,8 @@ class Campaign:
         if random.random() < 0.7:
             rates = [random.choice((0.0, 0.0, 0.05, 0.2)) for _ in range(4)]
             model.weather = Weather(changes=rates[0], errors=rates[1] / 2, expiries=rates[2], duplicates=rates[3])
+            if random.random() < 0.2:
+                model.weather.rotations = 0.7
         for token in model.tokens.values():
             token.auth_status = random.choice((403, 404, 500, 503)) if random.random() < 0.1 else 200
         self._narrow(model.tokens["another-token-of-acme"])
@@ -240,22 +244,23 @@ class Campaign:
             self.model.distort(listing, item_id, **self.random.choice((*NO_IDS, *ODD[listing.kind])))
 
     def _narrow(self, token: Token) -> None:
-        """Let a token see less, or all, in one of the ways that `/v1/auth` tells."""
+        """Let a token see all, or less in one of two ways that `/v1/auth` tells, and which are other ones in time."""
+        if not self.sights or self.random.random() < 0.1:
+            self.sights = [Token("acme"), *self.random.sample(self._narrow_tokens(), 2)]
+        sight = self.random.choice(self.sights)
+        token.role, token.permissions = sight.role, sight.permissions
+        token.restrictions, token.hidden = sight.restrictions, sight.hidden
+
+    def _narrow_tokens(self) -> list[Token]:
         projects = [item.id for key in self.model.listings("acme", "projects") for item in self.model.items(key)]
         some = self.random.sample(projects, self.random.randint(0, len(projects)))
-        every = Token("acme")
-        token.role, token.permissions, token.restrictions, token.hidden = every.role, every.permissions, None, 0
-        match self.random.randrange(5):
-            case 0:
-                token.restrictions = {"enabled": True, "projects": some, "restrictionMode": "in"}
-            case 1:
-                token.restrictions = {"enabled": True, "projects": some, "restrictionMode": "notIn"}
-            case 2:
-                token.hidden = self.random.randint(1, 3)
-                token.permissions = {"projectScope": PERMISSIONS[token.hidden :]}
-            case 3:
-                token.hidden = self.random.randint(1, 3)
-                token.role, token.permissions = {"roleId": f"guest-{token.hidden}", "roleType": "team"}, None
+        hidden = self.random.randint(1, 3)
+        return [
+            Token("acme", restrictions={"enabled": True, "projects": some, "restrictionMode": "in"}),
+            Token("acme", restrictions={"enabled": True, "projects": some, "restrictionMode": "notIn"}),
+            Token("acme", permissions={"projectScope": PERMISSIONS[hidden:]}, hidden=hidden),
+            Token("acme", {"roleId": f"guest-{hidden}", "roleType": "team"}, permissions=None, hidden=hidden),
+        ]
 
     # Sync runs.
 

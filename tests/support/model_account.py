@@ -127,6 +127,8 @@ class Weather:
 
     changes: float = 0.0
     """An item is inserted, deleted or changed before the request is answered."""
+    rotations: float = 0.0
+    """The listing itself changes: an item is inserted before its first page, or deleted before a later one."""
     errors: float = 0.0
     """A 5xx, or no answer at all."""
     expiries: float = 0.0
@@ -379,6 +381,8 @@ class ModelAccounts:
         token = self.tokens.get(name)
         listing = None if token is None else _listing(token.account_id, request.path)
         cursor = request.query.get("cursor")
+        if listing in self._listings and self._happens(self.weather.rotations):
+            self._rotate(listing, is_first=cursor is None)
         answer: dict[str, Any] = {"token": name, "path": request.path, "listing": listing, "cursor": cursor}
         response = self._answer(request, token, listing, cursor, answer)
         served = Served(at=datetime.now(UTC), **{"status": response.status, **answer})
@@ -435,6 +439,15 @@ class ModelAccounts:
             pagination["cursor"] = f"{self._generation}-{offset + self.page_size}"
         served = None if answer["is_null"] else [item.json for item in items]
         return web.json_response({"data": {listing.kind: served}, "pagination": pagination})
+
+    def _rotate(self, listing: ListingKey, *, is_first: bool) -> None:
+        """Change a listing of several pages while it is read, so that its rows shift."""
+        items = self.items(listing)
+        if len(items) > self.page_size:
+            if is_first:
+                self.insert(listing, children=0)
+            else:
+                self.delete(listing, items[self.random.choice((0, 0, self.page_size))].id)
 
     def _fail(self, request: web.Request, status: int, answer: dict[str, Any]) -> web.Response:
         if status:
