@@ -67,7 +67,7 @@ def create_private(path: Path) -> BinaryIO:
 
 
 def discard_parts(path: Path) -> None:
-    """Remove what killed processes left behind, for a file that no other process writes."""
+    """Remove leftover `.part` files of a file that no other process writes."""
     target = Path(os.path.realpath(path))
     for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
         part.unlink(missing_ok=True)
@@ -90,7 +90,7 @@ def _mode_for(target: Path) -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a file's name survive a power cut, too."""
+    """Sync the directory, so that the rename survives a power loss."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -25,7 +25,7 @@ _MAX_IDLE_PAGES = 100
 
 
 class _Start:
-    """Where a page begins. Entered with `with`, it adds that to an error, and the request if there is an answer."""
+    """A page's start. As a context manager, it adds that to errors, and the request once it was answered."""
 
     def __init__(self, cursor: str | None, page: int | None) -> None:
         self.cursor = cursor

@@ -1,4 +1,4 @@
-"""What a terminal shows while a command works. Imports rich, so commands import it only when they run."""
+"""Progress displays on a terminal. Imports rich, so commands import it only when they run."""
 
 import logging
 import sys

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class Operation:
-    """What a command does, as far as its failure messages need to know.
+    """Describes a command for its failure messages.
 
     Args:
         permission: the permission that its requests need.

@@ -103,7 +103,7 @@ class Budget:
 
     @property
     def in_flight(self) -> int:
-        """Requests sent, not answered."""
+        """Requests in flight."""
         return self._limiter.in_flight
 
     @property

@@ -54,7 +54,7 @@ class Exchange:
             error.changed = self._was_made(error)
 
     def annotate(self, error: BaseException, now: float, handled: BaseException | None) -> None:
-        """Name the request in an error, and keep its secrets out. `handled` is what the caller was handling."""
+        """Add the request to an error, and redact its secrets. `handled` is what the caller was handling."""
         if isinstance(error, NorthflankError):
             self.describe(error, now)
         self.request.redactor.clean(error, handled)

@@ -106,7 +106,7 @@ class RateLimiter:
 
     @property
     def in_flight(self) -> int:
-        """Requests sent, not answered."""
+        """Requests in flight."""
         return len(self._open)
 
     def rate_limit(self, now: float) -> RateLimit | None:

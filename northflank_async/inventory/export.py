@@ -1,4 +1,4 @@
-"""From the API into a file or a database."""
+"""Export an inventory from the API to a file or a database."""
 
 import errno
 import sqlite3
@@ -59,7 +59,7 @@ async def export(
 
     Args:
         target: the file, or the database's URL.
-        query: what to export; a client or a team stands for everything in it.
+        query: what to export; a client or team means everything in it.
         concurrency: requests in flight, 1 to 100.
         strict: if anything could not be read, write no file, or leave the sync run of a database unfinished; the next
             export reads only that.
@@ -77,7 +77,7 @@ async def export(
         ConfigurationError: the target is of an unknown kind, or a package it needs is not installed; or the result is
             empty, and the file is not.
         OSError: the target cannot be written, or another export is writing to it.
-        NorthflankError: the API cannot be read, or not any longer.
+        NorthflankError: the API could not be read, or failed partway.
     """
     check_concurrency(concurrency)
     path = Path(target)

@@ -79,7 +79,7 @@ class Inventory:
         Called again for the same account with the same query, it resumes a sync run that was interrupted.
 
         Args:
-            query: what to read; a client or a team stands for everything in it. Backups that the query does not
+            query: what to read; a client or team means everything in it. Backups that the query does not
                 match are not inserted, but updated if they are stored.
             concurrency: requests in flight, 1 to 100.
             strict: if anything could not be read, leave the sync run unfinished: the next one reads only that.
@@ -93,7 +93,7 @@ class Inventory:
                 host.
             BlockingIOError: another process is writing to the database.
             OSError: the database cannot be read or written.
-            NorthflankError: the API cannot be read, or not any longer.
+            NorthflankError: the API could not be read, or failed partway.
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backups
         """

@@ -55,7 +55,7 @@ async def plan(query: Query | AccountResource, *, concurrency: int = 16, invento
     """Estimate what an export will take, by reading the projects and addons once.
 
     Args:
-        query: what to export; a client or a team stands for everything in it. Only projects, addon types and
+        query: what to export; a client or team means everything in it. Only projects, addon types and
             restores make a difference: statuses and times save no requests.
         concurrency: requests in flight, 1 to 100.
         inventory: an open inventory of an earlier sync, from which the number of backups is estimated.

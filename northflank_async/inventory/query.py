@@ -77,7 +77,7 @@ class Query:
 
     @classmethod
     def of(cls, source: "Query | AccountResource") -> "Query":
-        """Return a query as it is, and make an account one for everything in it."""
+        """Return a query unchanged, and wrap an account in a query for everything in it."""
         return source if isinstance(source, Query) else cls(source)
 
     def starting(self, now: datetime) -> "Query":

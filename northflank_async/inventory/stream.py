@@ -1,4 +1,4 @@
-"""From the API into a stream."""
+"""Export an inventory from the API to a stream."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ async def stream(
 
     Raises:
         OSError: the stream cannot be written.
-        NorthflankError: the API cannot be read, or not any longer.
+        NorthflankError: the API could not be read, or failed partway.
     """
     query = Query.of(query).starting(datetime.now(UTC))
     account = query.accounts[0]

@@ -99,7 +99,7 @@ class SyncRun:
 
         Raises:
             ConfigurationError: the store has the same account of another host.
-            NorthflankError: the API cannot be read, or not any longer.
+            NorthflankError: the API could not be read, or failed partway.
         """
         spent_before = self._account.budget.spent
         auth = await identify(self._account)
@@ -191,7 +191,7 @@ def _parse(queue: list[_QueuedPage]) -> list[ParsedPage]:
 
 
 async def _complete(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
-    """Complete a transaction even if its waiter is cancelled: its pages were paid for with requests.
+    """Complete a transaction even if the caller is cancelled: refetching its pages would cost requests.
 
     A timeout or a second cancellation ends it.
     """

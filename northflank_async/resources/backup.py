@@ -200,7 +200,7 @@ class BackupResource(Resource):
     async def wait(self, timeout: float | None = None) -> Backup:
         """Wait until the backup has ended, and return it.
 
-        Polls after 2 seconds at first and every 30 seconds at the end, and less often when the rate limit is nearly
+        Polls with pauses that grow from 2 to 30 seconds, and less often when the rate limit is nearly
         spent: waiters together use at most half of the remaining requests. An error here does not stop the backup;
         call `wait()` again. A new backup may be missing for the first 30 seconds.
 

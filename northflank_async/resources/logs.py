@@ -12,7 +12,7 @@ LogDirection: TypeAlias = Literal["backward", "forward"]
 
 
 class LogFilters(TypedDict, total=False):
-    """Keyword arguments of `logs()` and `restore_logs()`; all are optional, and `None` is no filter.
+    """Keyword arguments of `logs()` and `restore_logs()`; all are optional, and `None` disables a filter.
 
     start_time: only lines after this time, which needs a time zone.
     end_time: only lines before this time, which needs a time zone.

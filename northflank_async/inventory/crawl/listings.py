@@ -21,7 +21,7 @@ _OTHER_REFUSALS = (401, 403, 408, 429)
 
 
 class Kind(StrEnum):
-    """What a listing lists, by its name in the API."""
+    """The kind of items in a listing, by the API's name."""
 
     PROJECTS = "projects"
     ADDONS = "addons"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 @frozen(kw_only=True)
 class Failure:
-    """Something that could not be read: a project's or an addon's listing, or the item of it named by `item_id`."""
+    """Something that could not be read: a project's or an addon's listing, or its item `item_id`."""
 
     team_id: str | None = None
     project_id: str | None = None

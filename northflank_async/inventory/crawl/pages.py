@@ -27,7 +27,7 @@ class ParsedPage:
 
 @frozen(eq=False)
 class FetchedPage:
-    """A page's items as JSON. Its listing stands at the following page, or has ended."""
+    """A page's items as JSON. Its listing already points to the next page, or has ended."""
 
     listing: Listing
     raw: RawPage

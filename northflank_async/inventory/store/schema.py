@@ -204,7 +204,7 @@ failures = Table(
     Column("item_id", Text),
     Column("error", Text, nullable=False),
 )
-"""What the last sync run of an account could not read: a listing, or the item of it named by `item_id`."""
+"""What the last sync run of an account could not read: a listing, or its item `item_id`."""
 
 
 def last_seen_at(rows: Table) -> ColumnElement[datetime]:
