@@ -1,189 +1,604 @@
-"""A model of accounts that change while they are read; the campaign against it follows with the store."""
+"""Sync runs against accounts that change, fail and break off, killed and resumed, and compared with the truth."""
 
+import asyncio
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
 
 import pytest
+from attrs import Factory, define, field, frozen
 
-from northflank_async import ApiError, DecodeError, Northflank, NorthflankError, ServerError, TransportError
-from tests.support.model_account import ListingKey, ModelAccounts, RowKey, Weather, serve_accounts
+from northflank_async import MassDeletion, NorthflankError
+from northflank_async.inventory import Inventory, Query
+from northflank_async.inventory.crawl import Outcome
+from northflank_async.inventory.store import lease
+from tests.support.command import start
+from tests.support.model_account import (
+    PERMISSIONS,
+    SERVER_ERRORS,
+    ListingKey,
+    ModelAccounts,
+    RowKey,
+    Served,
+    Token,
+    Weather,
+    serve_accounts,
+)
+from tests.support.postgresql import PostgreSQL
 
-ROOT = ListingKey("acme", "projects")
-ADDONS = ListingKey("acme", "addons", "", "p")
-BACKUPS = ListingKey("acme", "backups", "", "p", "a")
+pytestmark = pytest.mark.slow
 
-
-def one_addon(backups: int = 7, **options: Any) -> tuple[ModelAccounts, str]:
-    """An account with one addon, and its token."""
-    model = ModelAccounts(**options)
-    token = model.add_account("acme", projects=0)
-    model.insert(ROOT, "p", children=0)
-    model.insert(ADDONS, "a", children=0)
-    for number in range(backups):
-        model.insert(BACKUPS, f"b{number}")
-    return model, token
-
-
-async def listed(nf: Northflank) -> list[Any]:
-    return [backup["id"] async for backup in nf.project("p").addon("a").backups().raw()]
-
-
-async def test_every_listing_is_served_in_pages() -> None:
-    model = ModelAccounts(seed=5)
-    token = model.add_account("acme", projects=4)
-    seen: set[RowKey] = set()
-    async with serve_accounts(model), model.client(token) as nf:
-        async for project in nf.projects():
-            seen.add(RowKey(ROOT, project.id))
-            async for addon in nf.project(project.id).addons():
-                seen.add(RowKey(ROOT.child("addons", project.id), addon.id))
-                resource = nf.project(project.id).addon(addon.id)
-                for kind, listing in (("backups", resource.backups()), ("restores", resource.restores())):
-                    key = ROOT.child("addons", project.id).child(kind, addon.id)
-                    seen |= {RowKey(key, item["id"]) async for item in listing.raw()}
-    assert seen == model.rows() == {RowKey(key, item_id) for key, item_id in seen}
-    assert {RowKey(answer.listing, item) for answer in model.answers() if answer.listing for item in answer.ids} == seen
-    assert any(answer.cursor for answer in model.answers())
-    assert not model.failed_listings(datetime.min.replace(tzinfo=UTC))
+KINDS = ("projects", "addons", "backups", "restores")
+PLACE = ("team_id", "project_id", "addon_id")
+NO_IDS: Sequence[dict[str, Any]] = ({"id": 7}, {"id": None}, {"id": ""})
+ODD: dict[str, Sequence[dict[str, Any]]] = {
+    "projects": ({"name": 5},),
+    "addons": ({"name": 5}, {"tags": "production"}, {"spec": 3}),
+    "backups": ({"config": [1]}, {"createdAt": 5}, {"completedAt": {}}, {"status": ["?"]}),
+    "restores": ({"backupId": 8}, {"status": 1}, {"restoreTimestamp": "soon"}),
+}
+"""What makes an item unreadable, or one field of it."""
+FIRST = "token-of-the-account-acme"
+SECOND = "another-token-of-acme"
+SHARED = "shared"
+"""The id of a project, and of an addon in it, that all accounts have."""
 
 
-async def test_accounts_do_not_see_each_other() -> None:
-    model = ModelAccounts()
-    tokens = [model.add_account(name, teams=("", "team"), projects=count) for name, count in (("a", 2), ("b", 3))]
-    async with serve_accounts(model):
-        for token, name, count in zip(tokens, ("a", "b"), (2, 3), strict=True):
-            async with model.client(token) as nf:
-                assert (await nf.auth()).entity_id == name
-                assert len(await nf.projects().all()) == len(await nf.team("team").projects().all()) == count
-        async with model.client("token-of-nobody") as nf:
-            with pytest.raises(ApiError, match="401"):
-                await nf.projects()
+class Killed(Exception):
+    """The process has ended, as far as the database can tell."""
 
 
-async def test_offset_cursors_shift_with_what_is_inserted_and_deleted() -> None:
-    model, token = one_addon(6)
-    async with serve_accounts(model), model.client(token) as nf:
-        pages = nf.project("p").addon("a").backups().raw().pages()
-        assert [item["id"] for item in (await anext(pages)).items] == ["b5", "b4", "b3"]
-        model.insert(BACKUPS, "new")
-        assert [item["id"] for item in (await anext(pages)).items] == ["b3", "b2", "b1"]
-        pages = nf.project("p").addon("a").backups().raw().pages()
-        await anext(pages)
-        model.delete(BACKUPS, "new")
-        assert [item["id"] for item in (await anext(pages)).items] == ["b2", "b1", "b0"]
+@define
+class Death:
+    """Kills a writer at one of its transactions: before it, in it, or after its commit."""
+
+    after: int | None = None
+    """Transactions until then; negative: it is dead."""
+    how: str = "before"
+
+    async def transaction(
+        self, write: Callable[[Any, Any], Awaitable[Any]], writer: Any, work: Callable[[Any], Any]
+    ) -> Any:
+        """Run a transaction of a writer, or die."""
+        if self.after is None:
+            return await write(writer, work)
+        self.after -= 1
+        if self.after > 0:
+            return await write(writer, work)
+        if self.after == 0 and self.how != "before":
+            await write(writer, work if self.how == "after" else lambda connection: self._die(work(connection)))
+        raise Killed
+
+    @staticmethod
+    def _die(_: Any) -> None:
+        raise Killed
 
 
-@pytest.mark.parametrize("status", [500, 403, 404, 0])
-async def test_a_failing_listing_is_a_failure_until_it_recovers(status: int) -> None:
-    model, token = one_addon()
-    started = datetime.now(UTC)
-    model.failing[BACKUPS] = status
-    async with serve_accounts(model), model.client(token, attempts=2) as nf:
-        with pytest.raises(NorthflankError):
-            await listed(nf)
-        assert model.failed_listings(started) == {BACKUPS}
-        assert {answer.status for answer in model.answers()} == {status}
-        model.recover()
-        assert len(await listed(nf)) == 7
-        assert model.failed_listings(started) == set()
+@pytest.fixture
+def death(monkeypatch: pytest.MonkeyPatch) -> Death:
+    dying = Death()
+    for writer in (lease.Writer, lease._Lease):
+        write = writer.transaction
+        monkeypatch.setattr(writer, "transaction", lambda self, work, write=write: dying.transaction(write, self, work))
+    return dying
 
 
-async def test_expired_cursors_are_rejected_with_different_statuses() -> None:
-    statuses = set()
-    model, token = one_addon()
-    async with serve_accounts(model), model.client(token) as nf:
-        for _ in range(20):
-            pages = nf.project("p").addon("a").backups().pages()
-            await anext(pages)
-            model.expire_cursors()
-            with pytest.raises(ApiError) as caught:
-                await anext(pages)
-            statuses.add(caught.value.status)
-    assert statuses == {400, 410, 422}
+@frozen(kw_only=True)
+class StoredRow:
+    """A row of a view; the account of its key is that of the store."""
+
+    key: RowKey
+    first_seen_at: datetime
+    last_seen_at: datetime
+    deleted_at: datetime | None
+    data: Any
 
 
-async def test_a_null_listing_is_a_failure() -> None:
-    model, token = one_addon()
-    model.nulls.add(BACKUPS)
-    started = datetime.now(UTC)
-    async with serve_accounts(model), model.client(token) as nf:
-        assert (await nf.request("GET", "/v1/projects/p/addons/a/backups")) == {"backups": None}
-    assert model.failed_listings(started) == {BACKUPS}
+@define
+class Store:
+    """The contents of a database, read with SQL and nothing of the product."""
 
+    target: str
+    rows: dict[RowKey, StoredRow] = Factory(dict)
 
-async def test_a_distorted_item_is_unreadable_only_without_its_id() -> None:
-    model, token = one_addon(2)
-    model.distort(BACKUPS, "b0", id=7)
-    model.distort(BACKUPS, "b1", completedAt=5)
-    started = datetime.now(UTC)
-    async with serve_accounts(model), model.client(token) as nf:
-        assert await listed(nf) == ["b1", 7]
-        with pytest.raises(DecodeError):
-            await nf.project("p").addon("a").backups().all()
-    assert model.unreadable_rows(started) == {RowKey(BACKUPS, "b0")}
-    assert model.last_served(RowKey(BACKUPS, "b0")) is None
-    assert model.last_served(RowKey(BACKUPS, "b1")) is not None
+    def read(self) -> "Store":
+        """Read the views."""
+        self.rows = {}
+        for kind in KINDS:
+            place = PLACE[: KINDS.index(kind) + 1] if kind != "restores" else PLACE
+            names = ("account_id", *place, "id", "first_seen_at", "last_seen_at", "deleted_at", "data")
+            for row in self.query(f"SELECT {', '.join(names)} FROM {kind}"):
+                values = dict(zip(names, row, strict=True))
+                listing = ListingKey(kind=kind, **{name: values[name] for name in ("account_id", *place)})
+                key = RowKey(listing, values["id"])
+                assert key not in self.rows, f"{key} is there twice"
+                times: dict[str, Any] = {name: _time(values[name]) for name in names if name.endswith("_at")}
+                data = values["data"]
+                self.rows[key] = StoredRow(key=key, data=json.loads(data) if isinstance(data, str) else data, **times)
+        return self
 
+    def query(self, query: str) -> list[tuple[Any, ...]]:
+        """Run a query; no rows if there is no such table yet."""
+        if "://" in self.target:
+            import psycopg
 
-async def test_a_restricted_token_sees_its_projects_only() -> None:
-    model = ModelAccounts()
-    token = model.add_account("acme", projects=3)
-    one = model.items(ROOT)[0].id
-    restrictions = {"enabled": True, "projects": [one], "restrictionMode": "in"}
-    model.tokens[token].restrictions = restrictions
-    async with serve_accounts(model), model.client(token) as nf:
-        auth = await nf.auth()
-        assert auth.project_restrictions
-        assert auth.project_restrictions.projects == (one,)
-        assert [project.id for project in await nf.projects().all()] == [one]
-        with pytest.raises(ApiError, match="403"):
-            await nf.project(model.items(ROOT)[1].id).addons()
-        restrictions["restrictionMode"] = "notIn"
-        assert one not in [project.id for project in await nf.projects().all()]
-        model.tokens[token].auth_status = 503
-        with pytest.raises(ServerError):
-            await nf.auth()
-
-
-def test_the_truth_knows_when_something_existed() -> None:
-    model, _ = one_addon(1)
-    row = RowKey(BACKUPS, "b0")
-    before = datetime.now(UTC)
-    model.delete(BACKUPS, "b0")
-    between = datetime.now(UTC)
-    model.insert(BACKUPS, "b0")
-    after = datetime.now(UTC)
-    assert [model.existed(row, at) for at in (before, between, after)] == [True, False, True]
-    assert not model.existed(row, before - timedelta(days=1))
-    assert model.existed_throughout(row, after, after)
-    assert not model.existed_throughout(row, before, after)
-    model.delete(ROOT, "p")
-    assert model.rows() == set()
-    assert model.listings() == [ROOT]
-    assert not model.existed(row, datetime.now(UTC))
-
-
-async def storm(seed: int) -> list[Any]:
-    """What happens to a reader in bad weather."""
-    model, token = one_addon(9, seed=seed)
-    model.weather = Weather(changes=0.5, errors=0.2, expiries=0.2, duplicates=0.5)
-    seen: list[Any] = []
-    async with serve_accounts(model), model.client(token, attempts=1) as nf:
-        for _ in range(30):
+            with psycopg.connect(self.target, options="-c search_path=northflank") as connection:
+                try:
+                    return connection.execute(query.encode()).fetchall()
+                except psycopg.errors.UndefinedTable:
+                    return []
+        with closing(sqlite3.connect(self.target)) as database:
             try:
-                seen.append(await listed(nf))
-            except (ApiError, TransportError) as error:
-                seen.append((type(error), getattr(error, "status", 0)))
-    return seen
+                return database.execute(query).fetchall()
+            except sqlite3.OperationalError as error:
+                assert "no such table" in str(error), error
+                return []
+
+    def written(self) -> list[tuple[Any, ...]]:
+        """The rows of all items, as they are stored."""
+        return [row for kind in KINDS for row in self.query(f"SELECT * FROM {kind[:-1]}_rows ORDER BY listing_id, id")]
 
 
-async def test_bad_weather_has_every_kind_of_trouble_and_is_the_same_for_a_seed() -> None:
-    seen = await storm(3)
-    statuses = {entry[1] for entry in seen if isinstance(entry, tuple)}
-    readings = [entry for entry in seen if isinstance(entry, list)]
-    assert statuses >= {0, 500}
-    assert statuses & {400, 410, 422}
-    assert any(len(set(ids)) < len(ids) for ids in readings)
-    assert len({tuple(sorted(ids)) for ids in readings}) > 1
-    assert await storm(3) == seen
-    assert await storm(4) != seen
+def _time(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Wanted(NamedTuple):
+    """What a sync run reads."""
+
+    token: str
+    teams: tuple[str, ...]
+    options: dict[str, Any]
+
+
+@define
+class Campaign:
+    """Random sync runs into one database, and what each of them must leave behind."""
+
+    model: ModelAccounts
+    store: Store
+    death: Death
+    random: Random
+    wanted: Wanted | None = None
+    run_started: datetime | None = None
+    """When the first sync run started that the next one may resume."""
+    strangers: dict[str, set[str]] = Factory(dict)
+    """By the accounts of the store: those of the tokens of runs that did not know whose token they had."""
+    sights: list[Token] = Factory(list)
+    """What the second token of an account can see, at different times."""
+    guests: set[str] = Factory(set)
+    """The accounts of tokens of which only a role was known, which no other token is known to cover."""
+    log: list[str] = field(factory=list)
+    results: Counter[str] = field(factory=Counter)
+
+    @classmethod
+    def create(cls, seed: int, target: str, death: Death) -> "Campaign":
+        """Make two accounts that share a few ids, one of them with a team and a second token."""
+        random = Random(seed)
+        model = ModelAccounts(seed=seed, page_size=random.randint(2, 4))
+        model.add_account("acme", teams=("", "crew"))
+        model.add_account("globex", projects=1)
+        for account in ("acme", "globex"):
+            root = ListingKey(account, "projects")
+            model.insert(root, SHARED, children=0)
+            addons = root.child("addons", SHARED)
+            model.insert(addons, SHARED, children=random.randint(0, 6))
+        model.tokens[SECOND] = Token("acme")
+        return cls(model, Store(target), death, random)
+
+    # What happens to the accounts.
+
+    def disturb(self) -> None:
+        """Change what the accounts have, and how the API answers until the next run."""
+        model, random = self.model, self.random
+        model.recover()
+        for _ in range(random.choice((0, 0, 1, 3, 8))):
+            model.change_something()
+        if random.random() < 0.1:
+            self._empty(random.choice(model.listings()))
+        if random.random() < 0.1:
+            self._revive()
+        if random.random() < 0.3:
+            model.expire_cursors()
+        for key in model.listings():
+            if random.random() < 0.04:
+                model.failing[key] = random.choice((0, 403, 404, *SERVER_ERRORS))
+            elif random.random() < 0.04:
+                model.nulls.add(key)
+            for item in model.items(key):
+                if random.random() < 0.03:
+                    self._distort(key, item.id)
+        if random.random() < 0.7:
+            rates = [random.choice((0.0, 0.0, 0.05, 0.2)) for _ in range(4)]
+            model.weather = Weather(changes=rates[0], errors=rates[1] / 2, expiries=rates[2], duplicates=rates[3])
+            if random.random() < 0.2:
+                model.weather.rotations = 0.7
+        for token in model.tokens.values():
+            token.auth_status = random.choice((403, 404, 500, 503)) if random.random() < 0.1 else 200
+        self._narrow(model.tokens[SECOND])
+
+    def _empty(self, listing: ListingKey) -> None:
+        for item in list(self.model.items(listing)):
+            self.model.delete(listing, item.id)
+
+    def _revive(self) -> None:
+        """Insert something again that was deleted."""
+        present = self.model.rows()
+        listings = self.model.listings()
+        gone = [key for key in self.model.known() if key not in present and key.listing in listings]
+        if gone:
+            key = self.random.choice(gone)
+            self.model.insert(key.listing, key.id)
+
+    def _distort(self, listing: ListingKey, item_id: str) -> None:
+        if self.random.random() < 0.1:
+            self.model.replace(listing, item_id, self.random.choice((None, "text", [], 7)))
+        else:
+            self.model.distort(listing, item_id, **self.random.choice((*NO_IDS, *ODD[listing.kind])))
+
+    def _narrow(self, token: Token) -> None:
+        """Let a token see all, or less in one of two ways that `/v1/auth` tells, and which are other ones in time."""
+        if not self.sights or self.random.random() < 0.1:
+            self.sights = [Token("acme"), *self.random.sample(self._narrow_tokens(), 2)]
+        sight = self.random.choice(self.sights)
+        token.role, token.permissions = sight.role, sight.permissions
+        token.restrictions, token.hidden = sight.restrictions, sight.hidden
+
+    def _narrow_tokens(self) -> list[Token]:
+        projects = [item.id for key in self.model.listings("acme", "projects") for item in self.model.items(key)]
+        some = self.random.sample(projects, self.random.randint(0, len(projects)))
+        hidden = self.random.randint(1, 3)
+        return [
+            Token("acme", restrictions={"enabled": True, "projects": some, "restrictionMode": "in"}),
+            Token("acme", restrictions={"enabled": True, "projects": some, "restrictionMode": "notIn"}),
+            Token("acme", permissions={"projectScope": PERMISSIONS[hidden:]}, hidden=hidden),
+            Token("acme", {"roleId": f"guest-{hidden}", "roleType": "team"}, permissions=None, hidden=hidden),
+        ]
+
+    # Sync runs.
+
+    def _choose(self) -> Wanted:
+        """Choose what to read; mostly what the run before has read, so that it is resumed."""
+        random = self.random
+        if self.wanted and random.random() < 0.7:
+            return self.wanted
+        token = random.choice((*self.model.tokens, SECOND))
+        account = self.model.tokens[token].account_id
+        teams = random.choice((("",), ("",), ("", "crew"), ("crew",))) if account == "acme" else ("",)
+        options: dict[str, Any] = {"restores": random.random() < 0.6}
+        if random.random() < 0.2:
+            listings = [ListingKey(account, "projects", team) for team in teams]
+            ids = [item.id for key in listings for item in self.model.items(key)]
+            options["projects"] = random.sample(ids, random.randint(0, len(ids))) or ["missing"]
+        if random.random() < 0.15:
+            options["statuses"] = random.choice(("failed", "completed"))
+        if random.random() < 0.1:
+            options["since"] = datetime(2026, 6, 1, tzinfo=UTC)
+        if random.random() < 0.1:
+            options["addon_types"] = "redis"
+        return Wanted(token, teams, options)
+
+    async def sync(self, wanted: Wanted, **options: Any) -> Outcome:
+        """Run a sync to its end."""
+        attempts, concurrency = options.pop("attempts", 1), options.pop("concurrency", 1)
+        async with self.model.client(wanted.token, attempts=attempts) as nf, Inventory(self.store.target) as inventory:
+            accounts = [nf.team(team) if team else nf for team in wanted.teams]
+            query = Query(accounts, **wanted.options)
+            return await inventory.sync(query, concurrency=concurrency, **options)
+
+    async def run(self) -> None:
+        """Run one sync, undisturbed or not, and compare the store with the truth."""
+        self.disturb()
+        random = self.random
+        before, self.wanted = dict(self.store.read().rows), self._choose()
+        token = self.model.tokens[self.wanted.token]
+        if not self.has_name() and self.wanted.token != FIRST:
+            token.auth_status = 200
+        how = random.choice(("ends", "ends", "ends", "cancelled", "killed"))
+        started = datetime.now(UTC)
+        self.death.after, self.death.how = None, random.choice(("before", "in", "after"))
+        if how == "killed":
+            self.death.after = random.randint(1, 25)
+        options = {"attempts": random.choice((1, 3)), "concurrency": random.choice((1, 1, 4, 16))}
+        options |= {"strict": random.random() < 0.3, "allow_mass_deletion": random.random() < 0.5}
+        task = asyncio.ensure_future(self.sync(self.wanted, **options))
+        if how == "cancelled":
+            self.call_after(random.randint(1, 30), task.cancel)
+        outcome: Outcome | None = None
+        try:
+            outcome = await task
+            result = "ended"
+        except (Killed, asyncio.CancelledError, NorthflankError) as error:
+            result = type(error).__name__
+        self.model.on_answer, self.death.after = None, None
+        self.results[result] += 1
+        self.log.append(f"{started:%H:%M:%S.%f} {self.wanted} {token} {how} {options} {self.model.weather} -> {result}")
+        self.store.read()
+        identified = self._identified_since(started)
+        if token.permissions is None:
+            self.guests.add(token.account_id)
+        self.note_strangers(token.account_id, identified=identified)
+        self.check_rows(before, token.account_id if identified else None)
+        if outcome:
+            self.check_outcome(outcome, started)
+
+    def call_after(self, answers: int, action: Callable[[], object]) -> None:
+        """Do something when the API has answered so often; sometimes with the next answer, too."""
+        moments = {answers, answers + 1} if self.random.random() < 0.2 else {answers}
+        numbers = count(1)
+
+        def act(_: Served) -> None:
+            if next(numbers) in moments:
+                action()
+
+        self.model.on_answer = act
+
+    def has_name(self) -> bool:
+        """Whether the store knows an account: until then it has to take all tokens as those of one account."""
+        return any(row[0] for row in self.store.query("SELECT account_id FROM accounts"))
+
+    def note_strangers(self, account: str, *, identified: bool) -> None:
+        """Remember whose items a run may have stored: without a name, in the only account that the store knows."""
+        known = [row[0] for row in self.store.query("SELECT account_id FROM accounts")]
+        if "" in self.strangers and "" not in known:  # it has got a name
+            self.strangers.setdefault(account, set()).update(self.strangers.pop(""))
+        if not identified and len(known) == 1:
+            self.strangers.setdefault(known[0], set()).add(account)
+
+    def _identified_since(self, since: datetime) -> bool:
+        return any(answer.path == "/v1/auth" and answer.status == 200 for answer in self.model.answers(since))
+
+    # What must be true.
+
+    def owners(self, key: RowKey) -> list[RowKey]:
+        """Whose item a row may be: also that of an account which the store did not know by its name."""
+        account = key.listing.account_id
+        accounts = ({account} | self.strangers.get(account, set())) - {""}
+        return [RowKey(key.listing._replace(account_id=account), key.id) for account in sorted(accounts)]
+
+    def check_rows(self, before: dict[RowKey, StoredRow], account: str | None) -> None:
+        """Compare each row with the truth, and those of other accounts with what they were."""
+        for row in self.store.rows.values():
+            assert row.first_seen_at <= row.last_seen_at, row
+            owners = self.owners(row.key)
+            if row.deleted_at is not None:
+                assert row.last_seen_at <= row.deleted_at, row
+                self._check_deleted(row.key, owners, row.deleted_at)
+            seen = [time for owner in owners if (time := self._last_seen(owner))]
+            assert seen, f"was never served: {row}"
+            assert row.last_seen_at <= max(seen), f"looks fresher than it is, {max(seen)}: {row}"
+        if account is not None:
+            for key, row in before.items():
+                if key.listing.account_id not in (account, ""):
+                    assert self.store.rows.get(key) == row, f"changed in a run of {account}: {row}"
+
+    def _check_deleted(self, key: RowKey, owners: list[RowKey], deleted_at: datetime) -> None:
+        seen = [(time, owner) for owner in owners if (time := self.model.last_served(owner, deleted_at))]
+        if not seen:  # it is a project that was only named
+            return
+        served, owner = max(seen)
+        above = _listings_above(owner.listing)
+        answers = (answer.at for answer in self.model.answers(served) if answer.listing in above)
+        last = max((at for at in answers if at <= deleted_at), default=served)
+        if owner != key and any(not self.model.existed(above, deleted_at) for above in _items_above(key.listing)):
+            return  # what a stranger's token has added to an item of this account was deleted with that
+        assert not self.model.existed_throughout(owner, served, last), f"existed: {owner}, deleted at {deleted_at}"
+
+    def _last_seen(self, owner: RowKey) -> datetime | None:
+        """When the API last had an item: a project is seen in its listing, or with its addons."""
+        seen = [self.model.last_served(owner)]
+        if owner.listing.kind == "projects":
+            addons = owner.listing.child("addons", owner.id)
+            seen += [answer.at for answer in self.model.answers() if answer.listing == addons and answer.status == 200]
+        return max((time for time in seen if time), default=None)
+
+    def check_outcome(self, outcome: Outcome, started: datetime) -> None:
+        """Compare what a run says with what it was served."""
+        assert self.wanted
+        since = outcome.resumed_from or started
+        self._check_failures(outcome, since)
+        self._check_served(started)
+        served = {
+            RowKey(answer.listing, item_id)
+            for answer in self.model.answers(since)
+            if answer.listing and answer.listing.kind == "backups"
+            for item_id in answer.ids
+        }
+        assert outcome.backups <= len(served)
+        assert outcome.progress.addons_done == outcome.progress.addons, outcome.progress
+
+    def _check_failures(self, outcome: Outcome, since: datetime) -> None:
+        assert self.wanted
+        closed = {
+            ListingKey(kind=kind, team_id=team, project_id=project, addon_id=addon, account_id="")
+            for kind, team, project, addon, read_at in self.store.query(
+                "SELECT kind, team_id, project_id, addon_id, read_at FROM listings WHERE read_at IS NOT NULL"
+            )
+            if _time(read_at) >= since  # type: ignore[operator]
+        }
+        named = Counter(
+            (failure.team_id or "", failure.project_id or "", failure.addon_id or "", failure.item_id is None)
+            for failure in outcome.failures
+        )
+        account = self.model.tokens[self.wanted.token].account_id
+        answers = [each for each in self.model.answers(since) if each.listing and each.listing.account_id == account]
+        for key in self.model.failed_listings(since):
+            if key.account_id == account and key._replace(account_id="") not in closed:
+                assert named[(*_place(key), True)], f"the failure of {key} is not named: {outcome.failures}"
+        failed = {_place(answer.listing) for answer in answers if answer.listing and answer.failed}
+        for failure in outcome.failures:
+            place = (failure.team_id or "", failure.project_id or "", failure.addon_id or "")
+            if failure.item_id is None and not _is_mass_deletion(failure.error):
+                assert place in failed, f"did not fail: {failure}"
+        for listing, reading in _last_readings(answers).items():
+            broken = {item_id for answer in reading.values() for item_id in (*answer.unreadable, *answer.odd)}
+            if broken and not named[(*_place(listing), True)]:
+                assert named[(*_place(listing), False)] >= 1, f"not named of {listing}: {broken}"
+
+    def _check_served(self, started: datetime) -> None:
+        """Check that what the run was served is there, as it was served last."""
+        assert self.wanted
+        identified = self._identified_since(started)
+        last: dict[RowKey, Any] = {}
+        for answer in self.model.answers(started):
+            if answer.listing:
+                last |= {RowKey(answer.listing, item_id): item for item_id, item in answer.json.items()}
+        for key, item in last.items():
+            if identified:
+                rows = [row for row in [self.store.rows.get(key)] if row]
+            else:
+                rows = [row for row in self.store.rows.values() if key in self.owners(row.key)]
+            if not rows and key.listing.kind == "backups" and not self._matches(item):
+                continue
+            assert rows, f"was served, and is not there: {key}"
+            assert any(row.data == item for row in rows), f"is not what was served, {item}: {rows}"
+
+    def _matches(self, item: Any) -> bool:
+        """Whether a query with filters wants a backup, for certain."""
+        assert self.wanted
+        statuses, since = self.wanted.options.get("statuses"), self.wanted.options.get("since")
+        if statuses and item["status"] != statuses:
+            return False
+        return since is None or not isinstance(item["createdAt"], str) or item["createdAt"] >= "2026-06"
+
+    # The end.
+
+    async def converge(self) -> None:
+        """Sync everything undisturbed: then the store has the truth, as far as it can be known."""
+        self.model.recover()
+        self._narrow_nothing()
+        for name, teams in (("acme", ("", "crew")), ("globex", ("",))):
+            token = next(token for token, known in self.model.tokens.items() if known.account_id == name)
+            wanted = self.wanted = Wanted(token, teams, {"restores": True})
+            before, started = dict(self.store.read().rows), datetime.now(UTC)
+            outcome = await self.sync(wanted, concurrency=4, allow_mass_deletion=True, resume_max_age=timedelta(0))
+            self.note_strangers(name, identified=True)
+            self.store.read()
+            self.check_rows(before, name)
+            self.check_outcome(outcome, started)
+            assert outcome.failures == []
+            truth = {
+                RowKey(listing, item.id): item.json
+                for listing in self.model.listings(name)
+                for item in self.model.items(listing)
+            }
+            assert outcome.backups == sum(key.listing.kind == "backups" for key in truth)
+            assert outcome.progress.projects == sum(key.listing.kind == "projects" for key in truth)
+            assert outcome.progress.addons == sum(key.listing.kind == "addons" for key in truth)
+            present = {key: row for key, row in self.store.rows.items() if row.deleted_at is None}
+            for key, item in truth.items():
+                assert key in present, f"is missing: {key}"
+                assert present[key].data == item
+                assert present[key].last_seen_at >= started
+            for key, row in present.items():
+                if key.listing.account_id == name and key not in truth:
+                    assert row.last_seen_at < started
+                    assert not self._is_provably_deleted(key), f"was deleted, which the run could know: {row}"
+            written = self.store.written()
+            await self.sync(wanted, concurrency=4)
+            assert self.store.written() == written
+        assert self.store.query("SELECT * FROM seen_ids") == []
+        assert self.store.query("SELECT * FROM listings WHERE is_open") == []
+
+    def _narrow_nothing(self) -> None:
+        for token in self.model.tokens.values():
+            token.auth_status, token.hidden, token.restrictions = 200, 0, None
+            token.role, token.permissions = Token("").role, Token("").permissions
+
+    def _is_provably_deleted(self, key: RowKey) -> bool:
+        """Whether all runs that can have seen an item knew whose token they had, and saw less than the last one."""
+        return not {key.listing.account_id, ""} & {*self.strangers, *self.guests}
+
+
+def _listings_above(listing: ListingKey) -> set[ListingKey]:
+    """A listing, and those of its addon and its project."""
+    root = ListingKey(listing.account_id, "projects", listing.team_id)
+    addons = root.child("addons", listing.project_id)
+    return {listing, root, addons}
+
+
+def _last_readings(answers: Iterable[Served]) -> dict[ListingKey, dict[str | None, Served]]:
+    """The pages of the last reading of each listing, by their cursors: one may be read again after a kill."""
+    readings: dict[ListingKey, dict[str | None, Served]] = {}
+    for answer in answers:
+        if answer.listing and not answer.failed:
+            if answer.cursor is None:
+                readings[answer.listing] = {}
+            readings.setdefault(answer.listing, {})[answer.cursor] = answer
+    return readings
+
+
+def _items_above(listing: ListingKey) -> list[RowKey]:
+    """The project and the addon of a listing."""
+    root = ListingKey(listing.account_id, "projects", listing.team_id)
+    ids = ((root, listing.project_id), (root.child("addons", listing.project_id), listing.addon_id))
+    return [RowKey(key, item_id) for key, item_id in ids if item_id]
+
+
+def _place(listing: ListingKey) -> tuple[str, str, str]:
+    return (listing.team_id, listing.project_id, listing.addon_id)
+
+
+def _is_mass_deletion(error: NorthflankError) -> bool:
+    return isinstance(error, MassDeletion) or "--allow-mass-deletion" in str(error)
+
+
+async def fight(seed: int, target: str, death: Death, runs: int) -> Campaign:
+    """Run a campaign; its log says what has happened if something is wrong."""
+    campaign = Campaign.create(seed, target, death)
+    async with serve_accounts(campaign.model):
+        try:
+            for _ in range(runs):
+                await campaign.run()
+            await campaign.converge()
+        except BaseException as error:
+            error.add_note("\n".join((f"seed {seed}", *campaign.log)))
+            raise
+    return campaign
+
+
+SEEDS = range(int(os.environ.get("CAMPAIGN_FIRST", "0")), int(os.environ.get("CAMPAIGN_LAST", "4")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_store_in_sqlite_is_never_wrong_about_what_exists(tmp_path: Path, death: Death, seed: int) -> None:
+    await fight(seed, str(tmp_path / "inventory.db"), death, runs=15)
+
+
+async def test_a_store_in_postgresql_is_never_wrong_about_what_exists(postgresql: PostgreSQL, death: Death) -> None:
+    await fight(100, postgresql.create("campaign"), death, runs=6)
+
+
+async def test_a_store_of_killed_processes_is_never_wrong_about_what_exists(tmp_path: Path, death: Death) -> None:
+    campaign = Campaign.create(7, str(tmp_path / "inventory.db"), death)
+    random = campaign.random
+    wanted = campaign.wanted = Wanted(FIRST, ("",), {"restores": True})
+    async with serve_accounts(campaign.model) as model:
+        while campaign.results["-9"] < 2 and campaign.results.total() < 8:
+            campaign.disturb()
+            before = dict(campaign.store.rows)
+            environment = {"NORTHFLANK_API_TOKEN": wanted.token, "NORTHFLANK_API_BASE_URL": model.server.url}
+            process = await start("export", campaign.store.target, "--restores", **environment)
+            campaign.call_after(random.randint(3, 20), process.kill)
+            await process.communicate()
+            await asyncio.sleep(0.1)  # requests that it has sent are still answered
+            model.on_answer = None
+            campaign.results[str(process.returncode)] += 1
+            campaign.store.read()
+            campaign.note_strangers("acme", identified=False)
+            campaign.check_rows(before, None)
+        assert campaign.results["-9"] == 2, campaign.results
+        campaign.disturb()
+        started = datetime.now(UTC)
+        outcome = await campaign.sync(wanted)
+        campaign.store.read()
+        campaign.check_outcome(outcome, started)
+        await campaign.converge()

@@ -4,11 +4,12 @@ A campaign changes it between requests and while listings are read, and then com
 drawn from a seed; with one request in flight at a time, a run is the same each time.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from aiohttp import web
 from attrs import Factory, define, field, frozen
@@ -20,6 +21,8 @@ CHILDREN: dict[str, tuple[str, ...]] = {"projects": ("addons",), "addons": ("bac
 REJECTIONS = (400, 410, 422)
 """The statuses of a cursor that has expired."""
 SERVER_ERRORS = (500, 502, 503)
+PERMISSIONS = ("Project > Addons > General > Read", "Project > Addons > Backups > Read", "Project > General > Read")
+TYPES = ("redis", "postgresql")
 STATUSES = ("completed", "failed", "in-progress")
 
 
@@ -48,35 +51,56 @@ class RowKey(NamedTuple):
 
 @define(eq=False)
 class Item:
-    """Something that exists. `served` replaces fields of what the API says of it, to make it odd or unreadable."""
+    """Something that exists.
+
+    `served` replaces fields of what the API says of it, or all of it, to make it odd or unreadable.
+    """
 
     id: str
     fields: dict[str, Any]
-    served: dict[str, Any] = Factory(dict)
+    served: Any = Factory(dict)
 
     @property
     def is_readable(self) -> bool:
         """Whether what is served has the item's id."""
-        return bool(self.served.get("id", self.id) == self.id)
+        return isinstance(self.served, dict) and bool(self.served.get("id", self.id) == self.id)
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Any:
         """What the API says of it."""
-        return {"id": self.id, **self.fields, **self.served}
+        return {"id": self.id, **self.fields, **self.served} if isinstance(self.served, dict) else self.served
 
 
 @define
 class Token:
-    """A token of an account. `auth_status` is that of `/v1/auth`; the rest is what it answers with 200."""
+    """A token of an account. `auth_status` is that of `/v1/auth`; the rest is what it answers with 200.
+
+    `hidden` is the part of the projects and addons, in thirds, that it does not see because of its permissions.
+    """
 
     account_id: str
     role: dict[str, Any] | None = Factory(lambda: {"roleId": "reader", "roleType": "team"})
-    permissions: dict[str, Any] | None = Factory(lambda: {"projectScope": ["Project > Addons > General > Read"]})
+    permissions: dict[str, Any] | None = Factory(lambda: {"projectScope": list(PERMISSIONS)})
     restrictions: dict[str, Any] | None = None
     auth_status: int = 200
+    hidden: int = 0
 
-    def sees(self, project_id: str) -> bool:
-        """Whether the token may see the project."""
+    def sees(self, listing: ListingKey, item_id: str) -> bool:
+        """Whether the token may see an item of a listing."""
+        if listing.kind in CHILDREN and self._hides(item_id):
+            return False
+        return listing.kind != "projects" or self._sees_project(item_id)
+
+    def may_read(self, listing: ListingKey) -> bool:
+        """Whether the token may read a listing."""
+        if any(self._hides(item_id) for item_id in (listing.project_id, listing.addon_id) if item_id):
+            return False
+        return not listing.project_id or self._sees_project(listing.project_id)
+
+    def _hides(self, item_id: str) -> bool:
+        return crc32(item_id.encode()) % 3 < self.hidden
+
+    def _sees_project(self, project_id: str) -> bool:
         if self.restrictions is None or not self.restrictions["enabled"]:
             return True
         named: bool = project_id in self.restrictions["projects"]
@@ -103,6 +127,8 @@ class Weather:
 
     changes: float = 0.0
     """An item is inserted, deleted or changed before the request is answered."""
+    rotations: float = 0.0
+    """The listing itself changes: an item is inserted before its first page, or deleted before a later one."""
     errors: float = 0.0
     """A 5xx, or no answer at all."""
     expiries: float = 0.0
@@ -115,7 +141,8 @@ class Weather:
 class Served:
     """One answer: `ids` are those of the items that could be read, `unreadable` those that had no usable id.
 
-    `status` is 0 where no answer was sent. `ends` says that it was the last page.
+    `status` is 0 where no answer was sent. `ends` says that it was the last page. `json` is what was said of `ids`,
+    and `odd` are those of them of which something else cannot be read.
     """
 
     at: datetime
@@ -126,6 +153,8 @@ class Served:
     status: int
     ids: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+    json: dict[str, Any] = Factory(dict)
     is_null: bool = False
     ends: bool = False
 
@@ -150,6 +179,7 @@ class ModelAccounts:
 
     - `failing`: statuses of listings that fail until they are removed from here; 0 drops the connection.
     - `nulls`: listings whose items are served as `null`.
+    - `on_answer`: called with each answer, before it is sent.
     """
 
     seed: int = 0
@@ -158,9 +188,12 @@ class ModelAccounts:
     tokens: dict[str, Token] = Factory(dict)
     failing: dict[ListingKey, int] = Factory(dict)
     nulls: set[ListingKey] = Factory(set)
+    on_answer: Callable[[Served], object] | None = None
     journal: list[Served | Change] = Factory(list)
     server: ScriptedServer = field(init=False)
     _listings: dict[ListingKey, list[Item]] = Factory(dict)
+    _lives: dict[RowKey, list[list[datetime]]] = Factory(dict)
+    _served: dict[RowKey, list[Served]] = Factory(dict)
     _generation: int = 0
     _number: int = 0
     random: Random = field(init=False)
@@ -231,8 +264,11 @@ class ModelAccounts:
 
     def distort(self, listing: ListingKey, item_id: str, **served: Any) -> None:
         """Serve other values than the true ones: `id=7` makes the item unreadable."""
-        item = next(item for item in self.items(listing) if item.id == item_id)
-        item.served = served
+        next(item for item in self.items(listing) if item.id == item_id).served = served
+
+    def replace(self, listing: ListingKey, item_id: str, served: Any) -> None:
+        """Serve something else in place of an item, such as `null`."""
+        next(item for item in self.items(listing) if item.id == item_id).served = served
 
     def change_something(self) -> None:
         """Insert, delete or change one item somewhere; projects and addons less often than what they have."""
@@ -263,24 +299,27 @@ class ModelAccounts:
 
     # What a store is compared with.
 
+    def known(self) -> list[RowKey]:
+        """Everything that exists, or existed."""
+        return list(self._lives)
+
     def existed(self, row: RowKey, at: datetime) -> bool:
         """Whether an item existed at that time."""
-        return any(start <= at and (end is None or at < end) for start, end in self._lives(row))
+        return self.existed_throughout(row, at, at)
 
     def existed_throughout(self, row: RowKey, start: datetime, end: datetime) -> bool:
         """Whether an item existed all the time: then a run from `start` to `end` must not call it deleted."""
-        return any(born <= start and (died is None or end < died) for born, died in self._lives(row))
+        return any(born <= start and (not died or end < died[0]) for born, *died in self._lives.get(row, ()))
 
-    def last_served(self, row: RowKey) -> datetime | None:
+    def last_served(self, row: RowKey, until: datetime | None = None) -> datetime | None:
         """When a listing last had the item, in a form that could be read: its row must not look fresher than that."""
-        return next(
-            (
-                answer.at
-                for answer in reversed(self.journal)
-                if isinstance(answer, Served) and answer.listing == row.listing and row.id in answer.ids
-            ),
-            None,
-        )
+        answer = self.last_answer(row, until)
+        return None if answer is None else answer.at
+
+    def last_answer(self, row: RowKey, until: datetime | None = None) -> Served | None:
+        """The last answer that had the item, in a form that could be read."""
+        answers = reversed(self._served.get(row, ()))
+        return next((answer for answer in answers if until is None or answer.at <= until), None)
 
     def answers(self, since: datetime | None = None) -> list[Served]:
         """What was served since then."""
@@ -303,22 +342,13 @@ class ModelAccounts:
             for item_id in answer.unreadable
         }
 
-    def _lives(self, row: RowKey) -> Iterator[tuple[datetime, datetime | None]]:
-        """The times between which an item existed."""
-        born: datetime | None = None
-        for entry in self.journal:
-            if not isinstance(entry, Change) or entry.row != row:
-                continue
-            if entry.action == "inserted":
-                born = entry.at
-            elif entry.action == "deleted" and born is not None:
-                yield born, entry.at
-                born = None
-        if born is not None:
-            yield born, None
-
     def _note(self, row: RowKey, action: str) -> None:
-        self.journal.append(Change(at=datetime.now(UTC), row=row, action=action))
+        change = Change(at=datetime.now(UTC), row=row, action=action)
+        self.journal.append(change)
+        if action == "inserted":
+            self._lives.setdefault(row, []).append([change.at])
+        elif action == "deleted":
+            self._lives[row][-1].append(change.at)
 
     def _fields(self, listing: ListingKey) -> dict[str, Any]:
         number = self.random.randrange(10**6)
@@ -328,7 +358,8 @@ class ModelAccounts:
             case "projects":
                 return {"name": f"Project {number}"}
             case "addons":
-                return {"name": f"Addon {number}", "status": "running", "spec": {"type": "redis"}, "tags": []}
+                spec = {"type": TYPES[number % len(TYPES)]}
+                return {"name": f"Addon {number}", "status": "running", "spec": spec, "tags": []}
             case "backups":
                 config = {"source": {"type": "snapshot"}, "size": str(number), "addonVersion": "7.2.5"}
                 return {"name": f"Backup {number}", "status": status, "createdAt": time, "config": config}
@@ -350,9 +381,17 @@ class ModelAccounts:
         token = self.tokens.get(name)
         listing = None if token is None else _listing(token.account_id, request.path)
         cursor = request.query.get("cursor")
+        if listing in self._listings and self._happens(self.weather.rotations):
+            self._rotate(listing, is_first=cursor is None)
         answer: dict[str, Any] = {"token": name, "path": request.path, "listing": listing, "cursor": cursor}
         response = self._answer(request, token, listing, cursor, answer)
-        self.journal.append(Served(at=datetime.now(UTC), **{"status": response.status, **answer}))
+        served = Served(at=datetime.now(UTC), **{"status": response.status, **answer})
+        self.journal.append(served)
+        if listing:
+            for item_id in served.ids:
+                self._served.setdefault(RowKey(listing, item_id), []).append(served)
+        if self.on_answer:
+            self.on_answer(served)
         return response
 
     def _answer(
@@ -373,7 +412,7 @@ class ModelAccounts:
             return self._fail(request, self.failing[listing], answer)
         if listing is None or listing not in self._listings:
             return _refuse(404)
-        if listing.project_id and not token.sees(listing.project_id):
+        if not token.may_read(listing):
             return _refuse(403)
         return self._page(token, listing, cursor, answer)
 
@@ -384,7 +423,7 @@ class ModelAccounts:
             if generation != str(self._generation) or self._happens(self.weather.expiries):
                 return _refuse(self.random.choice(REJECTIONS))
             offset = int(number)
-        every = [item for item in self.items(listing) if listing.kind != "projects" or token.sees(item.id)]
+        every = [item for item in self.items(listing) if token.sees(listing, item.id)]
         start = offset - 1 if 0 < offset <= len(every) and self._happens(self.weather.duplicates) else offset
         items = every[start : offset + self.page_size]
         more = offset + self.page_size < len(every)
@@ -392,12 +431,23 @@ class ModelAccounts:
         answer["ends"] = not more
         if not answer["is_null"]:
             answer["ids"] = tuple(item.id for item in items if item.is_readable)
+            answer["json"] = {item.id: item.json for item in items if item.is_readable}
+            answer["odd"] = tuple(item.id for item in items if item.is_readable and item.served)
             answer["unreadable"] = tuple(item.id for item in items if not item.is_readable)
         pagination: dict[str, Any] = {"hasNextPage": more, "count": len(items)}
         if more:
             pagination["cursor"] = f"{self._generation}-{offset + self.page_size}"
         served = None if answer["is_null"] else [item.json for item in items]
         return web.json_response({"data": {listing.kind: served}, "pagination": pagination})
+
+    def _rotate(self, listing: ListingKey, *, is_first: bool) -> None:
+        """Change a listing of several pages while it is read, so that its rows shift."""
+        items = self.items(listing)
+        if len(items) > self.page_size:
+            if is_first:
+                self.insert(listing, children=0)
+            else:
+                self.delete(listing, items[self.random.choice((0, 0, self.page_size))].id)
 
     def _fail(self, request: web.Request, status: int, answer: dict[str, Any]) -> web.Response:
         if status:
