@@ -47,6 +47,7 @@ ODD: dict[str, Sequence[dict[str, Any]]] = {
 }
 """What makes an item unreadable, or one field of it."""
 FIRST = "token-of-the-account-acme"
+SECOND = "another-token-of-acme"
 SHARED = "shared"
 """The id of a project, and of an addon in it, that all accounts have."""
 
@@ -190,7 +191,7 @@ class Campaign:
             model.insert(root, SHARED, children=0)
             addons = root.child("addons", SHARED)
             model.insert(addons, SHARED, children=random.randint(0, 6))
-        model.tokens["another-token-of-acme"] = Token("acme")
+        model.tokens[SECOND] = Token("acme")
         return cls(model, Store(target), death, random)
 
     # What happens to the accounts.
@@ -222,7 +223,7 @@ class Campaign:
                 model.weather.rotations = 0.7
         for token in model.tokens.values():
             token.auth_status = random.choice((403, 404, 500, 503)) if random.random() < 0.1 else 200
-        self._narrow(model.tokens["another-token-of-acme"])
+        self._narrow(model.tokens[SECOND])
 
     def _empty(self, listing: ListingKey) -> None:
         for item in list(self.model.items(listing)):
@@ -267,9 +268,9 @@ class Campaign:
     def _choose(self) -> Wanted:
         """Choose what to read; mostly what the run before has read, so that it is resumed."""
         random = self.random
-        if self.wanted and random.random() < 0.6:
+        if self.wanted and random.random() < 0.7:
             return self.wanted
-        token = random.choice(list(self.model.tokens))
+        token = random.choice((*self.model.tokens, SECOND))
         account = self.model.tokens[token].account_id
         teams = random.choice((("",), ("",), ("", "crew"), ("crew",))) if account == "acme" else ("",)
         options: dict[str, Any] = {"restores": random.random() < 0.6}
@@ -307,7 +308,7 @@ class Campaign:
         if how == "killed":
             self.death.after = random.randint(1, 25)
         options = {"attempts": random.choice((1, 3)), "concurrency": random.choice((1, 1, 4, 16))}
-        options["strict"] = random.random() < 0.3
+        options |= {"strict": random.random() < 0.3, "allow_mass_deletion": random.random() < 0.5}
         task = asyncio.ensure_future(self.sync(self.wanted, **options))
         if how == "cancelled":
             self.call_after(random.randint(1, 30), task.cancel)

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
+import orjson
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    Insert,
     Table,
     Text,
     UpdateBase,
@@ -15,15 +17,18 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     delete,
+    func,
     null,
     or_,
+    select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from northflank_async.inventory.crawl import Kind
-from northflank_async.inventory.store.schema import BOOKKEEPING, LISTING_KEY, ROWS, listings, project_rows
+from northflank_async.inventory.store.schema import BOOKKEEPING, LISTING_KEY, ROWS, Json, listings, project_rows
 
 T = TypeVar("T")
 
@@ -42,22 +47,31 @@ def matches_key(table: Table, names: Iterable[str]) -> ColumnElement[bool]:
     return and_(*(table.c[name] == bindparam(f"key_{name}") for name in names))
 
 
-def insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
-    """Return the insert statement of a dialect, which can handle conflicts."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+def _insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """Return the insert statement of a dialect, which can handle conflicts.
+
+    In PostgreSQL, its one parameter is a JSON array of all rows: it is sent and planned once.
+    """
+    if dialect != "postgresql":
+        return sqlite.insert(table)
+    columns = [column(each.name, Text if isinstance(each.type, Json) else each.type) for each in table.columns]
+    function = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON))
+    rows = function.table_valued(*columns, name="given").render_derived(with_types=True)
+    query = select(*(cast(rows.c[each.name], each.type) for each in table.columns))
+    return postgresql.insert(table).from_select([each.name for each in table.columns], query)
 
 
 @cache
 def insert_missing(table: Table, dialect: str) -> Any:
     """Return the statement that inserts a row unless its key exists."""
-    return insert(table, dialect).on_conflict_do_nothing()
+    return _insert(table, dialect).on_conflict_do_nothing()
 
 
 @cache
 def upsert_item(kind: Kind, dialect: str) -> Any:
     """Return the statement that inserts an item, or updates its row if that differs."""
     rows = ROWS[kind]
-    statement = insert(rows, dialect)
+    statement = _insert(rows, dialect)
     new = {name: statement.excluded[name] for name in _columns(rows)}
     return statement.on_conflict_do_update(
         index_elements=list(rows.primary_key), set_=_update(statement.excluded, new), where=_differs(rows, new)
@@ -77,7 +91,7 @@ def update_item(kind: Kind) -> Any:
 @cache
 def upsert_named_project(dialect: str) -> Any:
     """Return the statement that inserts a project that was named in a query, or marks its row as seen."""
-    statement = insert(project_rows, dialect)
+    statement = _insert(project_rows, dialect)
     return statement.on_conflict_do_update(
         index_elements=list(project_rows.primary_key), set_=_update(statement.excluded, {})
     )
@@ -113,7 +127,8 @@ def delete_rows(kind: Kind) -> Any:
 def insert_listing(dialect: str) -> Any:
     """Return the statement that inserts a listing unless its key exists."""
     given = {column.name: bindparam(column.name, type_=column.type) for column in listings.c if not column.primary_key}
-    return insert(listings, dialect).values(given).on_conflict_do_nothing().inline()
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(listings).values(given).on_conflict_do_nothing().inline()
 
 
 @cache
@@ -161,7 +176,11 @@ def execute_prepared(connection: Connection, statement: UpdateBase, rows: Sequen
     schema = (connection.get_execution_options().get("schema_translate_map") or {}).get(None)
     text, is_positional, binds = _prepare(statement, connection.dialect, schema)
     values: Any
-    if is_positional:
+    if isinstance(statement, Insert) and statement.select is not None:
+        key = [each.name for each in statement.table.primary_key]
+        distinct = {tuple(row[name] for name in key): row for row in rows}  # no row can be updated twice
+        values = {"rows": orjson.dumps(list(distinct.values())).decode()}
+    elif is_positional:
         values = [tuple([bind(row[name]) if bind else row[name] for name, bind in binds]) for row in rows]
     else:
         values = [{name: bind(row[name]) if bind else row[name] for name, bind in binds} for row in rows]
