@@ -133,6 +133,7 @@ class Meter:
 def time_left(budget: Budget, requests: int, seconds_each: float) -> float:
     """Estimate the seconds until so many requests are made, waits for the rate limit included."""
     wait = budget.time_to_afford(requests)
-    limit = budget.rate_limit.limit if budget.rate_limit else None
+    rate_limit = budget.rate_limit  # read once: the window may end at any time
+    limit = rate_limit.limit if rate_limit else None
     after_wait = min(requests, limit) if wait and limit else requests  # the others are made before the last reset
     return max(wait + after_wait * seconds_each, requests * seconds_each)
