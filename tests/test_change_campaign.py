@@ -18,6 +18,8 @@ from tests.support.clocks import FastClock
 from tests.support.scripted_server import TOKEN, backup
 from tests.support.sockets import listen
 
+pytestmark = pytest.mark.slow
+
 RUNS = 500
 CHUNK = 50
 REQUEST_ID = "X-Call"

@@ -65,6 +65,8 @@ from tests.support.official_sdk import (
 )
 from tests.support.scripted_server import envelope, serve
 
+pytestmark = pytest.mark.slow
+
 FACTS = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "facts").glob("*.json")}
 
 PROJECT = "/v1/projects/{projectId}"

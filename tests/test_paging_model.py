@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, cast
 
+import pytest
 from attrs import define, field
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from northflank_async.http.request import build_request
 from northflank_async.http.response import Response
 from northflank_async.http.transport import Transport
 from northflank_async.paging import Paginator
+
+pytestmark = pytest.mark.slow
 
 BASE = URL("https://api.example.com")
 PER_PAGE = 3

@@ -2,12 +2,15 @@
 
 from copy import deepcopy
 
+import pytest
 from attrs import define
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from northflank_async.http.rate_limit import Charge, RateLimiter
+
+pytestmark = pytest.mark.slow
 
 WINDOW = 600.0
 GRACE = 30.0

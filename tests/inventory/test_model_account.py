@@ -8,6 +8,8 @@ import pytest
 from northflank_async import ApiError, DecodeError, Northflank, NorthflankError, ServerError, TransportError
 from tests.support.model_account import ListingKey, ModelAccounts, RowKey, Weather, serve_accounts
 
+pytestmark = pytest.mark.slow
+
 ROOT = ListingKey("acme", "projects")
 ADDONS = ListingKey("acme", "addons", "", "p")
 BACKUPS = ListingKey("acme", "backups", "", "p", "a")

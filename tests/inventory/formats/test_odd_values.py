@@ -16,6 +16,8 @@ from northflank_async.inventory.stream import stream
 from tests.support.fake_account import FakeAccount, backups
 from tests.support.inventories import read_lines
 
+pytestmark = pytest.mark.slow
+
 NUMBER = "7" * 70
 DEEP = {"array": "[" * 1000 + "]" * 1000, "object": '{"a":' * 1000 + "1" + "}" * 1000}
 FIELDS = '"status": "completed", "createdAt": "2026-01-01T00:00:00Z"'

@@ -16,6 +16,8 @@ from tests.support.stored_rows import (
     write_file,
 )
 
+pytestmark = pytest.mark.slow
+
 ROWS = [
     make_backup(
         f"b{number}",

@@ -20,6 +20,8 @@ from tests.inventory.store.conftest import ServerDatabase
 from tests.support.clocks import wait_until
 from tests.support.cutting_proxy import cutting_proxy
 
+pytestmark = pytest.mark.slow
+
 metadata = MetaData()
 notes = Table("notes", metadata, Column("id", Integer, primary_key=True), Column("text", Text, nullable=False))
 SCHEMA = Schema(metadata, 1)

@@ -38,6 +38,8 @@ from northflank_async.inventory.store.schema import Time
 from northflank_async.inventory.store.target import Target
 from tests.inventory.store.conftest import ServerDatabase
 
+pytestmark = pytest.mark.slow
+
 
 def make_schema(version: int = 1, migrations: Mapping[int, Migration] | None = None, *columns: Column[str]) -> Schema:
     """A schema with a table of each kind of column, and a view."""

@@ -18,6 +18,8 @@ from tests.inventory.store.conftest import ServerDatabase, create_database
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgresql import PostgreSQL, free_port
 
+pytestmark = pytest.mark.slow
+
 ROLE, PASSWORD = "secured", "p@ss/w:rd?#%"
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from northflank_async import Northflank
 from northflank_async.inventory import Inventory, Query
 from northflank_async.inventory.export import export
@@ -10,6 +12,8 @@ from tests.support.clocks import wait_until
 from tests.support.fake_account import FakeAccount, backups
 from tests.support.inventories import stored
 from tests.support.postgresql import USER
+
+pytestmark = pytest.mark.slow
 
 
 async def test_several_syncs_through_a_pooler_leave_nothing_behind(nf: Northflank, pooled: ServerDatabase) -> None:
