@@ -5,5 +5,6 @@ from northflank_async.simulator.identity import Identity
 from northflank_async.simulator.middleware import RequestRecord
 from northflank_async.simulator.server import Simulator
 from northflank_async.simulator.storage import Downloads
+from northflank_async.simulator.tenants import Tenant
 
-__all__ = ["Downloads", "Faults", "Identity", "RequestRecord", "Simulator"]
+__all__ = ["Downloads", "Faults", "Identity", "RequestRecord", "Simulator", "Tenant"]

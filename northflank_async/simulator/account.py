@@ -4,7 +4,6 @@ import attrs
 
 from northflank_async.simulator.backups import Backups
 from northflank_async.simulator.destinations import Destinations
-from northflank_async.simulator.identity import Identity
 from northflank_async.simulator.inventory import Inventory
 from northflank_async.simulator.runs import RunGenerator, SimulatedTime
 from northflank_async.simulator.schedules import Schedules
@@ -18,7 +17,6 @@ class Account:
     inventory: Inventory
     time: SimulatedTime
     run_generator: RunGenerator
-    identity: Identity = attrs.field(factory=Identity)
     backups: Backups = attrs.field(init=False)
     schedules: Schedules = attrs.field(init=False)
     volumes: Volumes = attrs.field(init=False)

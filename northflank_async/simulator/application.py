@@ -2,7 +2,6 @@
 
 from aiohttp import web
 
-from northflank_async.simulator.account import Account
 from northflank_async.simulator.middleware import Middleware
 from northflank_async.simulator.routes.addon_types import AddonTypeRoutes
 from northflank_async.simulator.routes.auth import AuthRoutes
@@ -14,15 +13,16 @@ from northflank_async.simulator.routes.restores import RestoreRoutes
 from northflank_async.simulator.routes.schedules import ScheduleRoutes
 from northflank_async.simulator.routes.volumes import VolumeRoutes
 from northflank_async.simulator.storage import Downloads, Storage
+from northflank_async.simulator.tenants import Tenants
 
 SLUG = "[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*"
 
 
-def application(account: Account, middleware: Middleware, downloads: Downloads) -> web.Application:
+def application(tenants: Tenants, middleware: Middleware, downloads: Downloads) -> web.Application:
     """Create the application; routes of an account are also under `/teams/{team}`."""
     app = web.Application(middlewares=[middleware.handle])
-    lookup = Lookup(account)
-    storage = Storage(lookup, downloads)
+    lookup = Lookup()
+    storage = Storage(lookup, tenants, downloads)
     routes = [
         *ProjectRoutes(lookup).routes(),
         *BackupRoutes(lookup, storage).routes(),

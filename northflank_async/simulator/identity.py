@@ -4,7 +4,9 @@ from typing import Any
 
 import attrs
 
-from northflank_async.simulator.inventory import Json
+from northflank_async.simulator.inventory import Json, random_bytes
+
+DEFAULT_ENTITY = "simulated-team"
 
 
 def _role() -> Json:
@@ -28,14 +30,21 @@ class Identity:
     - `project_restrictions`: `{"enabled": true, "projects": ["billing"], "restrictionMode": "in"}` or `"notIn"`. Other
       projects are not listed, and refused with a 403.
 
-    A running simulator obeys changes with the next request. `role` and `permissions` are not enforced.
+    - `expires_at`: when the token expires, such as `2027-01-31T00:00:00.000Z`; `None` is sent as null.
+    - `token_kind`: `api`, `session` or `workload`.
+    - `is_hidden`: the route answers with a 404, as if the API did not have it.
+
+    A running simulator obeys changes with the next request. `role`, `permissions` and `expires_at` are not enforced.
     """
 
-    entity_id: str = "simulated-team"
+    entity_id: str = DEFAULT_ENTITY
     entity_type: str = "team"
     role: Json | None = attrs.field(factory=_role)
     permissions: Json | None = attrs.field(factory=_permissions)
     project_restrictions: Json | None = None
+    expires_at: str | None = None
+    token_kind: str = "api"
+    is_hidden: bool = False
 
     @property
     def is_restricted(self) -> bool:
@@ -49,6 +58,11 @@ class Identity:
         named: bool = project_id in self.project_restrictions["projects"]
         return named is (self.project_restrictions["restrictionMode"] == "in")
 
+    def _entity_uid(self) -> str:
+        if self.entity_id == DEFAULT_ENTITY:
+            return "62cc20b90956ab62a58e8474"
+        return random_bytes("entity", self.entity_id)[:12].hex()
+
     def shown(self) -> Json:
         """What the API says of it."""
         optional: dict[str, Any] = {
@@ -59,12 +73,12 @@ class Identity:
         return {
             "id": "simulator-token",
             "name": "Simulator token",
-            "tokenKind": "api",
+            "tokenKind": self.token_kind,
             "scope": "role",
             "entityId": self.entity_id,
-            "entityUid": "62cc20b90956ab62a58e8474",
+            "entityUid": self._entity_uid(),
             "entityType": self.entity_type,
             "createdAt": "2026-01-01T00:00:00.000Z",
-            "expiresAt": None,
+            "expiresAt": self.expires_at,
             **{name: part for name, part in optional.items() if part is not None},
         }

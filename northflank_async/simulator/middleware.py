@@ -1,15 +1,15 @@
 """The steps that every request goes through: authentication, faults, the rate limit and the request record."""
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable
 
 import attrs
 from aiohttp import web
 
-from northflank_async.simulator.faults import Fault, FaultGenerator, deliver, html_page
-from northflank_async.simulator.rate_limit import RateLimitWindow
+from northflank_async.simulator.faults import Fault, deliver, html_page
 from northflank_async.simulator.responses import Rejection, error
+from northflank_async.simulator.routes.lookup import TENANT
+from northflank_async.simulator.tenants import Tenant, Tenants
 
 SERVER_ERRORS = (500, 502, 503, 504)
 
@@ -18,21 +18,32 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @attrs.frozen
 class RequestRecord:
-    """A received request: its path, still percent-encoded, and the response's status, or 0 if none was sent."""
+    """A received request: its path, still percent-encoded, and the response's status, or 0 if none was sent.
+
+    - `tenant`: the name of the tenant whose token or link it has, even if it was refused; empty for an unknown token
+      and without `tenants=`.
+    - `at`: when it arrived, in seconds of the simulator's clock.
+    - `peer`: the client's host and port, which identify its connection. `user_agent`: how it calls itself.
+
+    The last three do not count when records are compared.
+    """
 
     method: str
     path: str
     query: dict[str, str]
     status: int
+    tenant: str = ""
+    at: float = attrs.field(default=0.0, eq=False)
+    peer: str = attrs.field(default="", eq=False)
+    user_agent: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen(kw_only=True)
 class Middleware:
     """The middleware of all routes. Requests below `storage`, a service of its own, are only recorded."""
 
-    token: str
-    window: RateLimitWindow
-    faults: FaultGenerator
+    tenants: Tenants
+    clock: Callable[[], float]
     latency: float
     requests: list[RequestRecord]
     storage: str
@@ -42,33 +53,52 @@ class Middleware:
         """Choose the response before waiting, so that it depends only on the order of arrival; then send it."""
         if request.can_read_body:
             await request.read()  # first, because it can take time
+        at = self.clock()
         fault = Fault()
         if request.path.startswith(self.storage):
             response = await _run_handler(request, handler)
         else:
-            if self._is_authenticated(request):
-                fault = self.faults.next(request.method, request.raw_path)
-                response = await self._respond(request, handler, fault)
+            tenant = self.tenants.of_token(request.headers.get("Authorization", ""))
+            if tenant is not None:
+                request[TENANT] = tenant
+            if tenant is not None and tenant.outage is not None:
+                response = error(tenant.outage, "The API is not available.")
             else:
-                response = error(401, "The API token is missing or not valid.")
-            if fault.is_counted:
-                response.headers.update(self.window.headers())
-        status = 0 if fault.kind == "drops" else response.status
-        path = request.raw_path.partition("?")[0]
-        self.requests.append(RequestRecord(request.method, path, dict(request.query), status))
+                if tenant is None or tenant.is_revoked:
+                    response = error(401, "The API token is missing or not valid.")
+                else:
+                    fault = tenant.fault_generator.next(request.method, request.raw_path)
+                    response = await self._respond(request, handler, tenant, fault)
+                limited = self.tenants.limited_by(tenant)
+                if limited is not None and fault.is_counted:
+                    response.headers.update(limited.limit.headers())
+        self._record(request, at, 0 if fault.kind == "drops" else response.status)
         await asyncio.sleep(self.latency + fault.delay)
         return await deliver(request, response, fault)
 
-    def _is_authenticated(self, request: web.Request) -> bool:
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        return hmac.compare_digest(given, f"Bearer {self.token}".encode())
+    def _record(self, request: web.Request, at: float, status: int) -> None:
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        tenant = request.get(TENANT)
+        record = RequestRecord(
+            request.method,
+            request.raw_path.partition("?")[0],
+            dict(request.query),
+            status,
+            tenant=tenant.name if tenant else "",
+            at=at,
+            peer=f"{peer[0]}:{peer[1]}" if peer else "",
+            user_agent=request.headers.get("User-Agent", ""),
+        )
+        self.requests.append(record)
 
-    async def _respond(self, request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
+    async def _respond(
+        self, request: web.Request, handler: Handler, tenant: Tenant, fault: Fault
+    ) -> web.StreamResponse:
         if fault.kind == "html":
             return html_page(fault)
         if fault.kind == "bursts":
             return error(429, "Too many requests at once.")
-        if not self.window.admit():
+        if not tenant.limit.admit():
             return error(429, "The rate limit has been reached.")
         if fault.kind == "errors":
             return _server_error(fault.variant)

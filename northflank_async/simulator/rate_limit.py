@@ -26,6 +26,13 @@ class RateLimitWindow:
         self._count += 1
         return True
 
+    def spend(self, remaining: int) -> None:
+        """Count requests until this many remain."""
+        self._expire()
+        if self._began is None:
+            self._began = self.clock()
+        self._count = max(self._count, self.limit - remaining)
+
     def headers(self) -> dict[str, str]:
         """The three rate limit headers."""
         self._expire()

@@ -1,25 +1,22 @@
 """The simulator: a server on the loopback interface."""
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
+import attrs
 from aiohttp import web
 
-from northflank_async.simulator.account import Account
 from northflank_async.simulator.application import application
-from northflank_async.simulator.faults import FaultGenerator, Faults
+from northflank_async.simulator.faults import Faults
 from northflank_async.simulator.identity import Identity
-from northflank_async.simulator.inventory import Inventory
 from northflank_async.simulator.middleware import Middleware, RequestRecord
-from northflank_async.simulator.rate_limit import RateLimitWindow
-from northflank_async.simulator.runs import RunGenerator, SimulatedTime
 from northflank_async.simulator.storage import PREFIX, Downloads
+from northflank_async.simulator.tenants import Tenant, Tenants, check
 
 HOST = "127.0.0.1"
-MOST_BACKUPS = 1_000_000  # for each addon: more than a century of hourly backups
+TOKEN = "simulator-token"
 
 
 class Simulator:
@@ -35,19 +32,22 @@ class Simulator:
     - `speed`: how much faster the simulated time runs than the clock.
     - `downloads`: the size of downloads, and their faults.
     - `identity`: the account of the token, and the projects that it is restricted to.
+    - `tenants`: several accounts, which then have the options that describe one: `token`, `seed`, `projects`,
+      `addons`, `backups`, `rate_limit`, `window`, `faults` and `identity`.
 
     The simulated time starts with the simulator, always at the same date. A backup or restore that you start is
     scheduled for about two seconds of simulated time and in progress for about ten. Those that the inventory has in
     progress stay so unless they are aborted.
 
-    `requests` lists the received requests in the order of arrival.
+    `requests` lists the received requests in the order of arrival. `tenants` lists the tenants: without `tenants=` a
+    single one without a name.
     """
 
     def __init__(
         self,
         *,
         port: int = 0,
-        token: str = "simulator-token",
+        token: str = TOKEN,
         seed: int = 0,
         projects: int = 5,
         addons: int = 4,
@@ -60,35 +60,32 @@ class Simulator:
         speed: float = 1.0,
         downloads: Downloads | None = None,
         identity: Identity | None = None,
+        tenants: Iterable[Tenant] | None = None,
     ) -> None:
-        _check("port", port, 0, 65535)
-        _check("projects", projects, 0)
-        _check("addons", addons, 0)
-        _check("backups", backups, 0, MOST_BACKUPS)
-        _check("latency", latency, 0)
-        _check("rate_limit", rate_limit, 0)
-        _check("window", window, 0)
-        _check("speed", speed, 0)
-        if window == 0:
-            raise ValueError("window must be more than 0 seconds")
-        if not token:
-            raise ValueError("token must not be empty")
-        if faults is not None and not isinstance(faults, Faults):
-            raise ValueError(f"faults must be Faults(...), not {faults!r}")
-        self.token = token
-        self.identity = identity or Identity()
-        self.requests: list[RequestRecord] = []
-        faults = faults or Faults()
-        self._account = Account(
-            Inventory(seed=seed, project_count=projects, addon_count=addons, backup_average=backups),
-            SimulatedTime(clock=clock, speed=speed, began=clock()),
-            RunGenerator(seed=faults.seed, rate=faults.runs),
-            self.identity,
-        )
-        self._middleware = Middleware(
+        check("port", port, 0, 65535)
+        check("latency", latency, 0)
+        check("speed", speed, 0)
+        only = Tenant(
+            name="",
             token=token,
-            window=RateLimitWindow(limit=rate_limit, seconds=window, clock=clock),
-            faults=FaultGenerator(faults),
+            identity=identity or Identity(),
+            seed=seed,
+            projects=projects,
+            addons=addons,
+            backups=backups,
+            rate_limit=rate_limit,
+            window=window,
+            faults=faults or Faults(),
+        )
+        if tenants is not None:
+            _check_only_tenants(only)
+        self._tenants = Tenants((only,) if tenants is None else tuple(tenants))
+        for tenant in self._tenants:
+            tenant.start(clock, speed)
+        self.requests: list[RequestRecord] = []
+        self._middleware = Middleware(
+            tenants=self._tenants,
+            clock=clock,
             latency=latency,
             requests=self.requests,
             storage=PREFIX,
@@ -96,6 +93,21 @@ class Simulator:
         self._downloads = downloads or Downloads()
         self._port = port
         self._runner: web.AppRunner | None = None
+
+    @property
+    def tenants(self) -> tuple[Tenant, ...]:
+        """The tenants, in the order in which they were passed."""
+        return self._tenants.items
+
+    @property
+    def token(self) -> str:
+        """The token of the first tenant."""
+        return self.tenants[0].token
+
+    @property
+    def identity(self) -> Identity:
+        """The identity of the first tenant."""
+        return self.tenants[0].identity
 
     @property
     def url(self) -> str:
@@ -107,7 +119,7 @@ class Simulator:
     async def __aenter__(self) -> Self:
         if self._runner is not None:
             raise RuntimeError("the simulator is already running")
-        app = application(self._account, self._middleware, self._downloads)
+        app = application(self._tenants, self._middleware, self._downloads)
         # Closing must not wait for responses in flight.
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
         await runner.setup()
@@ -127,7 +139,9 @@ class Simulator:
             await runner.cleanup()
 
 
-def _check(name: str, value: float, least: float, most: float = math.inf) -> None:
-    if not (least <= value <= most and math.isfinite(value)):
-        limits = f"at least {least}" if most == math.inf else f"from {least} to {most}"
-        raise ValueError(f"{name} must be {limits}, not {value}")
+def _check_only_tenants(single: Tenant) -> None:
+    """Check that no option of a single tenant was passed beside `tenants`."""
+    default = Tenant(name="", token=TOKEN, identity=Identity())
+    for field in attrs.fields(Tenant):
+        if field.init and getattr(single, field.name) != getattr(default, field.name):
+            raise ValueError(f"pass {field.name} to each tenant, not beside tenants")

@@ -12,7 +12,8 @@ from yarl import URL
 from northflank_async.simulator.backups import StoredBackup
 from northflank_async.simulator.inventory import HOUR
 from northflank_async.simulator.responses import Rejection
-from northflank_async.simulator.routes.lookup import Lookup, Routes
+from northflank_async.simulator.routes.lookup import TENANT, Lookup, Routes
+from northflank_async.simulator.tenants import Tenant, Tenants
 
 PREFIX = "/storage/"
 BACKUP = "{project}/{addon}/{backup}"
@@ -45,10 +46,12 @@ class Downloads:
 class Storage:
     """The service. It rejects requests with a token, because that must not be sent to another host.
 
-    A link is valid for an hour of simulated time and redirects to the object.
+    A link is valid for an hour of simulated time and redirects to the object. It names its tenant, unless the tenant
+    has no name because it is the only one.
     """
 
     lookup: Lookup
+    tenants: Tenants
     downloads: Downloads
     _transfers: Iterator[int] = attrs.field(factory=count)
 
@@ -60,13 +63,15 @@ class Storage:
     def link(self, request: web.Request, backup: StoredBackup) -> URL:
         """The backup's download link, on the host of the request."""
         path = f"{LINK}{backup.addon.project.id}/{backup.addon.id}/{backup.id}"
-        return request.url.origin().with_path(path).with_query(self._signed(path, self._now() + HOUR))
+        tenant = self.lookup.tenant(request)
+        signed = _signed(tenant, path, tenant.account.time.now() + HOUR)
+        return request.url.origin().with_path(path).with_query(signed)
 
     async def redirect(self, request: web.Request) -> web.StreamResponse:
         """Redirect a link to its object."""
         expires = self._check(request)
         path = OBJECT + request.path.removeprefix(LINK)
-        location = URL.build(path=path, query=self._signed(path, expires))
+        location = URL.build(path=path, query=_signed(self.lookup.tenant(request), path, expires))
         return web.Response(status=302, headers={"Location": str(location)})
 
     async def send(self, request: web.Request) -> web.StreamResponse:
@@ -95,23 +100,26 @@ class Storage:
         return _stream(request, key, start, min(stop, cut), cut < stop)
 
     def _check(self, request: web.Request) -> int:
-        """Check the request's signature; return when the link expires."""
+        """Check the request's signature and set its tenant; return when the link expires."""
         if "Authorization" in request.headers:
             raise Rejection(400, "Do not send the API token to the storage service.")
+        tenant = self.tenants.named(request.query.get("tenant", ""))
         expires = request.query.get("expires", "")
         time = int(expires) if re.fullmatch("[0-9]{1,15}", expires) else 0
-        if dict(request.query) != self._signed(request.path, time):
+        if tenant is None or dict(request.query) != _signed(tenant, request.path, time):
             raise Rejection(403, "The signature does not match.")
-        if time < self._now():
+        if time < tenant.account.time.now():
             raise Rejection(403, "The link has expired.")
+        request[TENANT] = tenant
         return time
 
-    def _signed(self, path: str, expires: int) -> dict[str, str]:
-        key = f"{self.lookup.account.inventory.seed}/{path}/{expires}".encode("utf-8", "surrogateescape")
-        return {"expires": str(expires), "signature": blake2b(key, key=b"storage", digest_size=20).hexdigest()}
 
-    def _now(self) -> int:
-        return self.lookup.account.time.now()
+def _signed(tenant: Tenant, path: str, expires: int) -> dict[str, str]:
+    """The query of a link."""
+    key = f"{tenant.account.inventory.seed}/{tenant.name}/{path}/{expires}".encode("utf-8", "surrogateescape")
+    signature = blake2b(key, key=b"storage", digest_size=20).hexdigest()
+    named = {"tenant": tenant.name} if tenant.name else {}
+    return {**named, "expires": str(expires), "signature": signature}
 
 
 def content(key: str, start: int, stop: int) -> Iterator[bytes]:

@@ -33,38 +33,40 @@ class BackupRoutes:
 
     async def list_backups(self, request: web.Request) -> web.Response:
         """GET …/backups."""
-        return self.lookup.page(request, "backups", self.lookup.account.backups.listing(self.lookup.addon(request)))
+        return self.lookup.page(
+            request, "backups", self.lookup.account(request).backups.listing(self.lookup.addon(request))
+        )
 
     async def get_backup(self, request: web.Request) -> web.Response:
         """GET …/backups/{backup}."""
-        return responses.data(self.lookup.account.backups.details(self.lookup.backup(request)))
+        return responses.data(self.lookup.account(request).backups.details(self.lookup.backup(request)))
 
     async def create(self, request: web.Request) -> web.Response:
         """POST …/backups."""
         addon = self.lookup.addon(request)
         settings = await validation.read_body(request, schemas.BACKUP)
-        schemas.check_backup_type(settings, self.lookup.account.destinations.exists)
+        schemas.check_backup_type(settings, self.lookup.account(request).destinations.exists)
         source = "sameAddon" if settings.get("backupType") == "dump" else "snapshot"
-        backups = self.lookup.account.backups
+        backups = self.lookup.account(request).backups
         return responses.data(backups.details(backups.create(addon, source, settings)))
 
     async def import_backup(self, request: web.Request) -> web.Response:
         """POST …/import. Its response is not documented: it is a backup here."""
         addon = self.lookup.addon(request)
         settings = await validation.read_body(request, schemas.IMPORT)
-        schemas.check_destinations(settings, self.lookup.account.destinations.exists)
+        schemas.check_destinations(settings, self.lookup.account(request).destinations.exists)
         source = "externalDump" if "importUrl" in settings else "liveInstance"
-        backups = self.lookup.account.backups
+        backups = self.lookup.account(request).backups
         return responses.data(backups.details(backups.create(addon, source, settings)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE …/backups/{backup}."""
-        self.lookup.account.backups.delete(self.lookup.backup(request))
+        self.lookup.account(request).backups.delete(self.lookup.backup(request))
         return responses.data({})
 
     async def abort(self, request: web.Request) -> web.Response:
         """POST …/abort: a 409 unless the backup is running."""
-        self.lookup.account.backups.abort(self.lookup.backup(request))
+        self.lookup.account(request).backups.abort(self.lookup.backup(request))
         return responses.data({})
 
     async def retain(self, request: web.Request) -> web.Response:
@@ -75,7 +77,7 @@ class BackupRoutes:
     async def download_link(self, request: web.Request) -> web.Response:
         """GET …/download-link: a 400 for a snapshot, and a 409 for a dump that is not completed."""
         backup = self.lookup.backup(request)
-        status = self.lookup.account.backups.status(backup)
+        status = self.lookup.account(request).backups.status(backup)
         if not backup.is_dump:
             raise Rejection(400, f"The backup {backup.id} is a snapshot: only dumps can be downloaded.")
         if status != "completed":
@@ -86,7 +88,7 @@ class BackupRoutes:
         """GET …/logs: empty for a snapshot."""
         backup = self.lookup.backup(request)
         query = LogQuery.parse(request.query)
-        account = self.lookup.account
+        account = self.lookup.account(request)
         written = []
         if backup.is_dump:
             container = container_id(backup.addon.id, "backup", backup.id)

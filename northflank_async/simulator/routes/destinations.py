@@ -32,11 +32,13 @@ class DestinationRoutes:
 
     async def list_destinations(self, request: web.Request) -> web.Response:
         """GET backup-destinations, with the ids that the documented schema lacks."""
-        return self.lookup.page(request, "backupDestinations", self._destinations.listing)
+        return self.lookup.page(request, "backupDestinations", self._destinations(request).listing)
 
     async def create(self, request: web.Request) -> web.Response:
         """POST backup-destinations."""
-        return responses.data(self._destinations.create(await validation.read_body(request, schemas.NEW_DESTINATION)))
+        return responses.data(
+            self._destinations(request).create(await validation.read_body(request, schemas.NEW_DESTINATION))
+        )
 
     async def get_destination(self, request: web.Request) -> web.Response:
         """GET backup-destinations/{destination}."""
@@ -45,22 +47,21 @@ class DestinationRoutes:
     async def patch(self, request: web.Request) -> web.Response:
         """PATCH backup-destinations/{destination}."""
         destination = self._destination(request)
-        self._destinations.patch(destination, await validation.read_body(request, schemas.CHANGED_DESTINATION))
+        self._destinations(request).patch(destination, await validation.read_body(request, schemas.CHANGED_DESTINATION))
         return responses.data({})
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE backup-destinations/{destination}."""
-        self._destinations.delete(self._destination(request))
+        self._destinations(request).delete(self._destination(request))
         return responses.data({})
 
     async def list_backups(self, request: web.Request) -> web.Response:
         """GET backup-destinations/{destination}/backups."""
-        return self.lookup.page(request, None, self._destinations.backups_in(self._destination(request)["id"]))
+        return self.lookup.page(request, None, self._destinations(request).backups_in(self._destination(request)["id"]))
 
-    @property
-    def _destinations(self) -> Destinations:
-        return self.lookup.account.destinations
+    def _destinations(self, request: web.Request) -> Destinations:
+        return self.lookup.account(request).destinations
 
     def _destination(self, request: web.Request) -> Json:
         destination_id = request.match_info["destination"]
-        return found(self._destinations.find(destination_id), "backup destination", destination_id)
+        return found(self._destinations(request).find(destination_id), "backup destination", destination_id)

@@ -11,9 +11,11 @@ from northflank_async.simulator.backups import StoredBackup
 from northflank_async.simulator.inventory import Addon, Listing, Project
 from northflank_async.simulator.pages import PagedListing
 from northflank_async.simulator.responses import Rejection, found
+from northflank_async.simulator.tenants import Tenant
 
 ADDON = "/projects/{project}/addons/{addon}"
 BACKUP = ADDON + "/backups/{backup}"
+TENANT = web.RequestKey("tenant", Tenant)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Routes = list[tuple[str, str, Handler]]  # method, path, handler
@@ -21,13 +23,19 @@ Routes = list[tuple[str, str, Handler]]  # method, path, handler
 
 @attrs.frozen
 class Lookup:
-    """Finds resources, or raises a 404."""
+    """Finds resources of the request's tenant, or raises a 404."""
 
-    account: Account
+    def tenant(self, request: web.Request) -> Tenant:
+        """The tenant whose token the request has."""
+        return request[TENANT]
 
-    def projects(self) -> PagedListing:
+    def account(self, request: web.Request) -> Account:
+        """The tenant's account."""
+        return self.tenant(request).account
+
+    def projects(self, request: web.Request) -> PagedListing:
         """The projects that the token may see."""
-        inventory, identity = self.account.inventory, self.account.identity
+        inventory, identity = self.account(request).inventory, self.tenant(request).identity
         if not identity.is_restricted:
             return inventory.projects
         every = (Project(inventory, index) for index in range(inventory.project_count))
@@ -36,11 +44,11 @@ class Lookup:
 
     def project(self, request: web.Request) -> Project:
         """The project in the path."""
-        return self._project(request.match_info["project"])
+        return self._project(request, request.match_info["project"])
 
     def addon(self, request: web.Request) -> Addon:
         """The addon in the path."""
-        return self._addon(request.match_info["project"], request.match_info["addon"])
+        return self._addon(request, request.match_info["project"], request.match_info["addon"])
 
     def backup(self, request: web.Request) -> StoredBackup:
         """The backup in the path."""
@@ -52,23 +60,23 @@ class Lookup:
         source = [request.query.get(name) for name in ("sourceProjectId", "sourceAddonId")]
         match source:
             case [str(project_id), str(addon_id)]:
-                addon = self._addon(project_id, addon_id)
+                addon = self._addon(request, project_id, addon_id)
             case [str(), None] | [None, str()]:
                 raise Rejection(400, "Pass both sourceProjectId and sourceAddonId, or neither.")
         return self._backup(addon, request)
 
     def page(self, request: web.Request, key: str | None, listing: PagedListing) -> web.Response:
         """The requested page of the listing."""
-        return pages.page_response(request, key, listing, self.account.inventory.seed)
+        return pages.page_response(request, key, listing, self.account(request).inventory.seed)
 
     def _backup(self, addon: Addon, request: web.Request) -> StoredBackup:
         backup_id = request.match_info["backup"]
-        return found(self.account.backups.find(addon, backup_id), "backup", backup_id)
+        return found(self.account(request).backups.find(addon, backup_id), "backup", backup_id)
 
-    def _project(self, project_id: str) -> Project:
-        if not self.account.identity.sees(project_id):
+    def _project(self, request: web.Request, project_id: str) -> Project:
+        if not self.tenant(request).identity.sees(project_id):
             raise Rejection(403, f"The token is restricted to other projects than {project_id}.")
-        return found(self.account.inventory.project(project_id), "project", project_id)
+        return found(self.account(request).inventory.project(project_id), "project", project_id)
 
-    def _addon(self, project_id: str, addon_id: str) -> Addon:
-        return found(self._project(project_id).addon(addon_id), "addon", addon_id)
+    def _addon(self, request: web.Request, project_id: str, addon_id: str) -> Addon:
+        return found(self._project(request, project_id).addon(addon_id), "addon", addon_id)

@@ -24,7 +24,7 @@ class ProjectRoutes:
 
     async def list_projects(self, request: web.Request) -> web.Response:
         """GET projects."""
-        return self.lookup.page(request, "projects", self.lookup.projects())
+        return self.lookup.page(request, "projects", self.lookup.projects(request))
 
     async def get_project(self, request: web.Request) -> web.Response:
         """GET projects/{project}."""

@@ -28,16 +28,18 @@ class RestoreRoutes:
     async def list_of_backup(self, request: web.Request) -> web.Response:
         """GET …/backups/{backup}/restores, where the backup may belong to another addon."""
         backup = self.lookup.global_backup(request)
-        return self.lookup.page(request, "restores", self.lookup.account.backups.restores_of(backup))
+        return self.lookup.page(request, "restores", self.lookup.account(request).backups.restores_of(backup))
 
     async def list_of_addon(self, request: web.Request) -> web.Response:
         """GET …/addons/{addon}/restores."""
-        return self.lookup.page(request, "restores", self.lookup.account.backups.restores(self.lookup.addon(request)))
+        return self.lookup.page(
+            request, "restores", self.lookup.account(request).backups.restores(self.lookup.addon(request))
+        )
 
     async def restore(self, request: web.Request) -> web.Response:
         """POST …/restore: a 409 unless the backup is completed."""
         backup = self.lookup.global_backup(request)
-        backups = self.lookup.account.backups
+        backups = self.lookup.account(request).backups
         status = backups.status(backup)
         if status != "completed":
             raise Rejection(409, f"The backup {backup.id} cannot be restored: it is {status}.")
@@ -47,7 +49,7 @@ class RestoreRoutes:
         """POST …/abort-restore: a 409 unless the restore is running."""
         backup = self.lookup.global_backup(request)
         restore_id = (await validation.read_body(request, schemas.ABORT_RESTORE))["restoreId"]
-        backups = self.lookup.account.backups
+        backups = self.lookup.account(request).backups
         run = found(backups.find_restore(backup, restore_id), "restore", restore_id)
         backups.abort_restore(backup, restore_id, run)
         return responses.data({})
@@ -56,7 +58,7 @@ class RestoreRoutes:
         """GET …/restores/{restore}/logs: empty for the restore of a snapshot."""
         backup = self.lookup.global_backup(request)
         restore_id = request.match_info["restore"]
-        account = self.lookup.account
+        account = self.lookup.account(request)
         run = found(account.backups.find_restore(backup, restore_id), "restore", restore_id)
         query = LogQuery.parse(request.query)
         written = []
