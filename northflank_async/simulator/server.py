@@ -13,10 +13,9 @@ from northflank_async.simulator.faults import Faults
 from northflank_async.simulator.identity import Identity
 from northflank_async.simulator.middleware import Middleware, RequestRecord
 from northflank_async.simulator.storage import PREFIX, Downloads
-from northflank_async.simulator.tenants import Tenant, Tenants, check
+from northflank_async.simulator.tenants import TOKEN, Tenant, Tenants, check
 
 HOST = "127.0.0.1"
-TOKEN = "simulator-token"
 
 
 class Simulator:

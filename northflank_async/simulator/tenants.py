@@ -13,6 +13,7 @@ from northflank_async.simulator.inventory import Inventory
 from northflank_async.simulator.rate_limit import RateLimitWindow
 from northflank_async.simulator.runs import RunGenerator, SimulatedTime
 
+TOKEN = "simulator-token"
 MOST_BACKUPS = 1_000_000  # for each addon: more than a century of hourly backups
 
 
@@ -68,14 +69,15 @@ class Tenant:
             raise ValueError(f"faults must be Faults(...), not {self.faults!r}")
 
     @classmethod
-    def many(cls, count: int, **options: Any) -> "list[Tenant]":
-        """Create tenants named `tenant-1`, `tenant-2` and so on, with equal ids and different sizes.
+    def many(cls, count: int, *, token: str = TOKEN, seed: int = 0, **options: Any) -> "list[Tenant]":
+        """Create tenants named `tenant-1`, `tenant-2` and so on.
 
-        Their tokens are `simulator-token-1` and so on; `options` are those of each tenant.
+        Their project and addon ids are equal; the sizes of their backups differ, because each has the next seed.
+        `token` is what their tokens start with: `simulator-token-1` and so on. `options` are those of each tenant.
         """
-        check("count", count, 0)
+        check("count", count, 1)
         return [
-            cls(**{"name": f"tenant-{number}", "token": f"simulator-token-{number}", "seed": number, **options})
+            cls(name=f"tenant-{number}", token=f"{token}-{number}", seed=seed + number, **options)
             for number in range(1, count + 1)
         ]
 

@@ -48,7 +48,7 @@ async def test_each_tenant_has_its_own_identity_and_inventory() -> None:
 
 
 async def test_tenants_can_have_equal_ids_and_share_nothing() -> None:
-    one, other = Tenant.many(2, seed=0)
+    one, other = Tenant(name="one", token="a"), Tenant(name="other", token="b")
     async with serving(one, other) as (a, b):
         assert await a.all(BACKUPS, "backups") == await b.all(BACKUPS, "backups")
         await a.data("DELETE", f"{BACKUPS}/example-backup")

@@ -1,12 +1,16 @@
 import asyncio
+import json
 import shlex
 import signal
+from pathlib import Path
+from typing import Any
 
 import click
 
+from northflank_async.atomic_write import atomic_write, check_writable
 from northflank_async.cli.exits import ExitCode, fail
 from northflank_async.cli.runner import run_coroutine
-from northflank_async.simulator import Faults, Simulator
+from northflank_async.simulator import Faults, Simulator, Tenant
 
 
 @click.command()
@@ -21,18 +25,20 @@ from northflank_async.simulator import Faults, Simulator
 @click.option("--window", default=3600.0, show_default=True, help="Length of the window, in seconds.")
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds per second.")
 @click.option("--faults", metavar="NAME=RATE,…", help="Faults to inject, such as errors=0.05,drops=0.02,seed=7.")
+@click.option("--tenants", type=click.IntRange(1), metavar="N", help="Serve N accounts; requires --accounts.")
+@click.option(
+    "--accounts",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Accounts file to write for --tenants.",
+)
 def serve_simulator(
     port: int,
-    token: str,
-    seed: int,
-    projects: int,
-    addons: int,
-    backups: int,
     latency: float,
-    rate_limit: int,
-    window: float,
     speed: float,
-    faults: str | None,
+    tenants: int | None,
+    accounts: Path | None,
+    **account: Any,
 ) -> None:
     """Serve a simulated Northflank API.
 
@@ -43,38 +49,59 @@ def serve_simulator(
     (half a response), bursts (429 without rate-limit headers), slow (responses that take slow_seconds), runs (backups
     and restores that fail). jitter is a delay in seconds.
 
+    With --tenants, each account has its own token, rate limit and inventory, with equal project and addon ids. The
+    accounts file names them tenant-1, tenant-2 and so on; the tokens start with --token and are in private files in
+    the folder FILE.tokens.
+
     \b
     northflank-async simulate --port 8080 --latency 0.05 --faults errors=0.05,seed=7
     """
+    if (tenants is None) is not (accounts is None):
+        raise click.UsageError("--tenants and --accounts require each other.")
     try:
-        simulator = Simulator(
-            port=port,
-            token=token,
-            seed=seed,
-            projects=projects,
-            addons=addons,
-            backups=backups,
-            latency=latency,
-            rate_limit=rate_limit,
-            window=window,
-            speed=speed,
-            faults=Faults.parse(faults) if faults else None,
-        )
+        account["faults"] = Faults.parse(account["faults"] or "")
+        described = account if tenants is None else {"tenants": Tenant.many(tenants, **account)}
+        simulator = Simulator(port=port, latency=latency, speed=speed, **described)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if accounts is not None:
+        try:
+            check_writable(accounts)
+        except OSError as error:
+            fail(f"cannot write {accounts}: {error.strerror or error}", ExitCode.CONFIGURATION)
     try:
-        run_coroutine(_serve(simulator))
+        run_coroutine(_serve(simulator, accounts))
     except OSError as error:
         fail(f"cannot listen on port {port}: {error.strerror or error}", ExitCode.CONFIGURATION)
 
 
-async def _serve(simulator: Simulator) -> None:
+async def _serve(simulator: Simulator, accounts: Path | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with simulator:
+        if accounts is not None:
+            _write_accounts(accounts, simulator)
         click.echo(simulator.url)
-        click.echo(f"export NORTHFLANK_API_TOKEN={shlex.quote(simulator.token)}")
+        if accounts is None:
+            click.echo(f"export NORTHFLANK_API_TOKEN={shlex.quote(simulator.token)}")
         click.echo(f"export NORTHFLANK_API_BASE_URL={simulator.url}")
         await stopped.wait()
+
+
+def _write_accounts(path: Path, simulator: Simulator) -> None:
+    """Write the accounts file, and each token to a file that only its owner can read."""
+    folder = path.absolute().with_name(path.name + ".tokens")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    entries = []
+    for tenant in simulator.tenants:
+        token_file = folder / tenant.name
+        token_file.touch(mode=0o600)
+        token_file.write_text(tenant.token, encoding="utf-8")
+        settings = {"name": tenant.name, "token_file": str(token_file), "base_url": simulator.url}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+        entries.append("\n".join(["[[accounts]]", *lines, ""]))
+    path.touch(mode=0o600)
+    with atomic_write(path) as file:
+        file.write("\n".join(entries).encode())
