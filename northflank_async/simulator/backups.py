@@ -66,7 +66,7 @@ class StoredBackup:
     @property
     def computed_restores(self) -> Listing:
         """The restores in the computed inventory."""
-        return Listing(0, lambda _: {}) if self.age is None else Backup(self.addon, self.age).restores
+        return Listing(0, lambda _: {}) if self.age is None else self.addon.backup_at(self.age).restores
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -106,7 +106,7 @@ class Backups:
         if addon.number not in self._changes:
             return addon.backups
         changes = self._of(addon)
-        base = Listing(addon.backup_count, lambda age: self._computed(Backup(addon, age), changes))
+        base = Listing(addon.backup_count, lambda age: self._computed(addon.backup_at(age), changes))
         return changes.backups.apply(base, self.listed)
 
     def created(self) -> Iterator[Added[StoredBackup]]:

@@ -7,9 +7,6 @@ from northflank_async.simulator.changes import Added, ChangedListing, ListingCha
 from northflank_async.simulator.identifiers import unused_id
 from northflank_async.simulator.inventory import (
     DAY,
-    NOW,
-    Addon,
-    Backup,
     Inventory,
     Json,
     Listing,
@@ -42,7 +39,9 @@ class Destinations:
     @property
     def listing(self) -> ChangedListing[Json]:
         """All destinations, newest first."""
-        return self._changes.apply(Listing(len(COMPUTED), lambda index: self._shown(_computed(index))), self._shown)
+        return self._changes.apply(
+            Listing(len(COMPUTED), lambda index: self._shown(_computed(index, self.inventory.now))), self._shown
+        )
 
     def find(self, destination_id: str) -> Json | None:
         """The destination with this id."""
@@ -95,11 +94,11 @@ class Destinations:
     def _computed_in(self, destination_id: str) -> list[StoredBackup]:
         found = []
         for project in (Project(self.inventory, index) for index in range(self.inventory.project_count)):
-            for addon in (Addon(project, index) for index in range(self.inventory.addon_count)):
+            for addon in (project.addon_at(index) for index in range(self.inventory.addon_count)):
                 for age in range(min(NEWEST, addon.backup_count)):
-                    backup = StoredBackup.computed(Backup(addon, age))
+                    backup = StoredBackup.computed(addon.backup_at(age))
                     days = _retention(backup, destination_id)
-                    if days is not None and backup.created + days * DAY > NOW:
+                    if days is not None and backup.created + days * DAY > self.inventory.now:
                         found.append(backup)
         return found
 
@@ -137,9 +136,9 @@ def _without_keys(settings: Json) -> Json:
     return {**settings, "credentials": without(settings["credentials"], "accessKey", "secretKey")}
 
 
-def _computed(index: int) -> Json:
+def _computed(index: int, now: int) -> Json:
     destination_id, name, description = COMPUTED[index]
-    created = iso(NOW - (YEAR + index) * DAY)
+    created = iso(now - (YEAR + index) * DAY)
     return {
         "id": destination_id,
         "name": name,

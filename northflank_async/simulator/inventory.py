@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import attrs
@@ -21,6 +21,7 @@ Item = TypeVar("Item", "Project", "Addon", "Backup")
 EPOCH = datetime(1970, 1, 1)  # naive: every time here is UTC
 SECOND = 1000  # all times are whole milliseconds since EPOCH
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND
+THURSDAY = 3  # the day of EPOCH, as Monday is 0
 NOW = (datetime(2026, 11, 1, 12) - EPOCH) // timedelta(milliseconds=1)
 
 PROJECTS = (
@@ -88,12 +89,17 @@ class Listing:
 
 @attrs.frozen(kw_only=True)
 class Inventory:
-    """The root: `addon_count` is for each project, `backup_average` for each addon."""
+    """The root: `addon_count` is for each project, `backup_average` for each addon.
+
+    It is as of the time `now`. `make_addon` returns the addon with an index in a project.
+    """
 
     seed: int = 0
     project_count: int = 5
     addon_count: int = 4
     backup_average: int = 150
+    now: int = NOW
+    make_addon: "Callable[[Project, int], Addon]" = attrs.field(factory=lambda: Addon)
 
     @property
     def projects(self) -> Listing:
@@ -121,13 +127,17 @@ class Project:
     @property
     def addons(self) -> Listing:
         """All addons of the project."""
-        return Listing(self.inventory.addon_count, lambda index: Addon(self, index).listed())
+        return Listing(self.inventory.addon_count, lambda index: self.addon_at(index).listed())
+
+    def addon_at(self, index: int) -> "Addon":
+        """The addon with this index."""
+        return self.inventory.make_addon(self, index)
 
     def addon(self, addon_id: str) -> "Addon | None":
         """The addon with this id."""
         role = addon_id.removeprefix(f"{self.id}-")
         index = 0 if addon_id == "example-addon" else _index_of(self.roles, role)
-        return _if_named(addon_id, Addon, self, index, self.inventory.addon_count)
+        return _if_named(addon_id, Project.addon_at, self, index, self.inventory.addon_count)
 
     def listed(self) -> Json:
         """The JSON in a listing."""
@@ -139,8 +149,8 @@ class Project:
 
     def details(self) -> Json:
         """The JSON of the item alone."""
-        addons = [Addon(self, index) for index in range(self.inventory.addon_count)]
-        began = min((addon.created for addon in addons), default=NOW - 365 * DAY) - 2 * DAY
+        addons = [self.addon_at(index) for index in range(self.inventory.addon_count)]
+        began = min((addon.created for addon in addons), default=self.inventory.now - 365 * DAY) - 2 * DAY
         return {
             **self.listed(),
             "deployment": {"region": self.region},
@@ -177,6 +187,7 @@ class Addon:
         inventory = project.inventory
         self.project = project
         self.index = index
+        self.is_unreadable = False
         self.seed = inventory.seed
         self.number = project.index * inventory.addon_count + index
         self.id = f"{project.id}-{_name_of(project.roles, index)}" if self.number else "example-addon"
@@ -191,9 +202,10 @@ class Addon:
         self.rhythm, self.period = PERIODS[self.number % len(PERIODS)]
         if self.period * self.backup_count > LONGEST_HISTORY:
             self.rhythm, self.period = PERIODS[0]
-        # The schedule's offset within its period, in steps of five minutes, and its last time before NOW.
+        # The schedule's offset within its period, in steps of five minutes, and its last time before now.
         offset = int.from_bytes(random[2:4], "big") * 5 * MINUTE % self.period
-        self.newest = NOW - 1 - (NOW - 1 - offset) % self.period
+        self.now = inventory.now
+        self.newest = self.now - 1 - (self.now - 1 - offset) % self.period
 
     @property
     def key(self) -> Key:
@@ -208,7 +220,16 @@ class Addon:
     @property
     def backups(self) -> Listing:
         """All backups, newest first."""
-        return Listing(self.backup_count, lambda age: Backup(self, age).listed())
+        return Listing(self.backup_count, lambda age: self.backup_at(age).listed())
+
+    def backup_at(self, age: int) -> "Backup":
+        """The backup of this age: 0 is the newest."""
+        return Backup(self, age)
+
+    @property
+    def schedules(self) -> list[Json]:
+        """The schedules that made the backups."""
+        return [schedule(self)] if self.backup_count else []
 
     @property
     def restores(self) -> Listing:
@@ -220,7 +241,7 @@ class Addon:
         """The backup with this id."""
         number = _trailing_number(backup_id)[1]
         age = 0 if backup_id == "example-backup" else self.backup_count - number
-        return _if_named(backup_id, Backup, self, age, self.backup_count)
+        return _if_named(backup_id, lambda addon, age: addon.backup_at(age), self, age, self.backup_count)
 
     def listed(self) -> Json:
         """The JSON in a listing."""
@@ -277,7 +298,7 @@ class Addon:
         """The backup of the restore with this index, and the number of the restore among the backup's."""
         four_backups, rest = divmod(index, len(RESTORE_OF))
         nth, restore = RESTORE_OF[rest]
-        return Backup(self, self.first_restored + RESTORED_EVERY * (4 * four_backups + nth)), restore
+        return self.backup_at(self.first_restored + RESTORED_EVERY * (4 * four_backups + nth)), restore
 
     def _restore(self, index: int) -> Json:
         backup, restore = self.restored(index)
@@ -296,6 +317,7 @@ class Backup:
         self.created = addon.newest - age * addon.period + SECOND + int.from_bytes(random[16:18], "big") % (8 * SECOND)
         date = EPOCH + timedelta(milliseconds=self.created)
         self.id = "example-backup" if self.is_example else f"{addon.id}-{date:%Y%m%d}-{self.number}"
+        self.rhythm = addon.rhythm
         self.source = "snapshot" if self.is_example else SOURCES[random[18] % len(SOURCES)]
         nth, rest = divmod(age - addon.first_restored, RESTORED_EVERY)
         self.restore_count = nth % 4 + 1 if nth >= 0 and rest == 0 else 0
@@ -314,9 +336,15 @@ class Backup:
 
     @property
     def completed(self) -> int:
-        """The end: 20 seconds and another one for each 200 MB after the start, but before the next backup and NOW."""
+        """The end: 20 seconds and another one for each 200 MB after the start, but before the next backup and now."""
         took = 20 * SECOND + self.size // 200_000 + self.random[22] * 17
-        return min(self.created + min(took, self.addon.period // 2), NOW - SECOND)
+        return min(self.created + min(took, self.addon.period // 2), self.addon.now - SECOND)
+
+    @property
+    def has_config(self) -> bool:
+        """Whether its JSON has a `config` object."""
+        # A few failed backups have none, but all of the example addon do, so that examples need no check.
+        return bool(self.addon.number == 0 or self.status != "failed" or self.random[23] % 4)
 
     @property
     def restores(self) -> Listing:
@@ -344,7 +372,7 @@ class Backup:
         addon = self.addon
         random = random_bytes(addon.seed, "restore", addon.number, self.age, index)
         # The restores are spread over three days after the backup, or the time since then.
-        gap = min(NOW - self.completed, 3 * DAY) // (self.restore_count + 1)
+        gap = min(addon.now - self.completed, 3 * DAY) // (self.restore_count + 1)
         began = self.completed + gap * (self.restore_count - index)
         if index == 0 and self.age == addon.first_restored:
             status = NEWEST_RESTORE[addon.number % len(NEWEST_RESTORE)]
@@ -356,7 +384,7 @@ class Backup:
         return restore
 
     def _common(self) -> Json:
-        name = "Example Backup" if self.is_example else f"{self.addon.rhythm} backup {self.number}"
+        name = "Example Backup" if self.is_example else f"{self.rhythm} backup {self.number}"
         backup: Json = {
             "id": self.id,
             "name": name,
@@ -366,8 +394,7 @@ class Backup:
         }
         if self.status not in OPEN:
             backup["completedAt"] = iso(self.completed)
-        # A few failed backups have no config, but all of the example addon do, so that examples need no check.
-        if self.addon.number == 0 or self.status != "failed" or self.random[23] % 4:
+        if self.has_config:
             versions = self.addon.versions
             version = versions[self.age * len(versions) // self.addon.backup_count]
             backup["config"] = {"source": {"type": self.source}, "size": str(self.size), "addonVersion": version}
@@ -384,6 +411,50 @@ class Backup:
         if self.random[25] % 8 == 1:
             return {"additionalDestinations": [_destination("offsite-bucket", 30)]}
         return {}
+
+
+class Owner(Protocol):
+    """An addon or a volume, with the times of its computed backups."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def key(self) -> Key: ...
+
+    @property
+    def created(self) -> int: ...
+
+    @property
+    def newest(self) -> int: ...
+
+    @property
+    def period(self) -> int: ...
+
+
+def schedule(owner: Owner) -> Json:
+    """The schedule of snapshots that made the owner's computed backups."""
+    scheduling = scheduling_of(owner.newest, owner.period)
+    return {
+        "id": random_bytes(owner.seed, "schedule", *owner.key)[:12].hex(),
+        "backupType": "snapshot",
+        "scheduling": scheduling,
+        "retentionTime": {"hourly": 7, "daily": 30, "weekly": 90}[scheduling["interval"]],
+        "createdAt": iso(owner.created),
+        "updatedAt": iso(owner.created),
+    }
+
+
+def scheduling_of(newest: int, period: int) -> Json:
+    """The `scheduling` object of a schedule with this period and a backup at this time."""
+    days, rest = divmod(newest, DAY)
+    hour, minute = rest // HOUR, rest % HOUR // MINUTE
+    if period <= HOUR:
+        return {"interval": "hourly", "minute": [minute]}
+    if period > DAY:
+        return {"interval": "weekly", "minute": [minute], "hour": [hour], "day": [(days + THURSDAY) % 7]}
+    step = period // HOUR
+    return {"interval": "daily", "minute": [minute], "hour": list(range(hour % step, 24, step))}
 
 
 def _backup_count(average: int, number: int) -> int:

@@ -5,22 +5,23 @@ from typing import Any
 
 import attrs
 
-from northflank_async.simulator.inventory import NOW, OPEN, SECOND, Json, iso, random_bytes
+from northflank_async.simulator.inventory import OPEN, SECOND, Json, iso, random_bytes
 
 ABORTING = SECOND  # how long a run is aborting
 
 
 @attrs.frozen(kw_only=True)
 class SimulatedTime:
-    """Milliseconds since EPOCH, starting at the inventory's NOW and running `speed` times as fast as the clock."""
+    """Milliseconds since EPOCH, starting at `start` and running `speed` times as fast as the clock."""
 
     clock: Callable[[], float]
     speed: float
     began: float
+    start: int
 
     def now(self) -> int:
         """The simulated time."""
-        return NOW + round((self.clock() - self.began) * self.speed * 1000)
+        return self.start + round((self.clock() - self.began) * self.speed * 1000)
 
 
 @attrs.frozen(kw_only=True)

@@ -5,16 +5,15 @@ from typing import Protocol
 import attrs
 
 from northflank_async.simulator.changes import ChangedListing, ListingChanges
-from northflank_async.simulator.inventory import DAY, HOUR, MINUTE, Json, Key, Listing, iso, random_bytes, without
+from northflank_async.simulator.inventory import Json, Key, Listing, iso, random_bytes, without
 from northflank_async.simulator.responses import Rejection
 from northflank_async.simulator.runs import SimulatedTime
 
-THURSDAY = 3  # the day of EPOCH, as Monday is 0
 MOST = 3  # for each addon or volume
 
 
-class Owner(Protocol):
-    """An addon or a volume, with the times of its computed backups."""
+class Scheduled(Protocol):
+    """An addon or a volume, with its computed schedules."""
 
     @property
     def seed(self) -> int: ...
@@ -23,31 +22,22 @@ class Owner(Protocol):
     def key(self) -> Key: ...
 
     @property
-    def backup_count(self) -> int: ...
-
-    @property
-    def created(self) -> int: ...
-
-    @property
-    def newest(self) -> int: ...
-
-    @property
-    def period(self) -> int: ...
+    def schedules(self) -> list[Json]: ...
 
 
 @attrs.frozen(kw_only=True)
 class Schedules:
-    """All schedules: the computed one of each owner, which made its backups, and those created since the start."""
+    """All schedules: the computed ones of each owner, which made its backups, and those created since the start."""
 
     seed: int
     time: SimulatedTime
     _changes: dict[Key, ListingChanges[Json]] = attrs.field(factory=dict)
 
-    def listing(self, owner: Owner) -> ChangedListing[Json]:
+    def listing(self, owner: Scheduled) -> ChangedListing[Json]:
         """All schedules of the addon or volume, newest first."""
         return self._of(owner).apply(self._computed(owner), lambda schedule: schedule)
 
-    def create(self, owner: Owner, settings: Json) -> Json:
+    def create(self, owner: Scheduled, settings: Json) -> Json:
         """Create a schedule from the request's body.
 
         Raises:
@@ -69,39 +59,20 @@ class Schedules:
         changes.add(schedule)
         return schedule
 
-    def delete(self, owner: Owner, schedule_id: str) -> bool:
+    def delete(self, owner: Scheduled, schedule_id: str) -> bool:
         """Delete the schedule with this id; False if there is none."""
         if self._of(owner).remove_added(lambda schedule: schedule["id"] == schedule_id):
             return True
         computed = self._computed(owner)
-        if computed.length and computed.item(0)["id"] == schedule_id and self._of(owner).has_computed(0):
-            self._changes.setdefault(owner.key, ListingChanges()).remove_computed([0])
-            return True
+        for index in range(computed.length):
+            if computed.item(index)["id"] == schedule_id and self._of(owner).has_computed(index):
+                self._changes.setdefault(owner.key, ListingChanges()).remove_computed([index])
+                return True
         return False
 
-    def _of(self, owner: Owner) -> ListingChanges[Json]:
+    def _of(self, owner: Scheduled) -> ListingChanges[Json]:
         return self._changes.get(owner.key) or ListingChanges()
 
-    def _computed(self, owner: Owner) -> Listing:
-        return Listing(1 if owner.backup_count else 0, lambda _: _schedule(owner))
-
-
-def _schedule(owner: Owner) -> Json:
-    """The schedule that made the computed backups."""
-    days, rest = divmod(owner.newest, DAY)
-    hour, minute = rest // HOUR, rest % HOUR // MINUTE
-    scheduling: Json = {"interval": "hourly", "minute": [minute]}
-    if owner.period > HOUR:
-        step = min(owner.period, DAY) // HOUR
-        scheduling = {"interval": "daily", "minute": [minute], "hour": list(range(hour % step, 24, step))}
-    if owner.period > DAY:
-        scheduling |= {"interval": "weekly", "hour": [hour], "day": [(days + THURSDAY) % 7]}
-    retention = {"hourly": 7, "daily": 30, "weekly": 90}[scheduling["interval"]]
-    return {
-        "id": random_bytes(owner.seed, "schedule", *owner.key)[:12].hex(),
-        "backupType": "snapshot",
-        "scheduling": scheduling,
-        "retentionTime": retention,
-        "createdAt": iso(owner.created),
-        "updatedAt": iso(owner.created),
-    }
+    def _computed(self, owner: Scheduled) -> Listing:
+        schedules = owner.schedules
+        return Listing(len(schedules), schedules.__getitem__)

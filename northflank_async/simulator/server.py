@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +12,7 @@ from aiohttp import web
 from northflank_async.simulator.application import application
 from northflank_async.simulator.faults import Faults
 from northflank_async.simulator.identity import Identity
+from northflank_async.simulator.inventory import NOW, milliseconds
 from northflank_async.simulator.middleware import Middleware, RequestRecord
 from northflank_async.simulator.storage import PREFIX, Downloads
 from northflank_async.simulator.tenants import TOKEN, Tenant, Tenants, check
@@ -32,9 +34,13 @@ class Simulator:
     - `downloads`: the size of downloads, and their faults.
     - `identity`: the account of the token, and the projects that it is restricted to.
     - `tenants`: several accounts, which then have the options that describe one: `token`, `seed`, `projects`,
-      `addons`, `backups`, `rate_limit`, `window`, `faults` and `identity`.
+      `addons`, `backups`, `rate_limit`, `window`, `faults`, `scenario` and `identity`.
+    - `scenario`: a fault of every addon's backups, or `audit`, where most of the first twenty have one each, or
+      `healthy`. Backups then follow their schedules for 90 days, and `backups` has no effect.
+    - `start`: the simulated time at which the simulator starts, with a time zone. By default it is always the same
+      date, but the current time if there is a scenario.
 
-    The simulated time starts with the simulator, always at the same date. A backup or restore that you start is
+    A backup or restore that you start is
     scheduled for about two seconds of simulated time and in progress for about ten. Those that the inventory has in
     progress stay so unless they are aborted.
 
@@ -60,6 +66,8 @@ class Simulator:
         downloads: Downloads | None = None,
         identity: Identity | None = None,
         tenants: Iterable[Tenant] | None = None,
+        scenario: str | None = None,
+        start: datetime | None = None,
     ) -> None:
         check("port", port, 0, 65535)
         check("latency", latency, 0)
@@ -75,12 +83,13 @@ class Simulator:
             rate_limit=rate_limit,
             window=window,
             faults=faults or Faults(),
+            scenario=scenario,
         )
         if tenants is not None:
             _check_only_tenants(only)
         self._tenants = Tenants((only,) if tenants is None else tuple(tenants))
         for tenant in self._tenants:
-            tenant.start(clock, speed)
+            tenant.start(clock, speed, _start(start, tenant.scenario))
         self.requests: list[RequestRecord] = []
         self._middleware = Middleware(
             tenants=self._tenants,
@@ -136,6 +145,17 @@ class Simulator:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+
+
+def _start(start: datetime | None, scenario: str | None) -> int:
+    """The simulated time at which a tenant starts."""
+    if start is None:
+        if scenario is None:
+            return NOW
+        start = datetime.now(UTC)
+    if start.tzinfo is None:
+        raise ValueError(f"start must have a time zone: {start}")
+    return milliseconds(start.astimezone(UTC).isoformat())
 
 
 def _check_only_tenants(single: Tenant) -> None:

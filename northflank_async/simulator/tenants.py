@@ -9,9 +9,10 @@ import attrs
 from northflank_async.simulator.account import Account
 from northflank_async.simulator.faults import FaultGenerator, Faults
 from northflank_async.simulator.identity import Identity
-from northflank_async.simulator.inventory import Inventory
+from northflank_async.simulator.inventory import Addon, Inventory
 from northflank_async.simulator.rate_limit import RateLimitWindow
 from northflank_async.simulator.runs import RunGenerator, SimulatedTime
+from northflank_async.simulator.scenarios import addon_maker
 
 TOKEN = "simulator-token"
 MOST_BACKUPS = 1_000_000  # for each addon: more than a century of hourly backups
@@ -29,6 +30,7 @@ class Tenant:
     - `projects`: their number; `addons`: the number in each project; `backups`: the average number of each addon.
     - `rate_limit`: requests in each window of `window` seconds. Each token has a window of its own.
     - `faults`: requests and runs that fail on purpose.
+    - `scenario`: what its backups look like, as in `Simulator`.
     - `is_revoked`: the token is refused with a 401.
     - `outage`: the status that every request is answered with, such as 503, or `None`. Such requests do not count
       toward the rate limit.
@@ -46,6 +48,7 @@ class Tenant:
     rate_limit: int = 1000
     window: float = 3600.0
     faults: Faults = attrs.field(factory=Faults)
+    scenario: str | None = None
     is_revoked: bool = False
     outage: int | None = None
     _owner: "Tenant | None" = None
@@ -108,14 +111,23 @@ class Tenant:
         """Use up the window, as another user of the token would; start one if there is none."""
         self.limit.spend(remaining)
 
-    def start(self, clock: Callable[[], float], speed: float) -> None:
-        """Prepare it for a simulator with this clock. The owner of a shared account must be first."""
+    def start(self, clock: Callable[[], float], speed: float, now: int) -> None:
+        """Prepare it for a simulator with this clock, at the simulated time `now`.
+
+        Raises:
+            ValueError: The owner of its account was not started before.
+        """
         if self._owner is not None and self._owner._runtime is None:
             raise ValueError(f"the tenant {self.name} needs {self._owner.name} in the same simulator, before it")
         inventory = Inventory(
-            seed=self.seed, project_count=self.projects, addon_count=self.addons, backup_average=self.backups
+            seed=self.seed,
+            project_count=self.projects,
+            addon_count=self.addons,
+            backup_average=self.backups,
+            now=now,
+            make_addon=addon_maker(self.scenario) if self.scenario else Addon,
         )
-        time = SimulatedTime(clock=clock, speed=speed, began=clock())
+        time = SimulatedTime(clock=clock, speed=speed, began=clock(), start=now)
         runs = RunGenerator(seed=self.faults.seed, rate=self.faults.runs)
         self._runtime = _Runtime(
             account=self._owner.account if self._owner else Account(inventory, time, runs),

@@ -10,7 +10,6 @@ from northflank_async.simulator.inventory import (
     DAY,
     EPOCH,
     MINUTE,
-    NOW,
     SECOND,
     Json,
     Key,
@@ -18,6 +17,7 @@ from northflank_async.simulator.inventory import (
     Project,
     iso,
     random_bytes,
+    schedule,
     uid,
 )
 from northflank_async.simulator.runs import Run, RunGenerator, SimulatedTime
@@ -47,7 +47,8 @@ class Volume:
         self.size = 1024 * (4, 6, 10, 20, 50)[random[0] % 5]
         self.storage_class = ("ssd", "nvme")[random[1] % 2]
         self.backup_count = MOST_BACKUPS if self.is_example else random[2] % (MOST_BACKUPS + 1)
-        self.created = NOW - (MOST_BACKUPS + 1) * PERIOD - int.from_bytes(random[3:5], "big") * MINUTE
+        self.now = project.inventory.now
+        self.created = self.now - (MOST_BACKUPS + 1) * PERIOD - int.from_bytes(random[3:5], "big") * MINUTE
 
     @property
     def key(self) -> Key:
@@ -57,12 +58,17 @@ class Volume:
     @property
     def newest(self) -> int:
         """The time of the newest computed backup."""
-        return NOW - DAY + self.index * MINUTE
+        return self.now - DAY + self.index * MINUTE
 
     @property
     def period(self) -> int:
         """The time between computed backups."""
         return PERIOD
+
+    @property
+    def schedules(self) -> list[Json]:
+        """The schedule that made the backups."""
+        return [schedule(self)] if self.backup_count else []
 
     @property
     def spec(self) -> Json:

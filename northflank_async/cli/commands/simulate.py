@@ -10,7 +10,7 @@ import click
 from northflank_async.atomic_write import atomic_write, check_writable
 from northflank_async.cli.exits import ExitCode, fail
 from northflank_async.cli.runner import run_coroutine
-from northflank_async.simulator import Faults, Simulator, Tenant
+from northflank_async.simulator import SCENARIOS, Faults, Simulator, Tenant
 
 
 @click.command()
@@ -25,6 +25,7 @@ from northflank_async.simulator import Faults, Simulator, Tenant
 @click.option("--window", default=3600.0, show_default=True, help="Length of the window, in seconds.")
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds per second.")
 @click.option("--faults", metavar="NAME=RATE,…", help="Faults to inject, such as errors=0.05,drops=0.02,seed=7.")
+@click.option("--scenario", type=click.Choice(SCENARIOS), help="Backups over 90 days, with faults that an audit finds.")
 @click.option("--tenants", type=click.IntRange(1), metavar="N", help="Serve N accounts; requires --accounts.")
 @click.option(
     "--accounts",
@@ -48,6 +49,12 @@ def serve_simulator(
     These faults are rates from 0 to 1: errors (5xx), html (a proxy's error page), drops (no response), truncations
     (half a response), bursts (429 without rate-limit headers), slow (responses that take slow_seconds), runs (backups
     and restores that fail). jitter is a delay in seconds.
+
+    With --scenario, the simulator starts at the current time, with addons that have had backups by schedule for 90
+    days. In `audit`, some of the first twenty have one fault each, and all others none. The others name the fault of
+    every addon: stale (no backup at the last times), failing (the last three), stuck (in progress for hours),
+    shrinking and empty (the last dump), unscheduled, untested (no restore), unbacked (no backup), few (one backup),
+    short-retention, restore-failed, paused, unreadable; healthy has no fault. --backups has no effect.
 
     With --tenants, each account has its own token, rate limit and inventory, with equal project and addon ids. The
     accounts file names them tenant-1, tenant-2 and so on; the tokens start with --token and are in private files in

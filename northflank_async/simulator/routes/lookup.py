@@ -79,4 +79,7 @@ class Lookup:
         return found(self.account(request).inventory.project(project_id), "project", project_id)
 
     def _addon(self, request: web.Request, project_id: str, addon_id: str) -> Addon:
-        return found(self._project(request, project_id).addon(addon_id), "addon", addon_id)
+        addon = found(self._project(request, project_id).addon(addon_id), "addon", addon_id)
+        if addon.is_unreadable:
+            raise Rejection(403, f"The token may not read the addon {addon_id}.")
+        return addon

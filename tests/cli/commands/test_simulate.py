@@ -41,6 +41,7 @@ async def test_simulate_prints_its_url_first_and_serves_until_it_is_stopped(numb
         ["--port", "x"],
         ["--speed", "-1"],
         ["--tenants", "2"],
+        ["--scenario", "fine"],
         ["--accounts", "a.toml"],
         ["--tenants", "0", "--accounts", "a.toml"],
     ],
@@ -75,6 +76,21 @@ async def test_simulate_serves_many_accounts_and_writes_their_accounts_file(tmp_
             async with Northflank(token_file.read_text(), base_url=entry["base_url"]) as nf:
                 assert len((await nf.projects()).items) == 2
                 assert (await nf.request("GET", "/v1/auth"))["entityId"] == entry["name"]
+    finally:
+        process.terminate()
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+
+
+async def test_a_scenario_can_be_chosen() -> None:
+    process = await start("simulate", "--scenario", "unscheduled")
+    assert process.stdout
+    try:
+        url = (await process.stdout.readline()).decode().strip()
+        async with Northflank("simulator-token", base_url=url) as nf:
+            addon = nf.project("billing").addon("billing-database")
+            assert await addon.backup_schedules().all() == []
+            assert len(await addon.backups().all()) == 10
     finally:
         process.terminate()
         _, err = await process.communicate()
