@@ -91,14 +91,14 @@ class Northflank(Account):
         proxy: the URL of an HTTP proxy, for requests to the API and for downloads. Loopback addresses never use one.
         trust_env: use the proxies of `HTTPS_PROXY` and `NO_PROXY`. Defaults to the setting of `session`, and without
             one to `True`.
-        timeout: seconds for one attempt, from connecting to the end of the answer. Waiting for a free connection does
-            not count.
+        timeout: seconds for one attempt, from connecting to the end of the response. Waiting for a free connection
+            does not count.
         deadline: seconds for a whole call, such as `get()`, one page of a listing, `wait()` or `download()`: with its
             retries, and its waits for the rate limit. Defaults to no limit. See `deadline()`.
         attempts: attempts for one request, including the first.
         on_rate_limit: `"wait"` for the window to reset, or `"raise"` `RateLimited`.
         reserve: requests of each window to leave to other users of the token.
-        max_response_bytes: a larger answer raises `DecodeError`.
+        max_response_bytes: a larger response raises `DecodeError`.
         trace_configs: aiohttp's tracing hooks, for the session that the client opens.
         middlewares: aiohttp's client middlewares, called for each attempt.
         clock: the source of time for the rate limit, in seconds; for tests.
@@ -167,14 +167,14 @@ class Northflank(Account):
         """A team: the same routes under `/v1/teams/{teamId}`, over the same session and budget.
 
         Raises:
-            ConfigurationError: the id cannot be part of a URL.
+            ConfigurationError: the id is not a valid path segment.
         """
         return Account(self._transport, team_id)
 
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """Limit the time of all calls in a block together: `with nf.deadline(30): …`.
 
-        Retries and waits for the rate limit count. A call that is not done raises `DeadlineExceeded`.
+        Retries and waits for the rate limit count. A call that takes longer raises `DeadlineExceeded`.
 
         Args:
             seconds: from the beginning of the block.

@@ -48,7 +48,7 @@ async def download(
 
     Raises:
         ConfigurationError: `progress` is an async function.
-        TransportError: the storage service refuses, or so many attempts in a row brought no more bytes.
+        TransportError: the storage service rejects the link, or that many attempts in a row received no data.
         NorthflankError: there is no link.
         OSError: the file cannot be written.
     """
@@ -86,7 +86,7 @@ class _Transfer:
         self._transport = transport
         self._progress = progress
         self._link: str | None = None
-        self._answer: aiohttp.ClientResponse | None = None  # not in a local, whose repr would show the link
+        self._response: aiohttp.ClientResponse | None = None  # not in a local, whose repr would show the link
         self._etag: str | None = None
         self._done = 0
         self._furthest = 0  # bytes, in any attempt before
@@ -94,7 +94,7 @@ class _Transfer:
         self._retryable: TransportError | None = None  # the last failure, if another attempt may help
 
     async def run(self) -> None:
-        """Fetch the whole file. An attempt that brings more bytes resets the count of attempts."""
+        """Fetch the whole file. An attempt that receives data resets the count of attempts."""
         complete = False
         while not complete:
             complete = await retry(
@@ -113,14 +113,14 @@ class _Transfer:
             if error is not self._retryable:
                 raise
             total = "unknown" if self._total is None else self._total
-            _log.warning("the download to %s broke at %d of %s bytes: %s", self._name, self._done, total, error)
+            _log.warning("the download to %s broke off at %d of %s bytes: %s", self._name, self._done, total, error)
             if self._done <= self._furthest:
                 raise
             self._furthest = self._done
             return False
         finally:
-            if self._answer:
-                self._answer.close()
+            if self._response:
+                self._response.close()
         return True
 
     async def _fetch(self) -> None:
@@ -154,11 +154,11 @@ class _Transfer:
         for _ in range(_MAX_REDIRECTS + 1):
             if url is None or not (url.scheme == "https" or (url.scheme == "http" and is_loopback(url.host or ""))):
                 raise TransportError("the download link leads to a URL that is not https")
-            self._answer = await self._get(url, headers)
-            if self._answer.status not in _REDIRECTS:
+            self._response = await self._get(url, headers)
+            if self._response.status not in _REDIRECTS:
                 return
-            self._answer.close()
-            url = _join(url, self._answer.headers.get("Location", ""))
+            self._response.close()
+            url = _join(url, self._response.headers.get("Location", ""))
         raise TransportError(f"the download link leads to more than {_MAX_REDIRECTS} redirects")
 
     async def _get(self, url: URL, headers: dict[str, str]) -> aiohttp.ClientResponse:
@@ -178,44 +178,44 @@ class _Transfer:
         raise failure  # outside the handler, so that it has no cause: an error of aiohttp may contain the link
 
     async def _accept(self, is_new: bool) -> None:
-        """Check whether the answer is the rest of the file, the whole file, or a refusal."""
-        assert self._answer
-        answer, headers = self._answer, self._answer.headers
-        if answer.status == 206 and self._is_rest(headers):
+        """Check whether the response is the rest of the file, the whole file, or an error."""
+        assert self._response
+        response, headers = self._response, self._response.headers
+        if response.status == 206 and self._is_rest(headers):
             return
-        if answer.status != 200:
-            raise self._refusal(answer, is_new)
-        if answer.content_length is None and "chunked" not in headers.get("Transfer-Encoding", ""):
+        if response.status != 200:
+            raise self._refusal(response, is_new)
+        if response.content_length is None and "chunked" not in headers.get("Transfer-Encoding", ""):
             raise TransportError("the storage service does not send the size of the file")
         etag = headers.get("ETag", "")
         self._etag = etag if etag.startswith('"') else None  # a weak one does not compare bytes
-        self._done, self._total = 0, answer.content_length
+        self._done, self._total = 0, response.content_length
         await asyncio.to_thread(_rewind, self._file)
         self._report()
 
     def _is_rest(self, headers: Mapping[str, str]) -> bool:
-        """Whether a partial answer is the requested part."""
+        """Whether a partial response is the requested part."""
         found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
         same = headers.get("ETag", self._etag) == self._etag
         return bool(self._done and found and same and (int(found[1]), int(found[2])) == (self._done, self._total))
 
-    def _refusal(self, answer: aiohttp.ClientResponse, is_new: bool) -> TransportError:
-        """The error for an answer without the file. Drops what it may have been refused for: the range, or the link."""
-        message = f"{answer.host} answered {answer.status} {answer.reason or ''}".rstrip()
-        if answer.status in _PARTIAL:
+    def _refusal(self, response: aiohttp.ClientResponse, is_new: bool) -> TransportError:
+        """The error for a response without the file. Drops the range or the link if it was rejected."""
+        message = f"{response.host} responded {response.status} {response.reason or ''}".rstrip()
+        if response.status in _PARTIAL:
             self._etag = None  # restart
-        elif 400 <= answer.status < 500 and answer.status not in _BUSY:
+        elif 400 <= response.status < 500 and response.status not in _BUSY:
             self._link = None  # it has expired, unless it never worked
             if is_new:
-                return TransportError(f"the download link was refused: {message}")
+                return TransportError(f"the download link was rejected: {message}")
         return self._failure(message)
 
     async def _read(self) -> tuple[bytearray, TransportError | None]:
         """Read enough for one write, or the end of the file; and the failure that cut it short."""
-        assert self._answer
+        assert self._response
         piece = bytearray()
         try:
-            while len(piece) < _CHUNK and (some := await self._answer.content.read(_CHUNK)):
+            while len(piece) < _CHUNK and (some := await self._response.content.read(_CHUNK)):
                 piece += some
         except (aiohttp.ClientError, OSError) as error:
             return piece, self._failure(_reason(error))
@@ -239,11 +239,11 @@ def _reason(error: Exception) -> str:
         case TimeoutError():
             return "the storage service stopped sending"
         case aiohttp.ClientPayloadError():
-            return "the file was cut short"
+            return "the file was truncated"
         case aiohttp.InvalidURL():
             return "the link is not a URL"
         case aiohttp.ClientResponseError():
-            return "the answer is not HTTP"
+            return "the response is not HTTP"
     return f"the connection broke: {error or type(error).__name__}"
 
 

@@ -2,10 +2,10 @@
 
 NorthflankError
 ├ ConfigurationError      no token, a bad base URL, an id that cannot be part of a path, …
-│   └ UnknownName         a project or an addon type of a query that is nowhere
-├ TransportError          no answer: connection, timeout, a body cut short
-├ DeadlineExceeded        a call is not done within its deadline
-├ ApiError                the API answered with an error, or a redirect
+│   └ UnknownName         a project or an addon type of a query that does not exist
+├ TransportError          no response, or a truncated one: connection, timeout, …
+├ DeadlineExceeded        a call did not finish within its deadline
+├ ApiError                a status of failure, or a redirect
 │   ├ BadRequest          400
 │   ├ AuthenticationError 401
 │   ├ PermissionDenied    403
@@ -13,10 +13,10 @@ NorthflankError
 │   ├ Conflict            409
 │   ├ RateLimited         429, or the rate limit is reached
 │   └ ServerError         5xx
-├ DecodeError             an answer that is not JSON, or not as documented
-├ MassDeletion            a listing no longer has all, or most, of what a sync had stored
+├ DecodeError             a response that is not JSON, or not as documented
+├ MassDeletion            a listing lacks all, or most, of what is stored
 ├ RunFailed               a backup or restore ended, but did not complete
-└ PaginationError         pages that lead in a circle
+└ PaginationError         the pages loop, or never end
 """
 
 from typing import Any
@@ -27,10 +27,10 @@ from yarl import URL
 class NorthflankError(Exception):
     """Base of all errors of this package.
 
-    `method` and `url` name the request; `attempts` and `elapsed` (seconds) say how often and for how long it was tried.
-    In a listing, `cursor` and `page` are where the failed page begins: pass them to the same listing to resume.
-    `items` is what `Paginator.all()` had read by then.
-    `changed` says of a POST, PUT, PATCH or DELETE whether the change was made; `None` if that is unknown.
+    `method` and `url` name the request; `attempts` is the number of attempts, which took `elapsed` seconds.
+    In a listing, `cursor` and `page` are the start of the failed page: pass them to the same listing to resume.
+    `items` is what `Paginator.all()` had read before the error.
+    `changed` is whether a POST, PUT, PATCH or DELETE made its change; `None` if that is unknown.
     """
 
     def __init__(self, message: str) -> None:
@@ -51,7 +51,7 @@ class NorthflankError(Exception):
         if self.changed is not False:
             text += " (the change was made)" if self.changed else " (the change may have been made)"
         if self.attempts > 1:
-            text += f" (given up after {self.attempts} attempts in {self.elapsed:.1f} s)"
+            text += f" (after {self.attempts} attempts in {self.elapsed:.1f} s)"
         return text
 
     def __repr__(self) -> str:
@@ -67,9 +67,9 @@ class UnknownName(ConfigurationError):
 
 
 class TransportError(NorthflankError):
-    """No answer came, or only a part.
+    """No response arrived, or only a part of one.
 
-    `sent` is false if no byte of the request was sent, so that nothing has happened.
+    `sent` is false if no byte of the request was sent, so the request had no effect.
     """
 
     def __init__(self, message: str, *, sent: bool = True) -> None:
@@ -78,11 +78,11 @@ class TransportError(NorthflankError):
 
 
 class DeadlineExceeded(NorthflankError, TimeoutError):
-    """A call is not done within its deadline. The message says what it was waiting for."""
+    """A call did not finish within its deadline. The message says what it was waiting for."""
 
 
 class ApiError(NorthflankError):
-    """The API answered with an error: its `status`, and the `message`, `id` and `details` of its body."""
+    """The API responded with an error: its `status`, and the `message`, `id` and `details` of its body."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class ApiError(NorthflankError):
 
 
 class BadRequest(ApiError):
-    """400: the API refuses a parameter."""
+    """400: the API rejected a parameter."""
 
 
 class AuthenticationError(ApiError):
@@ -139,12 +139,12 @@ class ServerError(ApiError):
 
 
 class DecodeError(NorthflankError):
-    """The answer cannot be read.
+    """The response cannot be read.
 
     `place` is where, such as `data.backups[3].createdAt`; empty for the whole body. `is_json` is false where the
-    body is not JSON at all: a proxy probably sent it, so a GET is retried. `raw` is the JSON of which no record could
-    be made, without its secrets, such as that of one item of a page. `data` is what came instead of the record of a
-    change that was made.
+    body is not JSON at all: a proxy probably sent it, so a GET is retried. `raw` is the JSON of the record that cannot
+    be read, such as one item of a page, without its secrets. `data` is what the response to a change contained instead
+    of the record.
     """
 
     def __init__(self, message: str, *, place: str = "", is_json: bool = True) -> None:
@@ -156,11 +156,11 @@ class DecodeError(NorthflankError):
 
 
 class PaginationError(NorthflankError):
-    """The pages of a listing lead in a circle, or nowhere."""
+    """The pages of a listing loop, or never end."""
 
 
 class MassDeletion(NorthflankError):
-    """A listing of projects or addons has lost all, or most, of what is stored: nothing of it is marked deleted."""
+    """A listing of projects or addons lacks all, or most, of the stored ones: none of them is marked deleted."""
 
 
 class RunFailed(NorthflankError):
@@ -172,5 +172,5 @@ class RunFailed(NorthflankError):
 
 
 def printable(text: str) -> str:
-    """Text from outside on one line: characters that a terminal would obey or cannot show become escapes."""
+    """Put text on one line, and escape control and unprintable characters."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

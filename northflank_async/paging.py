@@ -12,7 +12,7 @@ import orjson
 from attrs import evolve, field, frozen
 
 from northflank_async.errors import ConfigurationError, DeadlineExceeded, DecodeError, NorthflankError, PaginationError
-from northflank_async.http.exchange import Answer
+from northflank_async.http.exchange import Envelope
 from northflank_async.http.request import check_page_size
 from northflank_async.http.response import Response, read_page, read_pagination
 from northflank_async.http.transport import Transport
@@ -21,16 +21,16 @@ from northflank_async.records import Pagination, structure, structure_all
 T = TypeVar("T")
 
 _MAX_IDLE_PAGES = 100
-"""In a row, empty or sent before. After that, a listing that still has a next page counts as endless."""
+"""Maximum consecutive empty or repeated pages before a listing counts as endless."""
 
 
 class _Start:
-    """A page's start. As a context manager, it adds that to errors, and the request once it was answered."""
+    """A page's start; as a context manager, adds it (and the request, once answered) to errors."""
 
     def __init__(self, cursor: str | None, page: int | None) -> None:
         self.cursor = cursor
         self.page = page
-        self.answer: Answer | None = None
+        self.envelope: Envelope | None = None
         self._handled: BaseException | None = None
 
     def __enter__(self) -> Self:
@@ -43,8 +43,8 @@ class _Start:
         handled, self._handled = self._handled, None
         if isinstance(error, NorthflankError):
             error.cursor, error.page = self.cursor, self.page
-            if self.answer:
-                self.answer.annotate(error, handled)
+            if self.envelope:
+                self.envelope.annotate(error, handled)
 
 
 @frozen(kw_only=True)
@@ -74,8 +74,8 @@ class Page(Generic[T]):
             pagination = read_pagination(self._raw_pagination, len(self._raw))
             if (
                 pagination.cursor
-                and start.answer
-                and start.answer.exchange.request.redactor.found_in(pagination.cursor)
+                and start.envelope
+                and start.envelope.exchange.request.redactor.found_in(pagination.cursor)
             ):
                 raise DecodeError("it contains the token, which must not be part of a URL", place="pagination.cursor")
             return pagination
@@ -185,15 +185,15 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
     async def _fetch(self, cursor: str | None, page: int | None) -> Page[T]:
         params = {**self._params, "per_page": self._per_page, "page": page, "cursor": cursor}
         with _Start(cursor, page) as start:
-            start.answer = await self._transport.send("GET", self._path, params)
-            return self._read(start.answer, start)
+            start.envelope = await self._transport.send("GET", self._path, params)
+            return self._read(start.envelope, start)
 
-    def _read(self, answer: Answer, start: _Start) -> Page[T]:
-        raw, place = read_page(answer.data, self._items)
+    def _read(self, envelope: Envelope, start: _Start) -> Page[T]:
+        raw, place = read_page(envelope.data, self._items)
         return Page(
-            data=answer.data,
-            response=answer.response,
-            raw_pagination=answer.pagination,
+            data=envelope.data,
+            response=envelope.response,
+            raw_pagination=envelope.pagination,
             raw=raw,
             place=place,
             record=self._record,
@@ -279,7 +279,7 @@ class Pages(AsyncIterator[Page[T]]):
                 reason = "a page has a next page, but neither its cursor nor its number is known"
                 self._dead_end = PaginationError(reason)
         elif self.cursor in self._cursors:
-            self._dead_end = PaginationError("a cursor leads back to an earlier page")
+            self._dead_end = PaginationError("the API repeated a cursor: the listing loops")
         else:
             self._cursors.add(self.cursor)
 

@@ -26,48 +26,48 @@ REQUEST_ID = "X-Call"
 DATA = {**backup(1), "restoreId": "r", "name": "n"}
 
 
-def answer(status: str, body: Any = None, *headers: str) -> bytes:
-    """An answer on a connection that stays open."""
+def response(status: str, body: Any = None, *headers: str) -> bytes:
+    """A response on a connection that stays open."""
     sent = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     return "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(sent)}", *headers, "\r\n"]).encode() + sent
 
 
 REFUSALS = [
-    answer("429 Too Many Requests"),
-    answer("429 Too Many Requests", None, "Retry-After: 1"),
-    answer("503 Service Unavailable", None, "Retry-After: 1"),
+    response("429 Too Many Requests"),
+    response("429 Too Many Requests", None, "Retry-After: 1"),
+    response("503 Service Unavailable", None, "Retry-After: 1"),
 ]
-"""Answers after which nothing was done."""
+"""Responses after which nothing was done."""
 FAILURES = [
-    *(answer(f"{status} Failure") for status in (408, 500, 502, 503, 504, 520, 524)),
-    answer("502 Bad Gateway", b"<html>", "Content-Type: text/html"),
-    answer("500 Failure", None, "Retry-After: 1"),
-    answer("503 Service Unavailable", None, "Retry-After: soon"),
-    answer("302 Found", None, "Location: http://127.0.0.1:1/"),
-    answer("200 OK", b"<html>Please wait</html>", "Content-Type: text/html"),
-    answer("200 OK", {"error": {"status": 500, "message": "odd"}}),
+    *(response(f"{status} Failure") for status in (408, 500, 502, 503, 504, 520, 524)),
+    response("502 Bad Gateway", b"<html>", "Content-Type: text/html"),
+    response("500 Failure", None, "Retry-After: 1"),
+    response("503 Service Unavailable", None, "Retry-After: soon"),
+    response("302 Found", None, "Location: http://127.0.0.1:1/"),
+    response("200 OK", b"<html>Please wait</html>", "Content-Type: text/html"),
+    response("200 OK", {"error": {"status": 500, "message": "odd"}}),
     b"HTTP/1.1 2",
     b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
     b"",
 ]
-"""Answers that say nothing of what was done. After those that are not HTTP, the connection is closed."""
+"""Responses that say nothing of what was done. After those that are not HTTP, the connection is closed."""
 SUCCESSES = [
-    answer("200 OK", {"data": DATA}),
-    answer("201 Created", DATA),
-    answer("200 OK", {}),
-    answer("200 OK", b"OK"),
-    answer("204 No Content"),
-    answer("200 OK", {"data": {"id": "b1", "restoreId": "r", "name": 7}}),
-    answer("200 OK", {"data": DATA})[:-5],
+    response("200 OK", {"data": DATA}),
+    response("201 Created", DATA),
+    response("200 OK", {}),
+    response("200 OK", b"OK"),
+    response("204 No Content"),
+    response("200 OK", {"data": {"id": "b1", "restoreId": "r", "name": 7}}),
+    response("200 OK", {"data": DATA})[:-5],
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
-    answer("200 OK", b"{}", "Content-Encoding: gzip"),
+    response("200 OK", b"{}", "Content-Encoding: gzip"),
 ]
-"""Answers after the change was made; the last ones are broken."""
+"""Responses after the change was made; the last ones are broken."""
 
 
 @define
 class Recorder:
-    """A server that acts, or does not, and then answers, or does not; it records each act by the call."""
+    """A server that acts, or does not, and then responds, or does not; it records each act by the call."""
 
     random: Random
     faulty: float

@@ -109,10 +109,10 @@ async def test_an_id_arrives_unchanged() -> None:
 
 
 async def test_the_first_environment_variable_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return envelope({"token": request.headers["Authorization"]})
 
-    async with serve(answer) as server:
+    async with serve(respond) as server:
         for host in ("NF_HOST", "NF_API_HOST", "NORTHFLANK_API_BASE_URL"):
             monkeypatch.setenv(host, server.url)
             monkeypatch.setenv("NF_API_TOKEN", "second-token")
@@ -201,12 +201,12 @@ async def test_trace_configs_see_each_exchange(sim: Simulator) -> None:
 
 
 async def test_any_endpoint_can_be_called_as_plain_json() -> None:
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         if request.method == "DELETE":
             return web.Response(status=204)
         return envelope({"method": request.method, "query": dict(request.query), "body": await request.text()})
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         got = await nf.request("post", "/v1/projects/p/services", params={"dry": True}, json={"name": "ä"})
         assert got["method"] == "POST"
         assert got["query"] == {"dry": "true"}

@@ -40,7 +40,7 @@ class Storage:
     arrived: int = 0
     seen: list[web.Request] = field(factory=list)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def respond(self, request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/download-link"):
             self.links += 1
             return envelope({"downloadLink": f"http://{request.host}/storage/link{self.links}?{SIGNATURE}"})
@@ -94,7 +94,7 @@ async def downloaded(storage: Storage, path: str | Path, progress: Any = None, *
         if progress:
             progress(done, total)
 
-    async with serve(storage.answer) as server, server.client(**options) as nf:
+    async with serve(storage.respond) as server, server.client(**options) as nf:
         return await backup(nf).download(path, progress=report)
 
 
@@ -193,7 +193,7 @@ async def test_a_part_that_is_too_long_restarts_the_transfer_and_is_not_progress
 
     reported: list[int] = []
     storage = Storage(cuts=[2 * MIB] * 100, instead=part)
-    with pytest.raises(TransportError, match=r"^got more than 8388608 bytes$|^the file was cut short$"):
+    with pytest.raises(TransportError, match=r"^got more than 8388608 bytes$|^the file was truncated$"):
         await downloaded(storage, tmp_path / "c", lambda done, _: reported.append(done), attempts=3)
     assert max(reported) <= len(CONTENT)
     assert not (tmp_path / "c").exists()
@@ -209,7 +209,7 @@ async def test_an_expired_link_is_replaced_and_the_transfer_resumed(tmp_path: Pa
 
 async def test_a_new_link_that_is_refused_is_not_retried(tmp_path: Path) -> None:
     storage = Storage(instead=lambda _: web.Response(status=403))
-    with pytest.raises(TransportError, match=r"^the download link was refused: 127\.0\.0\.1 answered 403 Forbidden$"):
+    with pytest.raises(TransportError, match=r"^the download link was rejected: 127\.0\.0\.1 responded 403 Forbidden$"):
         await downloaded(storage, tmp_path / "b")
     assert len(storage.seen) == storage.links == 1
     assert list(tmp_path.iterdir()) == []
@@ -224,7 +224,7 @@ async def test_a_busy_storage_service_is_retried(status: int, tmp_path: Path) ->
 
 async def test_a_download_fails_if_no_more_bytes_come(tmp_path: Path) -> None:
     storage = Storage(cuts=[2 * MIB, *[0] * 100])
-    with pytest.raises(TransportError, match="the file was cut short"):
+    with pytest.raises(TransportError, match="the file was truncated"):
         await downloaded(storage, tmp_path / "b", attempts=3)
     assert len(storage.seen) == 1 + 3
     assert list(tmp_path.iterdir()) == []
@@ -262,7 +262,7 @@ async def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:
             return None
         return web.Response(status=307, headers={"Location": f"/object/1?{SIGNATURE}"}, body=CONTENT)
 
-    asyncio.get_running_loop().set_debug(True)  # an answer that is dropped without being closed is a warning
+    asyncio.get_running_loop().set_debug(True)  # a response that is dropped without being closed is a warning
 
     storage = Storage(instead=redirect, cuts=[2 * MIB])
     assert (await downloaded(storage, tmp_path / "b")).read_bytes() == CONTENT
@@ -275,7 +275,7 @@ async def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:
 async def test_a_callers_connections_are_used_but_none_of_its_headers(tmp_path: Path) -> None:
     storage = Storage()
     async with (
-        serve(storage.answer) as server,
+        serve(storage.respond) as server,
         aiohttp.ClientSession(
             headers={"X-Internal": "secret"}, cookies={"session": "secret"}, raise_for_status=True
         ) as session,
@@ -291,7 +291,7 @@ async def test_a_callers_connections_are_used_but_none_of_its_headers(tmp_path: 
 
 
 async def test_a_link_is_hidden_in_reprs() -> None:
-    async with serve(Storage().answer) as server, server.client() as nf:
+    async with serve(Storage().respond) as server, server.client() as nf:
         link = await backup(nf).download_link()
     assert SIGNATURE in link
     assert SIGNATURE not in repr([link])
@@ -405,7 +405,7 @@ async def stalled() -> AsyncIterator[tuple[Storage, ScriptedServer]]:
         return response
 
     storage = Storage(instead=stall)
-    async with serve(storage.answer) as server:
+    async with serve(storage.respond) as server:
         yield storage, server
 
 
@@ -429,9 +429,9 @@ async def test_a_cancelled_download_leaves_no_file_and_a_usable_client(
         assert (await backup(nf).download(tmp_path / "b")).read_bytes() == CONTENT
 
 
-async def test_a_download_cancelled_before_an_answer_does_not_show_the_link(tmp_path: Path) -> None:
+async def test_a_download_cancelled_before_a_response_does_not_show_the_link(tmp_path: Path) -> None:
     storage = Storage(instead=never_answer)
-    async with serve(storage.answer) as server, server.client() as nf:
+    async with serve(storage.respond) as server, server.client() as nf:
         task = asyncio.create_task(backup(nf).download(tmp_path / "b"))
         await wait_until(lambda: storage.seen)
         task.cancel()
@@ -468,7 +468,7 @@ FAILURES: dict[str, Callable[[web.Request], Any]] = {
 async def test_no_failure_shows_the_link(failure: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL)
-    async with serve(Storage(instead=FAILURES[failure]).answer) as server, server.client(attempts=2) as nf:
+    async with serve(Storage(instead=FAILURES[failure]).respond) as server, server.client(attempts=2) as nf:
         with pytest.raises(NorthflankError) as caught:
             await backup(nf).download(tmp_path / "b")
     caught.value.__traceback__ = caught.tb.tb_next
@@ -502,7 +502,7 @@ async def test_200_megabytes_with_five_breaks_are_complete_and_take_little_memor
         return response
 
     storage = Storage(instead=send)
-    async with serve(storage.answer) as server, server.client() as nf:
+    async with serve(storage.respond) as server, server.client() as nf:
         tracemalloc.start()
         try:
             path = await backup(nf).download(tmp_path / "b")
@@ -527,7 +527,7 @@ class AsyncProgress:
 @pytest.mark.parametrize("progress", [async_progress, partial(async_progress, total=1), AsyncProgress(), "no function"])
 async def test_an_async_progress_callback_is_refused_before_anything_is_sent(progress: Any, tmp_path: Path) -> None:
     storage = Storage()
-    async with serve(storage.answer) as server, server.client() as nf:
+    async with serve(storage.respond) as server, server.client() as nf:
         with pytest.raises(ConfigurationError, match="progress must be a"):
             await backup(nf).download(tmp_path / "b", progress=progress)
         assert server.requests == []
@@ -537,6 +537,6 @@ async def test_an_async_progress_callback_is_refused_before_anything_is_sent(pro
 async def test_a_progress_callback_that_returns_a_coroutine_ends_the_download(tmp_path: Path) -> None:
     callback: Any = lambda done, total: async_progress(done, total)  # noqa: E731
     with pytest.raises(ConfigurationError, match="progress must be a plain function"):
-        async with serve(Storage().answer) as server, server.client() as nf:
+        async with serve(Storage().respond) as server, server.client() as nf:
             await backup(nf).download(tmp_path / "b", progress=callback)
     assert list(tmp_path.iterdir()) == []

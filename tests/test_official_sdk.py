@@ -125,7 +125,7 @@ class Arguments:
 
 @frozen
 class Method:
-    """A method of a resource: its endpoint, the record of the answer, and arguments for each variant of its body."""
+    """A method of a resource: its endpoint, the record of the response, and arguments for each variant of its body."""
 
     endpoint: str
     record: type[Any] | None = None
@@ -312,8 +312,8 @@ class Sent:
 
 async def send(resource: type[Resource], name: str, arguments: Iterable[dict[str, Any]]) -> list[Sent]:
     """Call a method with each of the arguments, on the account's own route and on a team's."""
-    answer = sample(official(METHODS[resource, name]).response, full=True)
-    async with serve(lambda _: envelope(answer)) as server, server.client() as nf:
+    response = sample(official(METHODS[resource, name]).response, full=True)
+    async with serve(lambda _: envelope(response)) as server, server.client() as nf:
         for given in arguments:
             for account in (nf, nf.team("teamId")):
                 await getattr(RESOURCES[resource](account), name)(**given)
@@ -399,15 +399,15 @@ def _values(kind: Any, name: str) -> set[str]:
     return found
 
 
-# Answers
+# Responses
 
 
 @each_method
 @pytest.mark.parametrize("full", [True, False], ids=["all-fields", "required-fields"])
 async def test_a_method_reads_every_official_field(resource: type[Resource], name: str, full: bool) -> None:
     method = METHODS[resource, name]
-    answer, item = _answer(official(method).response, full=full)
-    async with serve(lambda _: envelope(answer)) as server, server.client() as nf:
+    response, item = _sample_response(official(method).response, full=full)
+    async with serve(lambda _: envelope(response)) as server, server.client() as nf:
         result = await getattr(RESOURCES[resource](nf), name)(**method.arguments[0].least)
     if isinstance(result, Page):
         result = result.items
@@ -422,7 +422,7 @@ async def test_a_method_reads_every_official_field(resource: type[Resource], nam
         assert {camel_case(only): result for only in attrs.fields_dict(method.record)} == item
 
 
-def _answer(response: Any, *, full: bool) -> tuple[Any, Any]:
+def _sample_response(response: Any, *, full: bool) -> tuple[Any, Any]:
     """A sample of a response, and of the item that it consists of.
 
     The array of a listing is always there, although the SDK calls some of them optional.

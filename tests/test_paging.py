@@ -30,7 +30,7 @@ def addon(nf: Northflank) -> Any:
 def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Callable[[web.Request], web.Response]:
     """Serve a listing in these pages; each cursor is the number of its page."""
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         number = int(request.query.get("cursor", "0"))
         more = number + 1 < len(pages)
         pagination: dict[str, Any] = {"hasNextPage": more, "count": float(len(pages[number]))}
@@ -38,7 +38,7 @@ def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Callable[
             pagination["cursor"] = str(number + 1)
         return envelope({"backups": [backup(item) for item in pages[number]]}, **pagination)
 
-    return answer
+    return respond
 
 
 @given(items=st.integers(0, 60), per_page=st.integers(1, 25))
@@ -179,12 +179,12 @@ async def test_a_listing_resumes_at_a_failed_page_without_loss_or_duplicates(fai
     split = [[0, 1], [2], [3, 4, 5], [6]]
     broken = {str(failing)}
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         if request.query.get("cursor", "0") in broken:
             return web.json_response({"error": {"status": 500, "message": "Down."}}, status=500)
         return pages_by_cursor(split)(request)
 
-    async with serve(answer) as server, server.client(attempts=1) as nf:
+    async with serve(respond) as server, server.client(attempts=1) as nf:
         read: list[str] = []
         with pytest.raises(ServerError) as caught:
             async for item in addon(nf).backups():
@@ -197,12 +197,12 @@ async def test_a_listing_resumes_at_a_failed_page_without_loss_or_duplicates(fai
 async def test_the_same_iterator_resumes_after_a_failure() -> None:
     broken = {"1"}
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         if request.query.get("cursor") in broken:
             return web.Response(status=503)
         return pages_by_cursor([[0, 1], [2], [3]])(request)
 
-    async with serve(answer) as server, server.client(attempts=1) as nf:
+    async with serve(respond) as server, server.client(attempts=1) as nf:
         iterator = aiter(addon(nf).backups())
         read = [(await anext(iterator)).id, (await anext(iterator)).id]
         for _ in range(2):
@@ -214,10 +214,10 @@ async def test_the_same_iterator_resumes_after_a_failure() -> None:
 
 
 async def test_an_error_has_the_items_read_before_it() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return web.Response(status=404) if "cursor" in request.query else pages_by_cursor([[0, 1], [2]])(request)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(NotFound) as caught:
             await addon(nf).backups().all()
     assert [item.id for item in caught.value.items] == ["b0", "b1"]
@@ -228,12 +228,12 @@ async def test_an_error_has_the_items_read_before_it() -> None:
 async def test_a_cursor_that_comes_back_is_an_error_at_once(circle: list[str]) -> None:
     turns = iter(circle)
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(len(server.requests))]}, hasNextPage=True, count=1, cursor=next(turns))
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         read = []
-        with pytest.raises(PaginationError, match="leads back") as caught:
+        with pytest.raises(PaginationError, match="repeated a cursor") as caught:
             async for item in addon(nf).backups():
                 read.append(item.id)
         assert len(read) == len(server.requests) == len(circle)
@@ -241,22 +241,22 @@ async def test_a_cursor_that_comes_back_is_an_error_at_once(circle: list[str]) -
 
 
 async def test_a_page_whose_cursor_is_its_own_is_an_error() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return envelope({"backups": []}, hasNextPage=True, count=0, cursor=request.query["cursor"])
 
-    async with serve(answer) as server, server.client() as nf:
-        with pytest.raises(PaginationError, match="leads back"):
+    async with serve(respond) as server, server.client() as nf:
+        with pytest.raises(PaginationError, match="repeated a cursor"):
             await addon(nf).backups(cursor="here").all()
         assert len(server.requests) == 1
 
 
 def pages_by_number(pages: list[list[int]]) -> Callable[[web.Request], web.Response]:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         number = int(request.query.get("page", "1"))
         items = [backup(item) for item in pages[number - 1]]
         return envelope({"backups": items}, hasNextPage=number < len(pages), count=len(items))
 
-    return answer
+    return respond
 
 
 async def test_without_a_cursor_the_next_page_number_is_fetched() -> None:
@@ -266,12 +266,12 @@ async def test_without_a_cursor_the_next_page_number_is_fetched() -> None:
 
 
 async def test_a_listing_resumes_at_a_failed_page_number() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         if request.query.get("page") == "2" and len(server.requests) == 2:
             return web.Response(status=404)
         return pages_by_number([[0, 1], [2], [3]])(request)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(NotFound) as caught:
             await addon(nf).backups().all()
         rest = await addon(nf).backups(cursor=caught.value.cursor, page=caught.value.page).all()
@@ -279,10 +279,10 @@ async def test_a_listing_resumes_at_a_failed_page_number() -> None:
 
 
 async def test_ignored_page_numbers_are_an_error_not_an_endless_loop() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="a second time") as caught:
             await addon(nf).backups(per_page=1).all()
         assert [item.id for item in caught.value.items] == ["b1"]
@@ -291,23 +291,23 @@ async def test_ignored_page_numbers_are_an_error_not_an_endless_loop() -> None:
 
 @pytest.mark.parametrize("names", [["a", "a"], ["a", "b", "a"]])
 async def test_ignored_cursors_are_an_error_not_an_endless_loop(names: list[str]) -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         items = [backup(names.index(names[(len(server.requests) - 1) % len(names)]))]
         data = {"backups": items, "requestId": len(server.requests)}
         return envelope(data, hasNextPage=True, count=1, cursor=f"c{len(server.requests)}")
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="a second time") as caught:
             await addon(nf).backups(per_page=1).all()
         assert len(caught.value.items) == len(set(names)) == len(server.requests) - 1
 
 
 async def test_items_without_ids_may_repeat() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         number = int(request.query.get("page", 1))
         return envelope({"branches": ["main"]}, hasNextPage=number < 3, count=1)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         names: list[Any] = await nf.paginate("/v1/x", items="branches").all()
         assert names == ["main"] * 3
 
@@ -340,31 +340,31 @@ async def test_workers_share_the_items_of_one_iterator() -> None:
 @pytest.mark.parametrize("cursors", [True, False])
 @pytest.mark.parametrize("items", [[], [backup(1)]])
 async def test_pages_without_new_items_are_read_but_not_for_ever(cursors: bool, items: list[Any]) -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         cursor = {"cursor": f"c{len(server.requests)}"} if cursors else {}
         return envelope({"backups": items}, hasNextPage=True, count=len(items), **cursor)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="100 pages in a row had nothing new"):
             await addon(nf).backups().all()
         assert len(server.requests) == 100 + len(items)
 
 
 async def test_a_next_page_without_a_cursor_or_a_number_is_an_error() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=True, count=1)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="neither its cursor nor its number"):
             await addon(nf).backups(cursor="c").all()
         assert len(server.requests) == 1
 
 
 async def test_has_next_page_decides_even_if_there_is_a_cursor() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return envelope({"backups": [backup(1)]}, hasNextPage=False, count=1, cursor="more")
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         assert len(await addon(nf).backups().all()) == 1
         assert len(server.requests) == 1
 
@@ -395,10 +395,10 @@ async def test_an_error_in_data_names_its_place(data: Any, place: str) -> None:
 
 
 async def test_the_records_of_a_page_are_made_on_first_access() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return envelope({"backups": [{"id": "b"}]}, hasNextPage=False, count=1)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         async for page in addon(nf).backups(cursor="c+/=").pages():
             assert page.data == {"backups": [{"id": "b"}]}
             with pytest.raises(DecodeError) as caught:
@@ -454,10 +454,10 @@ async def test_all_raises_once_for_items_that_cannot_be_read_and_has_all_others(
 
 
 async def test_all_raises_the_failure_of_a_page_and_names_an_item_that_could_not_be_read() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return web.Response(status=404) if "cursor" in request.query else odd_pages(request)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(NotFound) as caught:
             await addon(nf).backups().all()
         assert [item.id for item in caught.value.items] == ["b0", "b2"]
@@ -473,10 +473,10 @@ async def test_the_json_of_an_item_that_cannot_be_read_never_shows_the_token() -
 
 @pytest.mark.parametrize("pagination", [[], "next", 7, {"hasNextPage": "maybe"}, {"hasNextPage": True, "cursor": {}}])
 async def test_a_page_is_read_even_if_its_pagination_cannot_be(pagination: Any) -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return web.json_response({"data": {"backups": [backup(1)]}, "pagination": pagination})
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         page = await addon(nf).backups().raw()
         assert page.items == (backup(1),)
         with pytest.raises(DecodeError, match="pagination"):
@@ -493,23 +493,23 @@ async def test_a_page_is_read_even_if_its_pagination_cannot_be(pagination: Any) 
 async def test_pages_with_the_same_ids_are_not_the_same_page() -> None:
     """Addons may have backups with equal ids, which the listing of a destination shows one after the other."""
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         number = int(request.query.get("cursor", "0"))
         items = [{**backup(item), "addon": {"id": f"a{number}"}} for item in range(100)]
         more = {"cursor": str(number + 1)} if number < 2 else {}
         return envelope(items, hasNextPage=number < 2, count=100, **more)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         assert len(await nf.backup_destination("d").backups().all()) == 300
         assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("item", [10**30, "\ud800", {"nested": [[[10**25]]]}])
 async def test_a_repeated_page_of_unusual_json_is_found(item: Any) -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return envelope([{"id": item}], hasNextPage=True, count=1, cursor=f"c{len(server.requests)}")
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(PaginationError, match="a second time"):
             await nf.paginate("/v1/x", items=None, per_page=1).all()
         assert len(server.requests) == 2
@@ -521,12 +521,12 @@ async def test_any_endpoint_can_be_listed_with_its_items_in_data(nf: Northflank)
 
 
 async def test_any_endpoint_can_be_listed_where_data_is_the_array() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         first = "cursor" not in request.query
         items = [{"id": "v1"}, {"id": "v2"}] if first else [{"id": "v3"}]
         return envelope(items, hasNextPage=first, count=len(items), **({"cursor": "c+/="} if first else {}))
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         listed = nf.paginate("/v1/projects/p/volumes/v/backups", items=None, params={"x": 1})
         assert [item["id"] async for item in listed] == ["v1", "v2", "v3"]
         assert [request.query["x"] for request in server.requests] == ["1", "1"]

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from yarl import URL
 
 from northflank_async import Backup, DecodeError, PaginationError, ServerError
-from northflank_async.http.exchange import Answer, Exchange
+from northflank_async.http.exchange import Envelope, Exchange
 from northflank_async.http.redaction import Secret
 from northflank_async.http.request import build_request
 from northflank_async.http.response import Response
@@ -60,19 +60,19 @@ class ModelListing:
 
 
 class ModelTransport:
-    """Answers from a listing instead of over HTTP."""
+    """Responds from a listing instead of over HTTP."""
 
     def __init__(self, listing: ModelListing, notation: Any) -> None:
         self.listing = listing
         self.notation = notation
 
-    async def send(self, method: str, path: str, params: Any = None, json: Any = None) -> Answer:
+    async def send(self, method: str, path: str, params: Any = None, json: Any = None) -> Envelope:
         if self.listing.failures:
             self.listing.failures -= 1
             raise ServerError("down", status=500)
         items, more, cursor = self.listing.page(params["cursor"], params["page"])
         request = build_request(BASE, Secret("token-0123456789"), method, path, params)
-        return Answer(
+        return Envelope(
             data={"backups": items},
             pagination=self.notation(more, cursor),
             response=Response(status=200, headers={}, url=request.url, method=method),

@@ -196,12 +196,19 @@ def test_the_install_commands_work_in_a_fresh_environment(tmp_path: Path) -> Non
 
 
 def test_contributing_names_where_each_rule_lives() -> None:
-    rules = re.findall(r"^\|[^|]+\| `([\w/]+\.py)` \| `(\w+)` \|$", CONTRIBUTING, re.M)
+    section = CONTRIBUTING.partition("## Where each rule lives")[2].partition("\n## ")[0]
+    rows = [row for row in section.splitlines() if row.startswith("|")][2:]
+    rules = [re.fullmatch(r"\|[^|]+\| `([\w/]+\.py)` \| `([\w.]+)` \|", row) for row in rows]
     assert len(rules) > 15
-    assert [rule for rule in rules if not is_defined(*rule)] == []
+    assert [row for row, rule in zip(rows, rules, strict=True) if not (rule and is_defined(*rule.groups()))] == []
 
 
 def is_defined(module: str, name: str) -> bool:
     path = ROOT / "northflank_async" / module
-    definition = rf"^(?:\s*(?:async )?(?:def|class) {name}\b|{name}\b)"
-    return path.is_file() and bool(re.search(definition, path.read_text(encoding="utf-8"), re.M))
+    if not path.is_file():
+        return False
+    text = path.read_text(encoding="utf-8")
+    *classes, name = name.split(".")
+    for cls in classes:
+        text = re.split(r"^(?=\S)", text.partition(f"\nclass {cls}")[2].partition("\n")[2], maxsplit=1, flags=re.M)[0]
+    return bool(re.search(rf"^(?:\s*(?:async )?(?:def|class) {name}\b|{name}\b)", text, re.M))

@@ -32,7 +32,7 @@ class Clock(Protocol):
 
 
 class _WakefulClock:
-    """The default: it counts the time that the machine is suspended, too, and works outside an event loop."""
+    """The default clock: it includes the time that the machine is suspended, and works outside an event loop."""
 
     def __init__(self) -> None:
         clock = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
@@ -80,7 +80,7 @@ class Budget:
     ) -> None:
         self.raises = on_rate_limit == "raise"
         self.spent = 0
-        """Requests sent, without those whose connection was never made."""
+        """Requests sent, except those whose connection was never made."""
         self.retries = 0
         """Attempts that follow a failed one."""
         self.total_wait = 0.0
@@ -98,7 +98,7 @@ class Budget:
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """The rate limit; `None` before the first answer and after the window's reset."""
+        """The rate limit; `None` before the first response and after the window's reset."""
         return self._limiter.rate_limit(self.time())
 
     @property
@@ -113,20 +113,19 @@ class Budget:
         return None if until is None else max(0.0, until - self.time())
 
     def time_to_afford(self, requests: int) -> float:
-        """Seconds until this window and the next ones allow so many requests; 0 where that is not known."""
+        """Seconds until this window and the next ones allow this many requests; 0 where that is unknown."""
         return self._limiter.time_to_afford(requests, self.time())
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call back after so many seconds of the clock."""
+        """Call `callback` after `seconds` of the clock."""
         return self._clock.call_at(self.time() + seconds, callback)
 
     @contextmanager
     def polling(self) -> Iterator[Callable[[float, float, int], Awaitable[None]]]:
-        """Announce a poller, and get the pause to await between its polls.
+        """Register a poller; yield its sleep function, which takes the desired and the usual maximum pause in seconds.
 
-        The pause takes the wanted and the usual longest number of seconds, and the requests that the latest poll took.
-        It is longer where little of the window is left, so that all pollers together use at most half of the remaining
-        requests.
+        Its third argument is the number of requests that the latest poll took. The pause is longer where few requests
+        remain, so that all pollers together use at most half of them.
         """
         poller = object()
         self._polls[poller] = 1
@@ -142,7 +141,7 @@ class Budget:
             del self._polls[poller]
 
     async def sleep(self, seconds: float) -> None:
-        """Pause for so many seconds of the clock."""
+        """Pause; `seconds` are those of the clock."""
         if seconds <= 0:
             return await asyncio.sleep(0)
         over = asyncio.Event()
@@ -154,7 +153,7 @@ class Budget:
 
     @asynccontextmanager
     async def timeout(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
-        """Raise `TimeoutError` after so many seconds of the clock, as `asyncio.timeout()` does."""
+        """Raise `TimeoutError` after `seconds` of the clock, like `asyncio.timeout()`."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None if seconds > 0 else 0) as timeout:
             timer = self.call_later(max(0.0, seconds), lambda: timeout.reschedule(loop.time()))
@@ -168,8 +167,8 @@ class Budget:
         """Wait until the rate limit allows one request, first come first served, and charge it.
 
         Raises:
-            RateLimited: none is left in this window, and `on_rate_limit` is `"raise"`.
-            ConfigurationError: `reserve` leaves nothing of a window.
+            RateLimited: the window is exhausted, and `on_rate_limit` is `"raise"`.
+            ConfigurationError: `reserve` is as large as a window.
         """
         self._enter_loop()
         async with self._turn:  # only the first in line waits for the window; the others wait for their turn
@@ -184,9 +183,9 @@ class Budget:
                 self._limiter.close(charge, self.time())
                 self._changed.set()
 
-    def learn(self, charge: Charge, status: int, headers: Mapping[str, str]) -> None:
-        """Take over what the answer to an admitted request says of the window."""
-        self._limiter.learn(charge, status, headers, self.time())
+    def update(self, charge: Charge, status: int, headers: Mapping[str, str]) -> None:
+        """Update the window from the headers of a response to an admitted request."""
+        self._limiter.update(charge, status, headers, self.time())
         self._changed.set()
 
     def refund(self, charge: Charge) -> None:
@@ -202,7 +201,7 @@ class Budget:
             self._loop, self._turn, self._changed = loop, asyncio.Lock(), asyncio.Event()
 
     async def _wait_for_change(self) -> None:
-        """Wait for the reset, for the time of a probe, or for an answer in flight that may allow a request."""
+        """Wait for the reset, for the time of a probe, or for a response that may allow a request."""
         began = self.time()
         window = self._limiter.window(began)
         until = self._limiter.probe_at
@@ -219,7 +218,7 @@ class Budget:
         timer: Timer
         if window:
             timer = self._clock.call_at(until, self._changed.set)
-        else:  # only answers in flight are awaited, which take the time of the network
+        else:  # waits for responses only, which take real time
             timer = asyncio.get_running_loop().call_later(until - began, self._changed.set)
         try:
             await self._changed.wait()
@@ -230,7 +229,7 @@ class Budget:
                 self.total_wait += self.time() - began
 
     def _announce(self, window: Window, seconds: float) -> None:
-        """Raise, or log once for each window, that nothing is left of it."""
+        """Raise, or log once per window, when it is exhausted."""
         if self.raises:
             raise RateLimited(
                 f"rate limit reached; the window resets in {seconds:.0f} s", status=429, retry_after=seconds
@@ -246,8 +245,8 @@ class Budget:
             )
 
     def _announce_probe(self, unanswered: int, seconds: float) -> None:
-        """Raise, or log, that requests without an answer may have used up the window."""
-        reason = f"{unanswered} requests got no answer and may have reached the rate limit"
+        """Raise, or log, that requests without a response may have exhausted the window."""
+        reason = f"{unanswered} requests got no response and may have reached the rate limit"
         if self.raises:
             raise RateLimited(f"{reason}; retry in {seconds:.0f} s", status=429, retry_after=seconds)
         _log.info("%s: waiting %.0f s for one request to find out", reason, seconds)

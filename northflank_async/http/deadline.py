@@ -1,4 +1,4 @@
-"""Deadlines: a limit for a whole call, with its retries and its waits for the rate limit."""
+"""Deadlines: a limit for a whole call, including its retries and its waits for the rate limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +20,7 @@ class Deadline:
     seconds: float
     at: float
     task: "asyncio.Task[object] | None" = None
-    """The task that ends at it: what the task calls needs no timer of its own."""
+    """The task that ends at it: calls in that task need no timers of their own."""
     exchange: Exchange | None = None
     """The newest request of that task."""
 
@@ -29,7 +29,7 @@ _current: ContextVar[Deadline | None] = ContextVar("northflank_async_deadline", 
 
 
 def current_deadline(budget: Budget) -> Deadline | None:
-    """The deadline of the calls in this context, if it is one of this budget's clock."""
+    """The deadline of the calls in this context, if it belongs to this budget."""
     deadline = _current.get()
     return deadline if deadline and deadline.budget is budget else None
 
@@ -50,10 +50,10 @@ def deadline_block(budget: Budget, seconds: float) -> Iterator[None]:
 
 @asynccontextmanager
 async def end_at_deadline(budget: Budget, seconds: float | None) -> AsyncIterator[None]:
-    """End the block at the context's deadline, or after so many seconds if that is earlier.
+    """End the block at the context's deadline, or after `seconds` if that is earlier.
 
     Raises:
-        DeadlineExceeded: it has not ended by then.
+        DeadlineExceeded: the block takes longer.
     """
     outer, now = current_deadline(budget), budget.time()
     if outer and outer.task is asyncio.current_task():

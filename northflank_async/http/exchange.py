@@ -1,4 +1,4 @@
-"""One request and its answer, and the errors of both."""
+"""One request and its response, and the errors of both."""
 
 import sys
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ RATE_LIMIT = "the rate limit"
 
 @define(eq=False)
 class Exchange:
-    """A request and the attempts to get its answer, since `started` (the clock's seconds)."""
+    """A request and its attempts, since `started` (the clock's seconds)."""
 
     request: Request
     started: float
@@ -41,11 +41,11 @@ class Exchange:
         if self.phase is None:
             return "the next attempt" if self.pausing else RATE_LIMIT
         if self.phase.sent:
-            return "the answer"
+            return "the response"
         return "a free connection" if self.phase.queued else "a connection"
 
     def describe(self, error: NorthflankError, now: float) -> None:
-        """Name the request in an error, and say whether a change was made."""
+        """Add the request to an error, and whether a change was made."""
         error.method, error.url = self.request.method, self.request.url
         error.attempts, error.elapsed = self.attempts, now - self.started
         if isinstance(error, TransportError):
@@ -69,8 +69,8 @@ class Exchange:
 
 
 @frozen(kw_only=True)
-class Answer:
-    """A success: `data` and `pagination` as the API sent them."""
+class Envelope:
+    """A success: `data` and `pagination` as the API sent them, and where they came from."""
 
     data: Any = field(repr=False)
     pagination: Any = field(repr=False)
@@ -80,7 +80,7 @@ class Answer:
     """The clock's seconds."""
 
     def annotate(self, error: NorthflankError, handled: BaseException | None) -> None:
-        """Name the request in an error that comes from reading the answer, and keep its secrets out."""
+        """Add the request to an error from reading the response, and redact its secrets."""
         self.exchange.annotate(error, self.received, handled)
 
     def record(self, record: type[T]) -> T:
@@ -99,10 +99,10 @@ class Answer:
     def change(self, record: type[T], defaults: Mapping[str, Any]) -> T:
         """The record of a change that was made, read leniently.
 
-        A field that cannot be read is left out. `defaults` are the values of required fields that are missing.
+        A field that cannot be read is omitted. `defaults` are the values of required fields that are missing.
 
         Raises:
-            DecodeError: there is no record, not even with the defaults; `data` is what came instead.
+            DecodeError: there is no record, not even with the defaults; `data` is the data of the response.
         """
         handled = sys.exception()
         data, unused = self.data, dict(defaults)

@@ -1,4 +1,4 @@
-"""How far an attempt has come: observed on the connection, so that no error's class has to stand for it."""
+"""The phase of an attempt, observed on the connection rather than inferred from an error's class."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,14 +13,14 @@ from attrs import define
 class Phase:
     """One attempt: waiting for a free connection, connecting, or sent.
 
-    Its timeout covers connecting and answering, not the wait for a free connection.
+    Its timeout covers connecting and the response, not the wait for a free connection.
     """
 
     seconds: float
     sent: bool = False
-    """Whether the connection may have got the first byte of the request."""
+    """Whether the first byte of the request may have been written to the connection."""
     succeeded: bool = False
-    """Whether an answer of the API with a status of success has begun."""
+    """Whether a response with a status of success has begun."""
     queued: bool = False
     """Whether it waits for a free connection of the pool."""
     _timeout: asyncio.Timeout | None = None
@@ -45,7 +45,7 @@ class Phase:
 
 
 def phase_tracing() -> aiohttp.TraceConfig:
-    """Tracing hooks that update the `Phase` that a request has as its `trace_request_ctx`."""
+    """Tracing hooks that update the `Phase` that is the `trace_request_ctx` of a request."""
     trace = aiohttp.TraceConfig()
     trace.on_connection_queued_start.append(_on_queued_start)
     trace.on_connection_queued_end.append(_on_queued_end)

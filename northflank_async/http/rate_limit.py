@@ -1,4 +1,4 @@
-"""The rate limit: what the API's headers say, and what is left of the window. No I/O; callers pass the time."""
+"""The rate limit: the API's headers, and the requests that remain in the window. No I/O; callers pass the time."""
 
 import math
 import random
@@ -12,13 +12,13 @@ from attrs import define, field, frozen
 from northflank_async.errors import ConfigurationError
 
 _WINDOW = 3600.0
-"""Seconds from one reset to the next, as documented. A server that asks for a longer pause waits no longer."""
+"""Seconds from one reset to the next, as documented. No `Retry-After` makes a request wait longer."""
 _LONGEST_WAIT = 86_400.0
-"""Seconds. A header that names a longer wait than a day is not a number of seconds: it is ignored."""
+"""Seconds. A header that names a longer wait is not a number of seconds: it is ignored."""
 _GRACE = 30.0
-"""Seconds after which the server has counted a request, or never will."""
-_LONGEST_BACKOFF = 60.0
-"""Seconds, after 429s without a time, and at least as long as any `Retry-After` may be."""
+"""After this many seconds, an unanswered request has been counted, or never will be."""
+_LONGEST_PAUSE = 60.0
+"""Seconds, after a 429 without a reset time. A `Retry-After` may always be this long."""
 _ROUNDING = 1.0
 """Seconds by which a server may round the time of its reset."""
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
@@ -35,21 +35,21 @@ class RateLimit:
 
 @define(kw_only=True, eq=False)
 class Window:
-    """One window, as in the newest answer: `reset_at` is a time of the clock."""
+    """One window, as in the newest response: `reset_at` is a time of the clock."""
 
     limit: int | None
     remaining: int
     reset_at: float
     sent: int
-    """The step at which the request of that answer was sent."""
+    """The step at which the request of that response was sent."""
     received: int
-    """The step at which the answer came."""
+    """The step at which the response arrived."""
     settled: int
     """Requests that had ended by then."""
     is_refusal: bool = False
     """Whether the server refused a request, so that nothing is sent until `reset_at`."""
     began: int = field(init=False)
-    """The step at which its first answer came."""
+    """The step at which its first response arrived."""
 
     def __attrs_post_init__(self) -> None:
         self.began = self.received
@@ -57,7 +57,7 @@ class Window:
 
 @define(eq=False)
 class Charge:
-    """One request, open until the server's number includes it or it has ended."""
+    """One request, open until `remaining` includes it or it has ended."""
 
     sent_at: float
     sent: int
@@ -65,42 +65,42 @@ class Charge:
     settled: int
     """Requests that had ended by then."""
     is_probe: bool
-    """Whether the request is sent to learn the numbers, without knowing that the server allows it."""
+    """Whether the request is sent to learn the limit, without knowing that the server allows it."""
     is_open: bool = True
     is_answered: bool = False
 
 
 @frozen
 class _Uncounted:
-    """A request that ended without numbers: the answer to a request sent after both of these includes it."""
+    """A request that ended without rate-limit headers: the response to a request sent after both of these counts it."""
 
     step: int
     time: float
 
 
 class RateLimiter:
-    """The account of the window: what was charged to it, and what the server says.
+    """Tracks the window: requests charged to it, and the server's latest headers.
 
-    The number in the newest answer is the truth. It may or may not include each request that was in flight then, so
-    those are deducted. So is each request that ended without numbers, until the answer to a later request includes it.
+    The server's count is authoritative. It may not yet include requests in flight, so those are deducted. So is each
+    request that ended without rate-limit headers, until the response to a later request counts it.
 
-    These deductions are an estimate, and only delay a request by `_GRACE` seconds at most: then one request probes.
+    These deductions are an estimate. They delay a request by `_GRACE` seconds at most: then one request probes.
     """
 
     def __init__(self, reserve: int = 0) -> None:
         self._reserve = reserve
         self._window: Window | None = None
-        self._is_metered: bool | None = None  # whether the server sends numbers; `None` until that is known
+        self._is_metered: bool | None = None  # whether the server sends rate-limit headers; `None` until that is known
         self._step = 0
-        self._floor = 0  # answers to requests sent before this step are about an earlier window
+        self._floor = 0  # responses to requests sent before this step are about an earlier window
         self._charged = 0
         self._last_sent_at = -math.inf
         self._open: dict[Charge, None] = {}  # in the order of sending
-        self._deducted: dict[Charge, None] = {}  # those of them that the server's number may not include
+        self._deducted: dict[Charge, None] = {}  # those of them that `remaining` may not include
         self._uncounted: list[_Uncounted] = []
         self._probes = 0  # in flight
-        self._unnumbered = 0  # answers without numbers, since the window is unknown
-        self._backoffs = 0  # in a row, after 429s without a time
+        self._unnumbered = 0  # responses without rate-limit headers, since the window is unknown
+        self._backoffs = 0  # consecutive 429s without a reset time
         self._polled_window = 0  # the step at which the window began that the next one is about
         self._left_to_polls = 0.0
 
@@ -126,7 +126,7 @@ class RateLimiter:
         """Whether one more request can be sent."""
         window = self.window(now)
         if window is None:
-            # One request asks for the numbers. Each answer without them allows one more at the same time.
+            # One request learns the limit. Each response without rate-limit headers allows one more at the same time.
             is_allowed = self._is_metered is False or self._probes < max(1, self._unnumbered)
         else:
             is_allowed = not window.is_refusal and self._left(window) > self._reserve
@@ -140,21 +140,21 @@ class RateLimiter:
         return self._last_sent_at + _GRACE
 
     def is_exhausted(self, window: Window) -> bool:
-        """Whether the server says that nothing is left before the reset.
+        """Whether the server says that nothing remains before the reset.
 
         Raises:
-            ConfigurationError: `reserve` leaves nothing of a window.
+            ConfigurationError: `reserve` is as large as a window.
         """
         if window.limit is not None and 0 < window.limit <= self._reserve:
             raise ConfigurationError(f"reserve={self._reserve} leaves nothing of a window of {window.limit} requests")
         return window.is_refusal or window.remaining <= self._reserve
 
     def unanswered(self, window: Window) -> int:
-        """Requests without numbers that may have used up the window; 0 if answers in flight may allow a request."""
+        """Unanswered requests that may have exhausted the window; 0 if responses may still allow a request."""
         return len(self._uncounted) if window.remaining - len(self._uncounted) <= self._reserve else 0
 
     def time_to_afford(self, requests: int, now: float) -> float:
-        """Seconds until this window and the next ones allow so many requests; 0 where that is not known."""
+        """Seconds until this window and the next ones allow this many requests; 0 where that is unknown."""
         window = self.window(now)
         if window is None or window.limit is None or window.limit <= self._reserve:
             return 0.0
@@ -165,11 +165,11 @@ class RateLimiter:
         return window.reset_at - now + later_windows * _WINDOW
 
     def polling_pause(self, pause: float, longest: float, requests: int, now: float) -> float:
-        """The pause between two polls: longer where all pollers would use more than half of what is left.
+        """The pause between two polls: longer where all pollers would use more than half of the remaining requests.
 
         Args:
             pause: the seconds to wait if there are enough requests.
-            longest: the usual longest pause.
+            longest: the usual maximum pause.
             requests: the requests that one poll of each poller takes, together.
             now: the time.
         """
@@ -200,8 +200,8 @@ class RateLimiter:
         self._open[charge] = self._deducted[charge] = None
         return charge
 
-    def learn(self, charge: Charge, status: int, headers: Mapping[str, str], now: float) -> None:
-        """Take over what an answer says of the window."""
+    def update(self, charge: Charge, status: int, headers: Mapping[str, str], now: float) -> None:
+        """Update the window from a response's headers."""
         charge.is_answered = True
         window = self.window(now)
         if charge.sent < self._floor:
@@ -215,24 +215,24 @@ class RateLimiter:
         if status == 429:
             self._refuse(charge, rate_limit, now)
         elif rate_limit:
-            self._update(charge, rate_limit, now)
+            self._learn(charge, rate_limit, now)
         elif window is None:
             self._unnumbered += 1
             if status < 300 and self._is_metered is None:
                 self._is_metered = False
         elif charge.is_probe and charge.sent > window.received and status < 500:
-            self._forget()  # the server answers, and has stopped counting
+            self._forget()  # the server responds, and has stopped counting
             self._unnumbered = 1
 
     def refund(self, charge: Charge) -> None:
-        """Close a charge whose request was never sent, or is part of the server's number by now."""
+        """Close a charge whose request was never sent, or is part of `remaining` by now."""
         charge.is_open = False
         self._open.pop(charge, None)
         self._deducted.pop(charge, None)
         self._probes -= charge.is_probe
 
     def close(self, charge: Charge, now: float) -> None:
-        """Close an open charge whose request has ended. Without numbers, assume that the server counted it."""
+        """Close an open charge after its request. Without rate-limit headers, assume that the server counted it."""
         if self._is_metered is not False:
             time = charge.sent_at if charge.is_answered else max(now, charge.sent_at + _GRACE)
             self._uncounted.append(_Uncounted(self._next_step(), time))
@@ -250,10 +250,10 @@ class RateLimiter:
         self._unnumbered = 0
         self._floor = self._next_step()
 
-    def _update(self, charge: Charge, rate_limit: RateLimit, now: float) -> None:
+    def _learn(self, charge: Charge, rate_limit: RateLimit, now: float) -> None:
         known = self._window
         if known and not self._overrules(charge, rate_limit, known):
-            if rate_limit.remaining < known.remaining:  # the newest number does not include it
+            if rate_limit.remaining < known.remaining:  # the newest `remaining` does not include it
                 self.close(charge, now)
             else:
                 self.refund(charge)
@@ -267,11 +267,11 @@ class RateLimiter:
         self.refund(charge)
 
     def _overrules(self, charge: Charge, rate_limit: RateLimit, known: Window) -> bool:
-        """Whether the numbers of an answer are newer than the known ones.
+        """Whether a response is newer than the one that the window comes from.
 
-        Those of a request that was sent after the known ones came always are. Two requests that were in flight
-        together may have been counted in either order: the lower number is the newer one, as far as our own requests
-        explain the difference. Otherwise the request that was sent later has it.
+        It is if its request was sent after that one arrived. Two requests that were in flight together may have been
+        counted in either order: the lower `remaining` is the newer one, as far as our own requests explain the
+        difference. Otherwise, the request that was sent later has the newer one.
         """
         if known.is_refusal:
             return False
@@ -299,15 +299,15 @@ class RateLimiter:
         self._window = window
 
     def _refuse(self, charge: Charge, rate_limit: RateLimit | None, now: float) -> None:
-        """After a 429 nothing is sent for a while; then one request probes. Without a time, the while doubles."""
+        """After a 429, pause all requests, then probe. Without a reset time, each pause is twice as long."""
         known = self._window
         if known and known.is_refusal:  # both were in flight
             if rate_limit:
                 known.reset_at = max(known.reset_at, now + rate_limit.reset_after)
         else:
             if rate_limit is None:
-                self._is_metered = self._is_metered or None  # a server without numbers may send some after all
-                pause = min(2.0**self._backoffs * random.uniform(1, 1.5), _LONGEST_BACKOFF)
+                self._is_metered = self._is_metered or None  # it may send rate-limit headers after all
+                pause = min(2.0**self._backoffs * random.uniform(1, 1.5), _LONGEST_PAUSE)
                 self._backoffs += 1
             else:
                 pause = rate_limit.reset_after
@@ -324,10 +324,10 @@ class RateLimiter:
 
 
 def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimit | None:
-    """Read an answer's `x-ratelimit-*` headers; `None` where they are missing or not reliable.
+    """Read a response's `x-ratelimit-*` headers; `None` where they are missing or not reliable.
 
-    After a 429 nothing remains for at least a second: a server that rounds its seconds down sends 0 too early.
-    Where the window has requests left, another limit was reached, whose time only `Retry-After` names. Otherwise the
+    After a 429, nothing remains for at least a second: a server that rounds its seconds down sends 0 too early. Where
+    the window has requests remaining, another limit was reached, whose end only `Retry-After` names. Otherwise, the
     later of the two times counts.
     """
     limit = _number(headers.get("x-ratelimit-limit"))
@@ -349,8 +349,8 @@ def read_rate_limit(status: int, headers: Mapping[str, str]) -> RateLimit | None
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After`, in seconds or as a date, as seconds.
 
-    A date counts from the answer's own `Date`, as the two clocks may differ. No pause is longer than a window, nor
-    goes on after the window's reset if the answer names it.
+    A date counts from the response's own `Date`, as the two clocks may differ. No pause is longer than a window, or
+    ends after the window's reset where the response names it.
     """
     text = headers.get("Retry-After")
     if text is None:
@@ -364,7 +364,7 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     if seconds > _LONGEST_WAIT:
         return None
     reset = _read_reset(headers)
-    return min(seconds, _WINDOW if reset is None else max(reset, _LONGEST_BACKOFF))
+    return min(seconds, _WINDOW if reset is None else max(reset, _LONGEST_PAUSE))
 
 
 def _read_reset(headers: Mapping[str, str]) -> float | None:

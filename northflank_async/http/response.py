@@ -38,7 +38,7 @@ _ERRORS: dict[int, type[ApiError]] = {
 
 @frozen(kw_only=True)
 class Response:
-    """An answer without its body."""
+    """A response without its body."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -46,7 +46,7 @@ class Response:
     method: str
 
 
-class Envelope(NamedTuple):
+class Body(NamedTuple):
     """The body of a success: `data` and `pagination` as the API sent them."""
 
     data: Any
@@ -58,39 +58,39 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def read_envelope(response: Response, body: bytes) -> Envelope:
-    """Read the body of an answer.
+def read_body(response: Response, body: bytes) -> Body:
+    """Read the body of a response.
 
     Raises:
-        ApiError: the API refused the request, failed, or redirects.
-        DecodeError: a success whose body is not a JSON object with `data`. For a change, `data` is whatever came,
-            unless that is HTML or an error.
+        ApiError: the status is not 2xx.
+        DecodeError: a success whose body is not a JSON object with `data`. For a change, `data` is the whole
+            body, unless that is HTML or an error.
     """
     if not is_success(response.status):
         raise read_error(response, body)
     if not body.strip():
         if response.method == "GET" and response.status != 204:
-            raise DecodeError("the answer is empty", is_json=False)
-        return Envelope(data=None, pagination=None)
+            raise DecodeError("the response is empty", is_json=False)
+        return Body(data=None, pagination=None)
     is_change = response.method not in SAFE_METHODS
     content = response.headers.get("Content-Type", "no content type")
     try:
-        answer = _parse_json(body)
+        parsed = _parse_json(body)
     except ValueError as error:
         if is_change and "html" not in content and not body.lstrip().startswith(b"<"):
-            return Envelope(data=body.decode(errors="replace"), pagination=None)
-        raise DecodeError(f"the answer is not JSON ({response.status}, {content}): {error}", is_json=False) from None
-    if isinstance(answer, dict) and "data" in answer:
-        return Envelope(data=answer["data"], pagination=answer.get("pagination"))
-    if is_change and not (isinstance(answer, dict) and "error" in answer):
-        return Envelope(data=answer, pagination=None)
-    if not isinstance(answer, dict):
-        raise DecodeError(f"the answer must be a JSON object, got {type(answer).__name__}")
+            return Body(data=body.decode(errors="replace"), pagination=None)
+        raise DecodeError(f"the response is not JSON ({response.status}, {content}): {error}", is_json=False) from None
+    if isinstance(parsed, dict) and "data" in parsed:
+        return Body(data=parsed["data"], pagination=parsed.get("pagination"))
+    if is_change and not (isinstance(parsed, dict) and "error" in parsed):
+        return Body(data=parsed, pagination=None)
+    if not isinstance(parsed, dict):
+        raise DecodeError(f"the response must be a JSON object, got {type(parsed).__name__}")
     raise DecodeError("missing", place="data")
 
 
 def read_error(response: Response, body: bytes) -> ApiError:
-    """Make the error for an answer that is not a success."""
+    """Make the error for a response that is not a success."""
     status = response.status
     if status < 400 and (location := response.headers.get("Location")):
         return ApiError(f"redirects to {location}: not followed, so that the token stays with its host", status=status)
@@ -140,7 +140,7 @@ def read_array(raw: Any, place: str) -> list[Any]:
 
 
 def read_pagination(raw: Any, items: int) -> Pagination:
-    """Read the pagination of a page with so many `items`. No pagination object means this is the last page.
+    """Read the pagination of a page; `items` is the number of its items. Without a pagination object, it is the last.
 
     Raises:
         DecodeError: it is unclear whether there is a next page, or where.
@@ -187,7 +187,7 @@ def _read_cursor(value: Any) -> str | None:
 
 
 def _read_count(value: Any, items: int) -> int:
-    """Read `count` in another notation than an integer; where it cannot be read, count the items."""
+    """Read `count` in another notation than an integer; where it is unreadable, count the items."""
     try:
         number = float(value) if isinstance(value, str | float) else math.nan
     except ValueError:
@@ -221,12 +221,12 @@ def _finite(text: str) -> float:
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
-    """The `error` of a documented error body; empty where a proxy answered with something else."""
+    """The `error` of a documented error body; empty where a proxy sent something else."""
     try:
-        answer = _parse_json(body)
+        parsed = _parse_json(body)
     except ValueError:
         return {}
-    error = answer.get("error") if isinstance(answer, dict) else None
+    error = parsed.get("error") if isinstance(parsed, dict) else None
     return error if isinstance(error, dict) else {}
 
 

@@ -13,12 +13,12 @@ from yarl import URL
 from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError, RateLimited, TransportError
 from northflank_async.http.budget import Budget
 from northflank_async.http.deadline import current_deadline, deadline_block, end_at_deadline
-from northflank_async.http.exchange import Answer, Exchange
+from northflank_async.http.exchange import Envelope, Exchange
 from northflank_async.http.phase import Phase
 from northflank_async.http.rate_limit import Charge
 from northflank_async.http.redaction import Redactor, Secret
 from northflank_async.http.request import build_request
-from northflank_async.http.response import Envelope, Response, is_success, read_envelope
+from northflank_async.http.response import Body, Response, is_success, read_body
 from northflank_async.http.retry import retry, retry_delay
 from northflank_async.http.session import ProxySettings, derive_session, open_session, open_storage_session
 
@@ -69,7 +69,7 @@ class Transport:
         self._closed = False
         self._running: set[asyncio.Timeout] = set()
 
-    async def send(self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Answer:
+    async def send(self, method: str, path: str, params: Mapping[str, Any] | None = None, json: Any = None) -> Envelope:
         """Send a request, and retry it where that helps.
 
         Raises:
@@ -90,7 +90,7 @@ class Transport:
 
         Raises:
             TransportError: the client was closed.
-            DeadlineExceeded: it is not done within the deadline.
+            DeadlineExceeded: it takes longer than the deadline.
         """
         try:
             async with asyncio.timeout(None) as timeout:
@@ -105,7 +105,7 @@ class Transport:
         except TimeoutError:
             if not timeout.expired():
                 raise
-        raise TransportError("the client was closed before the answer came")
+        raise TransportError("the client was closed before a response arrived")
 
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """Set the deadline of all calls in a block."""
@@ -132,7 +132,7 @@ class Transport:
         """The proxy for requests to a URL."""
         return self._proxies.find(url)
 
-    async def _retry(self, exchange: Exchange) -> Answer:
+    async def _retry(self, exchange: Exchange) -> Envelope:
         deadline = current_deadline(self.budget)
         if deadline:
             deadline.exchange = exchange
@@ -167,7 +167,7 @@ class Transport:
             extra={"attempt": exchange.attempts + 1},  # tells retries from other warnings
         )
 
-    async def _attempt(self, exchange: Exchange) -> Answer:
+    async def _attempt(self, exchange: Exchange) -> Envelope:
         exchange.pausing = False
         async with self.budget.admit() as charge:
             exchange.attempts += 1
@@ -177,7 +177,7 @@ class Transport:
                 response, body = await self._exchange(exchange, charge)
                 outcome = response.status
                 data, pagination = _read(exchange, response, body)
-                return Answer(
+                return Envelope(
                     data=data,
                     pagination=pagination,
                     response=response,
@@ -195,7 +195,7 @@ class Transport:
     def _log_attempt(self, exchange: Exchange, outcome: object, elapsed: float) -> None:
         rate_limit = self.budget.rate_limit
         _log.debug(
-            "%s %s -> %s in %.0f ms (attempt %d, %s requests left)",
+            "%s %s -> %s in %.0f ms (attempt %d, %s requests remaining)",
             exchange.request.method,
             exchange.request.url.raw_path_qs,
             outcome,
@@ -224,16 +224,18 @@ class Transport:
                     timeout=_NO_TIMEOUT,
                     proxy=self._proxies.find(request.url),
                     trace_request_ctx=phase,
-                ) as answer,
+                ) as received,
             ):
-                self.budget.learn(charge, answer.status, answer.headers)
-                phase.succeeded = is_success(answer.status)
+                self.budget.update(charge, received.status, received.headers)
+                phase.succeeded = is_success(received.status)
                 response = Response(
-                    status=answer.status, headers=answer.headers, url=request.url, method=request.method
+                    status=received.status, headers=received.headers, url=request.url, method=request.method
                 )
-                body = await self._read_body(answer)
+                body = await self._receive_body(received)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            if response is None or is_success(response.status):  # a refusal counts, even if its body is incomplete
+            if response is None or is_success(
+                response.status
+            ):  # an error status is enough, even with an incomplete body
                 raise _transport_error(error, phase) from error
         except ValueError as error:
             raise ConfigurationError(f"the session that was passed in cannot send this: {error}") from error
@@ -242,15 +244,15 @@ class Transport:
                 self.budget.refund(charge)
         return response, body
 
-    async def _read_body(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _receive_body(self, received: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        while chunk := await answer.content.readany():
+        while chunk := await received.content.readany():
             chunks.append(chunk)
             size += len(chunk)
             if size > self._max_response_bytes:
-                if is_success(answer.status):
-                    raise DecodeError(f"the answer is larger than {self._max_response_bytes} bytes")
+                if is_success(received.status):
+                    raise DecodeError(f"the response is larger than {self._max_response_bytes} bytes")
                 break
         return b"".join(chunks)
 
@@ -274,12 +276,12 @@ class Transport:
         return self._session
 
 
-def _read(exchange: Exchange, response: Response, body: bytes) -> Envelope:
+def _read(exchange: Exchange, response: Response, body: bytes) -> Body:
     try:
-        return read_envelope(response, body)
+        return read_body(response, body)
     except DecodeError:
         if exchange.phase:
-            exchange.phase.succeeded = False  # another server may have answered
+            exchange.phase.succeeded = False  # it may come from another server
         raise
 
 
@@ -294,11 +296,11 @@ def _reason(error: Exception, phase: Phase) -> str:
         case aiohttp.ClientConnectorError():
             return f"no connection to {error.host}:{error.port}: {error.os_error}"
         case aiohttp.ClientHttpProxyError():
-            return f"the proxy refused to connect: {error.status} {error.message}"
+            return f"the proxy rejected the connection: {error.status} {error.message}"
         case TimeoutError():
-            return f"no {'answer' if phase.sent else 'connection'} within {phase.seconds:g} s"
+            return f"no {'response' if phase.sent else 'connection'} within {phase.seconds:g} s"
         case aiohttp.ClientPayloadError():
-            return "the answer was cut short"
+            return "the response was truncated"
         case aiohttp.ClientResponseError():
-            return f"the answer is not HTTP: {error.message}"
+            return f"the response is not HTTP: {error.message}"
     return f"the connection broke: {error}"

@@ -1,8 +1,8 @@
 """Convert the API's JSON to records, and back.
 
 Names follow one rule: `created_at` is `createdAt`. A value that is not of its field's type is an error. Two converters
-apply the same rules: the fast one reads every answer, and where it fails, the explaining one finds the place and the
-reason.
+apply the same rules: the fast one reads every response, and where it fails, the explaining one finds the place and
+the reason.
 """
 
 from collections.abc import Callable, Sequence

@@ -153,9 +153,9 @@ class AddonResource(Resource):
             compression_type=compression_type,
             custom_destination_id=custom_destination_id,
         )
-        answer = await self._send_change("POST", "/import", json=body)
+        envelope = await self._send_change("POST", "/import", json=body)
         try:
-            return answer.change(Backup, _missing_fields()) if answer else None
+            return envelope.change(Backup, _missing_fields()) if envelope else None
         except DecodeError:  # the import has started anyway
             return None
 

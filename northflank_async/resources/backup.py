@@ -272,5 +272,5 @@ class BackupResource(Resource):
         )
 
     async def _fetch_logs(self, subpath: str, filters: LogFilters) -> list[LogLine]:
-        answer = await self._transport.send("GET", f"{self._path}{subpath}", log_query(filters))
-        return answer.records(LogLine)
+        envelope = await self._transport.send("GET", f"{self._path}{subpath}", log_query(filters))
+        return envelope.records(LogLine)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from northflank_async.errors import NorthflankError
-from northflank_async.http.exchange import Answer
+from northflank_async.http.exchange import Envelope
 from northflank_async.http.transport import Transport
 from northflank_async.paging import Paginator
 
@@ -36,13 +36,13 @@ class Resource:
 
     async def _fetch(self, record: type[T], subpath: str = "") -> T:
         """Fetch a record from this path, or from a `subpath` of it."""
-        answer = await self._transport.send("GET", f"{self._path}{subpath}")
-        return answer.record(record)
+        envelope = await self._transport.send("GET", f"{self._path}{subpath}")
+        return envelope.record(record)
 
     async def _send_change(
         self, method: str, subpath: str = "", *, params: Mapping[str, Any] | None = None, json: Any = None
-    ) -> Answer | None:
-        """Send a change. Returns `None` where it was made, but its answer cannot be read."""
+    ) -> Envelope | None:
+        """Send a change. Returns `None` where it was made, but the response cannot be read."""
         try:
             return await self._transport.send(method, f"{self._path}{subpath}", params, json)
         except NorthflankError as error:
@@ -60,8 +60,8 @@ class Resource:
         defaults: Mapping[str, Any] | None = None,
     ) -> T:
         """Send a POST and convert the data of its response to a record. `defaults` replace missing required fields."""
-        answer = await self._transport.send("POST", f"{self._path}{subpath}", params, json)
-        return answer.change(record, defaults or {})
+        envelope = await self._transport.send("POST", f"{self._path}{subpath}", params, json)
+        return envelope.change(record, defaults or {})
 
     def _paginate(
         self,

@@ -49,8 +49,8 @@ def test_verbose_logs_every_request_and_the_remaining_quota(northflank_simulator
     result = invoke(*LISTING, "--verbose")
     lines = [re.sub(r"in \d+ ms", "in 1 ms", line) for line in result.stderr.splitlines()]
     path = "/v1/projects/billing/addons/billing-cache/backups?per_page=100"
-    assert lines[0] == f"northflank-async: GET {path} -> 200 in 1 ms (attempt 1, 999 requests left)"
-    assert [line.rpartition(", ")[2] for line in lines] == [f"{left} requests left)" for left in (999, 998, 997)]
+    assert lines[0] == f"northflank-async: GET {path} -> 200 in 1 ms (attempt 1, 999 requests remaining)"
+    assert [line.rpartition(", ")[2] for line in lines] == [f"{left} requests remaining)" for left in (999, 998, 997)]
 
 
 @pytest.mark.parametrize("northflank_simulator", [{"rate_limit": 20}], indirect=True)

@@ -77,20 +77,20 @@ async def test_tasks_are_served_in_their_order(clock: ManualClock) -> None:
 
 async def test_the_first_request_is_sent_alone() -> None:
     arrived = asyncio.Event()
-    answer_it = asyncio.Event()
+    respond_now = asyncio.Event()
 
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         arrived.set()
-        await answer_it.wait()
+        await respond_now.wait()
         return envelope({"id": "p"})
 
-    async with serve(answer) as server, server.client() as nf, asyncio.TaskGroup() as group:
+    async with serve(respond) as server, server.client() as nf, asyncio.TaskGroup() as group:
         for _ in range(10):
             group.create_task(nf.project("p").get())
         await arrived.wait()
         await asyncio.sleep(0.01)
         assert len(server.requests) == 1
-        answer_it.set()
+        respond_now.set()
     assert len(server.requests) == 10
 
 
@@ -100,7 +100,7 @@ async def test_the_first_request_is_sent_alone() -> None:
 async def test_a_connection_that_was_never_made_is_refunded(clock: ManualClock) -> None:
     budget = Budget(clock=clock)
     async with budget.admit() as charge:
-        budget.learn(charge, 200, limits(2))
+        budget.update(charge, 200, limits(2))
     async with budget.admit() as charge:
         budget.refund(charge)
     assert budget.rate_limit
@@ -121,7 +121,7 @@ async def test_a_server_that_rounds_down_costs_at_most_one_429_per_window() -> N
     clock = ManualClock()
     spent, window_end = 0, clock.now + 2.5
 
-    def answer(_: web.Request) -> web.Response:
+    def respond(_: web.Request) -> web.Response:
         nonlocal spent, window_end
         if clock.now >= window_end:
             spent, window_end = 0, clock.now + 2.5
@@ -130,7 +130,7 @@ async def test_a_server_that_rounds_down_costs_at_most_one_429_per_window() -> N
         status = 200 if spent <= 5 else 429
         return web.json_response({"data": {"projects": []}}, status=status, headers=headers)
 
-    async with serve(answer) as server, server.client(clock=clock) as nf:
+    async with serve(respond) as server, server.client(clock=clock) as nf:
         tasks = [asyncio.create_task(nf.projects().all()) for _ in range(12)]
         while not all(task.done() for task in tasks):
             await wait_until(lambda: clock.timers or all(task.done() for task in tasks))
@@ -145,7 +145,7 @@ async def test_a_server_that_rounds_down_costs_at_most_one_429_per_window() -> N
     random=st.randoms(use_true_random=False),
     lost=st.floats(0, 0.5),
 )
-def test_no_window_is_overspent_whatever_the_order_of_answers_and_losses(
+def test_no_window_is_overspent_whatever_the_order_of_responses_and_losses(
     limit: int, tasks: int, random: Any, lost: float
 ) -> None:
     """A server in memory: each request arrives late or never_answer, is counted or not, and is answered later still."""
@@ -173,7 +173,7 @@ def test_no_window_is_overspent_whatever_the_order_of_answers_and_losses(
                 for _ in range(random.randrange(4)):
                     await asyncio.sleep(0)
                 if headers is not None:
-                    budget.learn(charge, 200, headers)
+                    budget.update(charge, 200, headers)
                     return
 
     async def run() -> None:
@@ -193,7 +193,7 @@ def test_no_window_is_overspent_whatever_the_order_of_answers_and_losses(
 
 
 async def cancelled(budget: Budget, requests: int) -> None:
-    """Send so many requests whose answers nobody awaits."""
+    """Send so many requests whose responses nobody awaits."""
     for _ in range(requests):
         async with budget.admit():
             pass
@@ -205,7 +205,7 @@ async def test_cancelled_calls_delay_the_next_one_by_30_seconds(
     caplog.set_level(logging.INFO, "northflank_async")
     budget = Budget(clock=clock)
     async with budget.admit() as charge:
-        budget.learn(charge, 200, limits(45, 3500, 1000))
+        budget.update(charge, 200, limits(45, 3500, 1000))
     await cancelled(budget, 45)
     waiting = asyncio.create_task(cancelled(budget, 1))
     await wait_until(lambda: clock.timers)
@@ -215,17 +215,17 @@ async def test_cancelled_calls_delay_the_next_one_by_30_seconds(
     assert budget.total_wait == 30
     assert budget.reset_wait is None
     assert [record.getMessage() for record in caplog.records] == [
-        "45 requests got no answer and may have reached the rate limit: waiting 30 s for one request to find out"
+        "45 requests got no response and may have reached the rate limit: waiting 30 s for one request to find out"
     ]
 
 
 async def test_raise_names_the_seconds_until_a_request_may_find_out(clock: ManualClock) -> None:
     budget = Budget(clock=clock, on_rate_limit="raise")
     async with budget.admit() as charge:
-        budget.learn(charge, 200, limits(2, 3500))
+        budget.update(charge, 200, limits(2, 3500))
     await cancelled(budget, 2)
     clock.advance(10)
-    with pytest.raises(RateLimited, match="2 requests got no answer") as caught:
+    with pytest.raises(RateLimited, match="2 requests got no response") as caught:
         await cancelled(budget, 1)
     assert caught.value.reset_after == 20
     clock.advance(20)
@@ -235,14 +235,14 @@ async def test_raise_names_the_seconds_until_a_request_may_find_out(clock: Manua
 async def test_calls_that_time_out_do_not_stop_the_client_until_the_reset(clock: ManualClock) -> None:
     is_down = True
 
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         if is_down and len(server.requests) > 1:
             await asyncio.sleep(10)
         response = envelope({"id": "p"})
         response.headers.update(limits(5, 3500, 1000))
         return response
 
-    async with serve(answer) as server, server.client(clock=clock) as nf:
+    async with serve(respond) as server, server.client(clock=clock) as nf:
         await nf.project("p").get()
         for _ in range(5):
             with pytest.raises(TimeoutError):
@@ -258,14 +258,14 @@ async def test_calls_that_time_out_do_not_stop_the_client_until_the_reset(clock:
 async def test_a_burst_limit_does_not_wait_for_the_reset() -> None:
     clock = AutojumpClock()
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         refused = len(server.requests) in (3, 4)
         response = envelope({"id": "p"})
         response.set_status(429 if refused else 200)
         response.headers.update(limits(500, 3000, 1000))
         return response
 
-    async with serve(answer) as server, server.client(clock=clock) as nf:
+    async with serve(respond) as server, server.client(clock=clock) as nf:
         for _ in range(5):
             await nf.project("p").get()
         assert len(server.requests) == 7

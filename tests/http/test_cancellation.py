@@ -77,7 +77,7 @@ async def test_a_cancelled_iteration_can_be_resumed(sim: Simulator, nf: Northfla
     assert len(read) == len(set(read)) == 225
 
 
-async def test_closing_ends_requests_that_wait_for_an_answer() -> None:
+async def test_closing_ends_requests_that_wait_for_a_response() -> None:
     async with serve(never_answer) as server:
         nf = server.client()
         tasks = [asyncio.create_task(nf.projects().all()) for _ in range(3)]
@@ -149,14 +149,14 @@ async def test_the_callers_own_timeout_is_not_mistaken_for_a_closed_client() -> 
 
 
 async def test_an_error_in_one_task_of_a_group_cancels_the_others_cleanly() -> None:
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         if request.path.endswith("/bad"):
             return web.Response(status=404)
         if len(server.requests) > 1:
             await asyncio.sleep(100)
         return envelope({"id": "p"})
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         await nf.project("p").get()
         with pytest.raises(ExceptionGroup):
             async with asyncio.TaskGroup() as group:

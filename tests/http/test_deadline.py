@@ -19,8 +19,8 @@ EXHAUSTED = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelim
 
 
 async def test_a_wait_for_the_rate_limit_ends_at_the_deadline() -> None:
-    answer = lambda _: web.Response(status=429, headers=EXHAUSTED)  # noqa: E731
-    async with serve(answer) as server, server.client(clock=FastClock(), deadline=100) as nf:
+    respond = lambda _: web.Response(status=429, headers=EXHAUSTED)  # noqa: E731
+    async with serve(respond) as server, server.client(clock=FastClock(), deadline=100) as nf:
         with pytest.raises(DeadlineExceeded) as caught:
             await nf.projects()
         assert len(server.requests) == 1
@@ -36,8 +36,8 @@ async def test_a_wait_for_the_rate_limit_ends_at_the_deadline() -> None:
 
 
 async def test_a_retry_after_ends_at_the_deadline() -> None:
-    answer = lambda _: web.Response(status=503, headers={"Retry-After": "250"})  # noqa: E731
-    async with serve(answer) as server, server.client(clock=FastClock(), deadline=100) as nf:
+    respond = lambda _: web.Response(status=503, headers={"Retry-After": "250"})  # noqa: E731
+    async with serve(respond) as server, server.client(clock=FastClock(), deadline=100) as nf:
         with pytest.raises(DeadlineExceeded, match="while waiting for the next attempt") as caught:
             await nf.request("POST", "/v1/x")
         assert len(server.requests) == 1
@@ -45,9 +45,9 @@ async def test_a_retry_after_ends_at_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_answer_that_does_not_come_ends_at_the_deadline(method: str) -> None:
+async def test_a_response_that_does_not_come_ends_at_the_deadline(method: str) -> None:
     async with serve(never_answer) as server, server.client(clock=FastClock(), deadline=20) as nf:
-        with pytest.raises(DeadlineExceeded, match="while waiting for the answer") as caught:
+        with pytest.raises(DeadlineExceeded, match="while waiting for the response") as caught:
             await nf.request(method, "/v1/x")
     assert caught.value.changed is (False if method == "GET" else None)
     assert ("(the change may have been made)" in str(caught.value)) == (method == "POST")
@@ -89,11 +89,11 @@ def pages(request: web.Request) -> web.Response:
 async def test_a_deadline_is_for_all_pages_together_and_the_listing_can_be_resumed() -> None:
     clock = ManualClock()
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         clock.advance(6)
         return pages(request)
 
-    async with serve(answer) as server, server.client(clock=clock, deadline=20) as nf:
+    async with serve(respond) as server, server.client(clock=clock, deadline=20) as nf:
         with pytest.raises(DeadlineExceeded) as caught:
             await nf.projects().all()
         count = len(caught.value.items)
@@ -106,11 +106,11 @@ async def test_a_deadline_is_for_all_pages_together_and_the_listing_can_be_resum
 async def test_each_page_of_an_iteration_is_a_call() -> None:
     clock = ManualClock()
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         clock.advance(6)
         return pages(request)
 
-    async with serve(answer) as server, server.client(clock=clock, deadline=20) as nf:
+    async with serve(respond) as server, server.client(clock=clock, deadline=20) as nf:
         read = 0
         async for _ in nf.projects():
             read += 1
@@ -122,11 +122,11 @@ async def test_each_page_of_an_iteration_is_a_call() -> None:
 async def test_a_block_limits_all_of_its_calls_together() -> None:
     clock = ManualClock()
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         clock.advance(6)
         return envelope({})
 
-    async with serve(answer) as server, server.client(clock=clock) as nf:
+    async with serve(respond) as server, server.client(clock=clock) as nf:
         with nf.deadline(20), pytest.raises(DeadlineExceeded, match="the deadline of 20 s"):
             while True:
                 await nf.request("GET", "/v1/x")
@@ -161,7 +161,7 @@ CALLS: dict[str, Callable[[Northflank, Path], Awaitable[Any]]] = {
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("as_block", [True, False])
 async def test_waits_and_downloads_end_at_the_deadline(call: str, as_block: bool, tmp_path: Path) -> None:
-    def answer(request: web.Request) -> Any:
+    def respond(request: web.Request) -> Any:
         if request.path.endswith("/download-link"):
             return envelope({"downloadLink": f"http://{request.host}/storage/1"})
         if request.path.startswith("/storage"):
@@ -172,7 +172,7 @@ async def test_waits_and_downloads_end_at_the_deadline(call: str, as_block: bool
         return envelope({**backup(1), "status": "running"})
 
     options: dict[str, Any] = {} if as_block else {"deadline": 20}
-    async with serve(answer) as server, server.client(clock=FastClock(), **options) as nf:
+    async with serve(respond) as server, server.client(clock=FastClock(), **options) as nf:
         with pytest.raises(DeadlineExceeded, match="the deadline of 20 s"):
             if as_block:
                 with nf.deadline(20):

@@ -37,12 +37,12 @@ listings = st.fixed_dictionaries(
 statuses = st.integers(200, 599).map(lambda status: f"{status} X")
 
 
-async def outcomes(*answers: bytes) -> list[Any]:
-    """The results of these answers for a listing, one GET and a plain request."""
+async def outcomes(*responses: bytes) -> list[Any]:
+    """The results of these responses for a listing, one GET and a plain request."""
     found = []
     # A server can ask for a wait of a day; raise an error instead.
     async with (
-        serve_bytes(*answers) as url,
+        serve_bytes(*responses) as url,
         Northflank(TOKEN, base_url=url, attempts=2, timeout=2, on_rate_limit="raise") as nf,
     ):
         addon = nf.project("p").addon("a")
@@ -68,9 +68,9 @@ def check(found: list[Any]) -> None:
     assert isinstance(items, list | NorthflankError)
 
 
-@given(answer=listings | json_values, status=st.just("200 OK") | statuses)
-def test_any_json(answer: Any, status: str) -> None:
-    check(asyncio.run(outcomes(http_response(json.dumps(answer), status))))
+@given(response=listings | json_values, status=st.just("200 OK") | statuses)
+def test_any_json(response: Any, status: str) -> None:
+    check(asyncio.run(outcomes(http_response(json.dumps(response), status))))
 
 
 @given(body=st.binary(max_size=300), status=st.just("200 OK") | statuses)
@@ -78,9 +78,9 @@ def test_any_body(body: bytes, status: str) -> None:
     check(asyncio.run(outcomes(http_response(body, status))))
 
 
-@given(answer=st.binary(max_size=300))
-def test_any_bytes_at_all(answer: bytes) -> None:
-    check(asyncio.run(outcomes(answer)))
+@given(response=st.binary(max_size=300))
+def test_any_bytes_at_all(response: bytes) -> None:
+    check(asyncio.run(outcomes(response)))
 
 
 @given(
@@ -98,8 +98,8 @@ def test_any_bytes_at_all(answer: bytes) -> None:
 @settings(max_examples=200)
 def test_any_headers(headers: list[tuple[bytes, bytes]], status: bytes) -> None:
     lines = [b"HTTP/1.1 " + status, *(name + b": " + value for name, value in headers)]
-    answer = b"\r\n".join(lines) + b'\r\n\r\n{"data": {"backups": []}}'
-    check(asyncio.run(outcomes(answer)))
+    response = b"\r\n".join(lines) + b'\r\n\r\n{"data": {"backups": []}}'
+    check(asyncio.run(outcomes(response)))
 
 
 @pytest.mark.parametrize("depth", [100, 900, 1100, 100_000])

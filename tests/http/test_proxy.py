@@ -27,7 +27,7 @@ def _no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def answer(request: web.Request) -> web.Response:
+def respond(request: web.Request) -> web.Response:
     if request.path.endswith("/download-link"):
         return envelope({"downloadLink": f"https://{HOST}/storage/1"})
     if request.path.startswith("/storage"):
@@ -48,7 +48,7 @@ CONFIGURATIONS = ["the argument", "the argument of a client with a session", "th
 async def test_a_proxy_tunnels_the_api_and_downloads(
     configuration: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with serve(answer, server_context()) as server, serve_proxy(port_of(server)) as proxy:
+    async with serve(respond, server_context()) as server, serve_proxy(port_of(server)) as proxy:
         url = proxy.url.replace("//", "//user:password@")
         options: dict[str, Any] = {}
         if configuration.startswith("the argument"):
@@ -77,7 +77,7 @@ async def test_a_proxy_is_never_used_for_loopback(
 ) -> None:
     async with (
         serve(lambda _: envelope({})) as proxy,
-        serve(answer, server_context() if scheme == "https" else None) as server,
+        serve(respond, server_context() if scheme == "https" else None) as server,
     ):
         options: dict[str, Any] = {"proxy": proxy.url} if configuration.startswith("the argument") else {}
         if configuration == "the environment":
@@ -99,13 +99,13 @@ def test_the_environment_is_respected_by_default(tmp_path: Path) -> None:
     program = """
 import asyncio, os
 from northflank_async import Northflank, TransportError
-from tests.http.test_proxy import HOST, TOKEN, answer, port_of, serve, serve_proxy, server_context
+from tests.http.test_proxy import HOST, TOKEN, port_of, respond, serve, serve_proxy, server_context
 from tests.support import sockets
 
 async def main():
     context = sockets.server_context()
     os.environ["SSL_CERT_FILE"] = sockets_ca
-    async with serve(answer, context) as server, serve_proxy(port_of(server)) as proxy:
+    async with serve(respond, context) as server, serve_proxy(port_of(server)) as proxy:
         os.environ["HTTPS_PROXY"] = proxy.url
         async with Northflank(TOKEN, base_url=f"https://{HOST}") as nf:
             print(len((await nf.projects()).items), len(proxy.heads))

@@ -66,7 +66,7 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 
 
 @pytest.mark.parametrize("minutes", [-90, 90])
-def test_a_retry_after_date_counts_from_the_answer_s_date(minutes: int) -> None:
+def test_a_retry_after_date_counts_from_the_response_s_date(minutes: int) -> None:
     server = datetime.now(UTC) + timedelta(minutes=minutes)  # its clock differs
     headers = {"Date": format_datetime(server, usegmt=True)}
     headers["Retry-After"] = format_datetime(server + timedelta(seconds=45), usegmt=True)
@@ -79,7 +79,7 @@ def headers(remaining: int, reset: float = 60, limit: int = 10) -> dict[str, str
 
 
 class Line:
-    """Requests in flight, which the test answers in any order, at a time that it sets."""
+    """Requests in flight, which the test responds to in any order, at a time that it sets."""
 
     def __init__(self, reserve: int = 0) -> None:
         self.limiter = RateLimiter(reserve)
@@ -95,15 +95,15 @@ class Line:
         assert charge
         return charge
 
-    def answer(self, charge: Charge, status: int, headers: dict[str, str]) -> None:
-        self.limiter.learn(charge, status, headers, self.now)
+    def respond(self, charge: Charge, status: int, headers: dict[str, str]) -> None:
+        self.limiter.update(charge, status, headers, self.now)
 
     def end(self, charge: Charge) -> None:
         if charge.is_open:
             self.limiter.close(charge, self.now)
 
     def learn(self, remaining: int, reset: float = 60) -> None:
-        self.answer(self.send(), 200, headers(remaining, reset))
+        self.respond(self.send(), 200, headers(remaining, reset))
 
     def remaining(self) -> int:
         rate_limit = self.limiter.rate_limit(self.now)
@@ -121,19 +121,19 @@ def test_after_a_reset_one_request_is_sent_alone(line: Line) -> None:
     line.now += 60
     probe = line.send()
     assert line.admit() is None
-    line.answer(probe, 200, headers(9))
+    line.respond(probe, 200, headers(9))
     assert line.admit()
 
 
-def test_an_answer_to_a_request_from_before_a_reset_is_ignored(line: Line) -> None:
+def test_a_response_to_a_request_from_before_a_reset_is_ignored(line: Line) -> None:
     line.learn(4)
     late, lost = line.send(), line.send()
     line.now += 60
     probe = line.send()
-    line.answer(late, 200, headers(0))
+    line.respond(late, 200, headers(0))
     line.end(lost)
     assert line.admit() is None, "the probe is still in flight"
-    line.answer(probe, 200, headers(9))
+    line.respond(probe, 200, headers(9))
     assert line.admit()
 
 
@@ -143,11 +143,11 @@ def test_no_more_requests_are_in_flight_than_remain(line: Line) -> None:
     assert line.limiter.in_flight == 3
 
 
-def test_answers_that_overtake_each_other_cost_nothing(line: Line) -> None:
+def test_responses_that_overtake_each_other_cost_nothing(line: Line) -> None:
     line.learn(4)
     first, second = line.send(), line.send()
-    line.answer(second, 200, headers(2))
-    line.answer(first, 200, headers(3))
+    line.respond(second, 200, headers(2))
+    line.respond(first, 200, headers(3))
     assert [bool(line.admit()) for _ in range(3)] == [True, True, False]
 
 
@@ -159,21 +159,21 @@ def test_the_servers_number_includes_other_users_of_the_token(line: Line) -> Non
 
 def test_a_lost_request_may_be_counted_for_a_while(line: Line) -> None:
     line.learn(9, reset=600)
-    line.end(line.send())  # no answer
+    line.end(line.send())  # no response
     for remaining in (7, 6):
-        line.answer(line.send(), 200, headers(remaining + 1, reset=600))
+        line.respond(line.send(), 200, headers(remaining + 1, reset=600))
         assert line.remaining() == remaining
     line.now += 30
-    line.answer(line.send(), 200, headers(6, reset=570))  # a lost request is counted by now, or never will be
+    line.respond(line.send(), 200, headers(6, reset=570))  # a lost request is counted by now, or never will be
     assert line.remaining() == 6
 
 
-def test_an_answer_without_numbers_is_counted_by_the_next(line: Line) -> None:
+def test_a_response_without_numbers_is_counted_by_the_next(line: Line) -> None:
     charge = line.send()
-    line.answer(charge, 502, {})
+    line.respond(charge, 502, {})
     line.end(charge)
     line.now += 0.01
-    line.answer(line.send(), 200, headers(9))
+    line.respond(line.send(), 200, headers(9))
     assert line.remaining() == 9
 
 
@@ -192,13 +192,13 @@ def test_a_reserve_is_left_to_others() -> None:
 def test_a_server_without_numbers_is_not_limited(line: Line) -> None:
     probe = line.send()
     assert line.admit() is None
-    line.answer(probe, 200, {})
+    line.respond(probe, 200, {})
     assert all(line.admit() for _ in range(50))
 
 
 def test_a_proxy_without_numbers_does_not_lift_the_limit(line: Line) -> None:
     probe = line.send()
-    line.answer(probe, 502, {})
+    line.respond(probe, 502, {})
     assert line.admit() is None
     line.end(probe)
     assert line.admit()
@@ -207,7 +207,7 @@ def test_a_proxy_without_numbers_does_not_lift_the_limit(line: Line) -> None:
 
 def test_a_429_blocks_every_request_until_its_time(line: Line) -> None:
     line.learn(9)
-    line.answer(line.send(), 429, {"Retry-After": "30"})
+    line.respond(line.send(), 429, {"Retry-After": "30"})
     assert line.admit() is None
     line.now += 29.9
     assert line.admit() is None
@@ -218,7 +218,7 @@ def test_a_429_blocks_every_request_until_its_time(line: Line) -> None:
 def test_429s_without_a_time_double_the_backoff_and_then_one_request_probes(line: Line) -> None:
     for pause in (1, 2, 4, 8, 16, 32, 60, 60):
         refused = line.send()
-        line.answer(refused, 429, {})
+        line.respond(refused, 429, {})
         line.end(refused)
         line.now += pause * 0.99
         assert line.admit() is None
@@ -229,18 +229,18 @@ def test_429s_without_a_time_double_the_backoff_and_then_one_request_probes(line
 
 def test_a_429_of_another_limit_blocks_for_its_own_time(line: Line) -> None:
     line.learn(9, reset=3000)
-    line.answer(line.send(), 429, {**headers(8, reset=3000), "Retry-After": "2"})
+    line.respond(line.send(), 429, {**headers(8, reset=3000), "Retry-After": "2"})
     line.now += 1.9
     assert line.admit() is None
     line.now += 0.1
     assert line.admit()
 
 
-def test_one_answer_without_numbers_does_not_lift_a_known_limit(line: Line) -> None:
+def test_one_response_without_numbers_does_not_lift_a_known_limit(line: Line) -> None:
     line.learn(9)
     line.now += 60
     cached = line.send()
-    line.answer(cached, 200, {})
+    line.respond(cached, 200, {})
     line.end(cached)
     assert line.admit()
     assert line.admit() is None
@@ -277,7 +277,7 @@ def test_cancelled_requests_delay_the_next_one_by_30_seconds_and_not_until_the_r
     line.now += 0.1
     probe = line.send()
     assert line.admit() is None, "one request probes"
-    line.answer(probe, 200, headers(44, reset=3470))
+    line.respond(probe, 200, headers(44, reset=3470))
     assert [bool(line.admit()) for _ in range(45)] == [True] * 44 + [False]
 
 
@@ -290,7 +290,7 @@ def test_an_outage_is_probed_every_30_seconds(line: Line) -> None:
         line.now += 30
         line.end(line.send())
     line.now += 30
-    line.answer(line.send(), 200, headers(998, reset=3400))
+    line.respond(line.send(), 200, headers(998, reset=3400))
     assert line.remaining() == 998
 
 
@@ -299,7 +299,7 @@ def test_a_request_that_hangs_is_deducted_for_30_seconds(line: Line) -> None:
     line.send(), line.send()
     assert line.admit() is None
     line.now += 30
-    line.answer(line.send(), 200, headers(1, reset=30))
+    line.respond(line.send(), 200, headers(1, reset=30))
     assert line.admit()
 
 
@@ -330,19 +330,19 @@ def test_a_server_that_stops_counting_is_noticed_by_the_probe(line: Line) -> Non
     line.learn(2, reset=3600)
     for _ in range(2):
         cached = line.send()
-        line.answer(cached, 200, {})
+        line.respond(cached, 200, {})
         line.end(cached)
     assert line.admit() is None
     line.now += 30
     probe = line.send()
-    line.answer(probe, 200, {})
+    line.respond(probe, 200, {})
     line.end(probe)
     assert line.admit(), "long before the reset"
 
 
 @pytest.mark.parametrize("status", [200, 404, 502])
 @pytest.mark.parametrize("metered", [True, False])
-def test_answers_without_numbers_open_the_line_step_by_step(line: Line, status: int, metered: bool) -> None:
+def test_responses_without_numbers_open_the_line_step_by_step(line: Line, status: int, metered: bool) -> None:
     if metered:
         line.learn(9)
         line.now += 60
@@ -352,7 +352,7 @@ def test_answers_without_numbers_open_the_line_step_by_step(line: Line, status: 
         while len(batch) < 60 and (charge := line.admit()):
             batch.append(charge)
         for charge in batch:
-            line.answer(charge, status, {})
+            line.respond(charge, status, {})
             line.end(charge)
         sent, rounds = sent + len(batch), rounds + 1
     assert rounds <= 7
@@ -361,15 +361,15 @@ def test_answers_without_numbers_open_the_line_step_by_step(line: Line, status: 
 def test_a_429_ends_the_flood_of_requests_without_numbers(line: Line) -> None:
     for _ in range(8):
         charge = line.send()
-        line.answer(charge, 404, {})
+        line.respond(charge, 404, {})
         line.end(charge)
-    line.answer(line.send(), 429, {})
+    line.respond(line.send(), 429, {})
     line.now += 1.5
     assert line.admit()
     assert line.admit() is None
 
 
-# The newest answer
+# The newest response
 
 
 def test_a_number_that_rises_wins(line: Line) -> None:
@@ -381,41 +381,41 @@ def test_a_number_that_rises_wins(line: Line) -> None:
 def test_a_number_that_rises_while_others_are_in_flight_wins(line: Line) -> None:
     line.learn(3, reset=3000)
     first, second, third = line.send(), line.send(), line.send()
-    line.answer(first, 200, headers(999, reset=3600))
+    line.respond(first, 200, headers(999, reset=3600))
     assert line.remaining() == 997
-    line.answer(third, 200, headers(997, reset=3600))
-    line.answer(second, 200, headers(998, reset=3600))
+    line.respond(third, 200, headers(997, reset=3600))
+    line.respond(second, 200, headers(998, reset=3600))
     assert line.remaining() == 997
 
 
-def test_an_answer_to_an_earlier_request_does_not_overrule_a_newer_one(line: Line) -> None:
+def test_a_response_to_an_earlier_request_does_not_overrule_a_newer_one(line: Line) -> None:
     line.learn(5, reset=3)
     early, late = line.send(), line.send()
-    line.answer(late, 200, headers(998, reset=3600))
-    line.answer(early, 200, headers(1, reset=2))
+    line.respond(late, 200, headers(998, reset=3600))
+    line.respond(early, 200, headers(1, reset=2))
     assert line.remaining() >= 997
 
 
 def test_requests_counted_in_another_order_than_sent_are_not_forgotten(line: Line) -> None:
     line.learn(10)
-    for _ in range(2):  # the server counts the second one first, and its answer comes last, or first
+    for _ in range(2):  # the server counts the second one first, and its response comes last, or first
         remaining = line.remaining()
         first, second = line.send(), line.send()
-        line.answer(first, 200, headers(remaining - 2))
-        line.answer(second, 200, headers(remaining - 1))
+        line.respond(first, 200, headers(remaining - 2))
+        line.respond(second, 200, headers(remaining - 1))
         assert line.remaining() == remaining - 2
         first, second = line.send(), line.send()
-        line.answer(second, 200, headers(remaining - 3))
-        line.answer(first, 200, headers(remaining - 4))
+        line.respond(second, 200, headers(remaining - 3))
+        line.respond(first, 200, headers(remaining - 4))
         assert line.remaining() == remaining - 4
 
 
-def test_answers_in_flight_do_not_lift_a_429(line: Line) -> None:
+def test_responses_in_flight_do_not_lift_a_429(line: Line) -> None:
     line.learn(500)
     refused, fine, refused_too = line.send(), line.send(), line.send()
-    line.answer(refused, 429, {**headers(499), "Retry-After": "20"})
-    line.answer(fine, 200, headers(498))
-    line.answer(refused_too, 429, {**headers(497), "Retry-After": "25"})
+    line.respond(refused, 429, {**headers(499), "Retry-After": "20"})
+    line.respond(fine, 200, headers(498))
+    line.respond(refused_too, 429, {**headers(497), "Retry-After": "25"})
     line.now += 24.9
     assert line.admit() is None
     line.now += 0.1
@@ -427,14 +427,14 @@ def test_a_burst_of_429s_backs_off_once_and_for_60_seconds_at_most(line: Line) -
     for _ in range(9):
         line.now += 60
         for charge in [line.send()]:
-            line.answer(charge, 429, headers(500, reset=3000))
+            line.respond(charge, 429, headers(500, reset=3000))
     rate_limit = line.limiter.rate_limit(line.now)
     assert rate_limit
     assert 0 < rate_limit.reset_after <= 60
     line.now += 60
-    line.answer(line.send(), 200, headers(500, reset=2000))
+    line.respond(line.send(), 200, headers(500, reset=2000))
     burst = [line.send() for _ in range(10)]
     for charge in burst:
-        line.answer(charge, 429, headers(490, reset=2000))
+        line.respond(charge, 429, headers(490, reset=2000))
     line.now += 1.5
     assert line.admit()

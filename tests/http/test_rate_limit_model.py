@@ -1,4 +1,4 @@
-"""The rate limit against a model of a server that counts: whatever happens to requests and answers, in any order."""
+"""The rate limit against a model of a server that counts: whatever happens to requests and responses, in any order."""
 
 from copy import deepcopy
 
@@ -45,7 +45,7 @@ class Sent:
 
     charge: Charge
     at: float
-    answer: tuple[int, dict[str, str]] | None = None
+    response: tuple[int, dict[str, str]] | None = None
     """Once the server has counted it."""
     is_awaited: bool = True
 
@@ -74,7 +74,7 @@ def some(requests: list[Sent], data: st.DataObject) -> list[Sent]:
 
 
 class RateLimitMachine(RuleBasedStateMachine):
-    """Sends requests whenever the limiter allows it, and lets the server count and answer them in any order."""
+    """Sends requests whenever the limiter allows it, and lets the server count and respond to them in any order."""
 
     @initialize(limit=st.integers(1, 6), reserve=st.integers(0, 2))
     def begin(self, limit: int, reserve: int) -> None:
@@ -94,16 +94,16 @@ class RateLimitMachine(RuleBasedStateMachine):
     def count(self, data: st.DataObject) -> None:
         """The server counts some requests, in any order."""
         for sent in some(self.uncounted, data):
-            sent.answer = self.server.count(self.now)
-            assert sent.answer[0] == 200 or sent.charge.is_probe, "only a probe may exceed the limit"
+            sent.response = self.server.count(self.now)
+            assert sent.response[0] == 200 or sent.charge.is_probe, "only a probe may exceed the limit"
             if not sent.is_awaited:
                 self.sent.remove(sent)
 
-    def answer(self, data: st.DataObject) -> None:
-        """Some answers arrive, in any order, with and without numbers."""
+    def respond(self, data: st.DataObject) -> None:
+        """Some responses arrive, in any order, with and without numbers."""
         for sent in some(self.answered, data):
-            assert sent.answer
-            status, headers = sent.answer
+            assert sent.response
+            status, headers = sent.response
             kinds = ["numbers"] * 4 + ["gateway", "burst"] + ["cached"] * self.told.knows_numbers
             match data.draw(st.sampled_from(kinds), "as"):
                 case "burst":
@@ -114,14 +114,14 @@ class RateLimitMachine(RuleBasedStateMachine):
                     status, headers = status, {}
             self.sent.remove(sent)
             self.told.learn(status, headers, self.now, self.limiter._reserve)
-            self.limiter.learn(sent.charge, status, headers, self.now)
+            self.limiter.update(sent.charge, status, headers, self.now)
             self.end(sent)
 
     def lose(self, data: st.DataObject) -> None:
-        """The caller cancels a request, or its answer is lost. The server may count it later."""
+        """The caller cancels a request, or its response is lost. The server may count it later."""
         sent = data.draw(st.sampled_from(self.awaited))
         sent.is_awaited = False
-        if sent.answer:
+        if sent.response:
             self.sent.remove(sent)
         self.end(sent)
 
@@ -151,13 +151,13 @@ class RateLimitMachine(RuleBasedStateMachine):
     def step(self, data: st.DataObject) -> None:
         # One rule, as Hypothesis would leave out some of several rules for a whole run.
         actions = [self.send] * 3 + [self.wait, self.reset_early]
-        actions += [self.count] * 3 * bool(self.uncounted) + [self.answer] * 4 * bool(self.answered)
+        actions += [self.count] * 3 * bool(self.uncounted) + [self.respond] * 4 * bool(self.answered)
         actions += [self.lose] * bool(self.awaited) + [self.refund] * bool(self.refundable)
         data.draw(st.sampled_from(actions), "action")(data)
 
     @property
     def uncounted(self) -> list[Sent]:
-        return [sent for sent in self.sent if sent.answer is None]
+        return [sent for sent in self.sent if sent.response is None]
 
     @property
     def awaited(self) -> list[Sent]:
@@ -165,11 +165,11 @@ class RateLimitMachine(RuleBasedStateMachine):
 
     @property
     def answered(self) -> list[Sent]:
-        return [sent for sent in self.sent if sent.is_awaited and sent.answer]
+        return [sent for sent in self.sent if sent.is_awaited and sent.response]
 
     @property
     def refundable(self) -> list[Sent]:
-        return [sent for sent in self.sent if sent.is_awaited and not sent.answer]
+        return [sent for sent in self.sent if sent.is_awaited and not sent.response]
 
     def end(self, sent: Sent) -> None:
         if sent.charge.is_open:

@@ -63,18 +63,18 @@ async def nowhere() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def answering(answer: Any) -> AsyncIterator[str]:
-    async with serve(answer) as server:
+async def responding(respond: Any) -> AsyncIterator[str]:
+    async with serve(respond) as server:
         yield server.url
 
 
 SERVERS: dict[str, Callable[[], Any]] = {
-    "an echo of 200": lambda: answering(echo),
-    "an echo of 302": lambda: answering(lambda request: echo(request, 302)),
-    "an echo of 401": lambda: answering(lambda request: echo(request, 401)),
-    "an echo of 503": lambda: answering(lambda request: echo(request, 503)),
-    "a dropped connection": lambda: answering(drop_connection),
-    "a timeout": lambda: answering(never_answer),
+    "an echo of 200": lambda: responding(echo),
+    "an echo of 302": lambda: responding(lambda request: echo(request, 302)),
+    "an echo of 401": lambda: responding(lambda request: echo(request, 401)),
+    "an echo of 503": lambda: responding(lambda request: echo(request, 503)),
+    "a dropped connection": lambda: responding(drop_connection),
+    "a timeout": lambda: responding(never_answer),
     "no server": nowhere,
     "not HTTP": lambda: serve_bytes(b"SSH-2.0\r\n\r\n"),
     "an echo in the status line": lambda: serve_bytes(f"HTTP/1.1 abc Bearer {TOKEN}\r\n\r\n".encode()),
@@ -121,7 +121,7 @@ async def test_a_token_that_comes_back_as_a_cursor_never_becomes_part_of_a_url(
 
 async def test_no_cancellation_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with answering(never_answer) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with responding(never_answer) as url, Northflank(TOKEN, base_url=url) as nf:
         call: Coroutine[Any, Any, Any] = nf.projects().all()
         task = asyncio.create_task(call)
         await asyncio.sleep(0.02)
@@ -134,7 +134,7 @@ async def test_no_cancellation_shows_the_token(caplog: pytest.LogCaptureFixture)
 
 
 async def test_the_exception_that_the_caller_was_handling_keeps_its_traceback() -> None:
-    async with answering(lambda _: web.Response(status=404)) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with responding(lambda _: web.Response(status=404)) as url, Northflank(TOKEN, base_url=url) as nf:
         with pytest.raises(NorthflankError) as caught:
             try:
                 raise KeyError("the caller's own")
@@ -145,7 +145,7 @@ async def test_the_exception_that_the_caller_was_handling_keeps_its_traceback() 
 
 
 async def test_no_repr_shows_the_token() -> None:
-    async with answering(lambda _: envelope({"backups": []})) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with responding(lambda _: envelope({"backups": []})) as url, Northflank(TOKEN, base_url=url) as nf:
         addon = nf.project("p").addon("a")
         page = await addon.backups()
         for shown in (nf, addon, addon.backups(), page, page.response, nf.team("t"), nf._transport, nf.rate_limit):
@@ -171,7 +171,7 @@ async def test_a_trace_config_that_prints_its_params_does_not_show_the_token() -
 
     trace.on_request_start.append(on_start)
     async with (
-        answering(lambda _: envelope({"projects": []})) as url,
+        responding(lambda _: envelope({"projects": []})) as url,
         Northflank(TOKEN, base_url=url, trace_configs=[trace]) as nf,
     ):
         await nf.projects()
@@ -208,7 +208,7 @@ async def test_no_failure_shows_the_secrets_of_a_body(
         error = {"status": status, "message": f"Bad {secrets}", "id": secrets[0], "details": {secrets[0]: secrets}}
         return web.json_response({"error": error, "datum": secrets}, status=status)
 
-    async with answering(echo_body) as url, Northflank(TOKEN, base_url=url, attempts=2) as nf:
+    async with responding(echo_body) as url, Northflank(TOKEN, base_url=url, attempts=2) as nf:
         with pytest.raises(NorthflankError) as caught:
             await CHANGES[change](nf)
     caught.value.__traceback__ = caught.tb.tb_next
@@ -216,8 +216,8 @@ async def test_no_failure_shows_the_secrets_of_a_body(
     assert SECRET not in caplog.text
 
 
-async def test_an_answer_that_is_read_later_does_not_show_the_token() -> None:
-    async with answering(echo) as url, Northflank(TOKEN, base_url=url) as nf:
+async def test_a_response_that_is_read_later_does_not_show_the_token() -> None:
+    async with responding(echo) as url, Northflank(TOKEN, base_url=url) as nf:
         page = await nf.project("p").addon("a").backups()
         with pytest.raises(NorthflankError) as caught:
             _ = page.items
@@ -330,7 +330,7 @@ SHAPES: list[Callable[[str], Any]] = [
 async def test_no_error_shows_a_link_of_unexpected_shape(shape: Callable[[str], Any], place: str) -> None:
     link = "https://storage.test/x?X-Signature=0123456789"
     data = shape(link) if place == "data" else {place: [shape(link)]}
-    async with answering(lambda _: envelope(data)) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with responding(lambda _: envelope(data)) as url, Northflank(TOKEN, base_url=url) as nf:
         with pytest.raises(DecodeError) as caught:
             await nf.project("p").addon("a").backup("b").download_link()
     caught.value.__traceback__ = caught.tb.tb_next
@@ -346,7 +346,7 @@ async def test_no_error_shows_a_key_of_unexpected_shape(shape: Callable[[str], A
     data = {"name": "n", **(data if place == "credentials" else {"credentials": data})}
     listing = {"backupDestinations": [data]}
     async with (
-        answering(lambda request: envelope(listing if "per_page" in request.query else data)) as url,
+        responding(lambda request: envelope(listing if "per_page" in request.query else data)) as url,
         Northflank(TOKEN, base_url=url) as nf,
     ):
         reads: list[Callable[[], Any]] = [nf.backup_destination("d").get, nf.backup_destinations().all]
@@ -359,7 +359,7 @@ async def test_no_error_shows_a_key_of_unexpected_shape(shape: Callable[[str], A
 
 async def test_the_data_of_an_error_about_a_change_hides_its_secrets() -> None:
     data = ["AKIAIOSFODNN7", {"credentials": {"secretKey": "hunter22"}}, CREDENTIALS.secret_key]
-    async with answering(lambda _: envelope(data)) as url, Northflank(TOKEN, base_url=url) as nf:
+    async with responding(lambda _: envelope(data)) as url, Northflank(TOKEN, base_url=url) as nf:
         with pytest.raises(DecodeError) as caught:
             await nf.create_backup_destination(name="abc", prefix="p/", credentials=CREDENTIALS)
     assert caught.value.data == ["AKIAIOSFODNN7", {"credentials": "***"}, "***"]

@@ -1,4 +1,4 @@
-"""Reading answers: data, pagination, errors, and whether to retry."""
+"""Reading responses: data, pagination, errors, and whether to retry."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from yarl import URL
 
 from northflank_async import ApiError, DecodeError, NorthflankError, RateLimited, errors
 from northflank_async.http import retry
-from northflank_async.http.response import Response, read_envelope, read_pagination
+from northflank_async.http.response import Response, read_body, read_pagination
 from northflank_async.http.retry import retry_delay
 
 
@@ -29,7 +29,7 @@ def response(status: int, **headers: str) -> Response:
 def test_each_status_has_its_error(status: int, cls: str) -> None:
     body = b'{"error": {"status": %d, "message": "No.", "id": "e1", "details": {"a": [1]}}}' % status
     with pytest.raises(ApiError) as caught:
-        read_envelope(response(status), body)
+        read_body(response(status), body)
     error = caught.value
     assert type(error) is getattr(errors, cls)
     assert (error.status, error.message, error.id, error.details) == (status, "No.", "e1", {"a": [1]})
@@ -41,20 +41,20 @@ def test_each_status_has_its_error(status: int, cls: str) -> None:
 )
 def test_an_error_without_the_documented_body_names_its_status(body: bytes) -> None:
     with pytest.raises(errors.ServerError, match="502 Bad Gateway"):
-        read_envelope(response(502, Content_Type="text/html"), body)
+        read_body(response(502, Content_Type="text/html"), body)
 
 
 def test_an_error_can_be_printed_whatever_the_server_sent() -> None:
     for headers, body in (({}, b'{"error": {"message": "\\ud800"}}'), ({"Content_Type": "\udcff"}, b"")):
         with pytest.raises(ApiError) as caught:
-            read_envelope(response(500, **headers), body)
+            read_body(response(500, **headers), body)
         assert f"{caught.value} {caught.value.message}".encode()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_error_that_names_its_target(status: int) -> None:
     with pytest.raises(ApiError, match=r"redirects to https://evil\.example") as caught:
-        read_envelope(response(status, Location="https://evil.example"), b"")
+        read_body(response(status, Location="https://evil.example"), b"")
     assert caught.value.status == status
 
 
@@ -65,7 +65,7 @@ def test_a_redirect_is_an_error_that_names_its_target(status: int) -> None:
 )  # fmt: skip
 def test_a_success_without_data_is_a_decode_error(body: bytes) -> None:
     with pytest.raises(DecodeError):
-        read_envelope(response(200), body)
+        read_body(response(200), body)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_pagination_error_names_its_place(raw: Any, place: str) -> None:
 
 def failed(status: int, **headers: str) -> NorthflankError:
     with pytest.raises(ApiError) as caught:
-        read_envelope(response(status, **headers), b"")
+        read_body(response(status, **headers), b"")
     return caught.value
 
 
@@ -154,23 +154,23 @@ def test_after_a_429_the_budget_waits_not_the_retry() -> None:
     assert retry_delay(error, "GET") == 0.0
 
 
-def test_a_get_is_retried_if_its_answer_is_not_json() -> None:
+def test_a_get_is_retried_if_its_response_is_not_json() -> None:
     with pytest.raises(DecodeError, match=r"not JSON \(200, text/html\)") as html:
-        read_envelope(response(200, Content_Type="text/html"), b"<html>")
+        read_body(response(200, Content_Type="text/html"), b"<html>")
     with pytest.raises(DecodeError) as shape:
-        read_envelope(response(200), b"[]")
+        read_body(response(200), b"[]")
     assert retry_delay(html.value, "GET") is True
     assert retry_delay(html.value, "POST") is False
     assert retry_delay(shape.value, "GET") is False
 
 
 def test_unusual_json_is_read() -> None:
-    half = read_envelope(response(200), b'{"data": "\\ud800"}')
+    half = read_body(response(200), b'{"data": "\\ud800"}')
     assert half.data == "\ud800"
-    assert read_envelope(response(200), '{"data": "ä"}'.encode("utf-16")).data == "ä"
+    assert read_body(response(200), '{"data": "ä"}'.encode("utf-16")).data == "ä"
 
 
 @pytest.mark.parametrize("body", [b'{"data": NaN}', b'{"data": -Infinity}', b'{"data": 1e400}'])
 def test_numbers_that_json_cannot_express_are_refused(body: bytes) -> None:
     with pytest.raises(DecodeError, match="is not JSON"):
-        read_envelope(response(200), body)
+        read_body(response(200), body)

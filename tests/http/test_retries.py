@@ -32,9 +32,9 @@ from tests.support.scripted_server import TOKEN, backup, envelope, http_response
 GOOD = {"data": {"projects": [{"id": "p"}]}}
 
 
-def first(*answers: web.Response) -> Any:
-    """Answer with these, then with a good answer."""
-    turns = iter(answers)
+def first(*responses: web.Response) -> Any:
+    """Respond with these, then with a success."""
+    turns = iter(responses)
     return lambda _: next(turns, None) or web.json_response(GOOD)
 
 
@@ -62,7 +62,7 @@ async def test_the_last_error_has_the_attempts_and_the_elapsed_time() -> None:
     assert (caught.value.attempts, caught.value.message, caught.value.id) == (3, "Down for repairs.", "e7")
     assert caught.value.elapsed > 0
     assert str(caught.value).startswith("503 Down for repairs. [GET http://127.0.0.1:")
-    assert "given up after 3 attempts in " in str(caught.value)
+    assert "after 3 attempts in " in str(caught.value)
     assert len(server.requests) == 3
 
 
@@ -80,20 +80,20 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-async def test_a_get_is_retried_after_a_garbled_answer(fault: bytes) -> None:
+async def test_a_get_is_retried_after_a_garbled_response(fault: bytes) -> None:
     async with serve_bytes(fault, fault, http_response(GOOD)) as url, Northflank(TOKEN, base_url=url) as nf:
         assert len(await nf.projects().all()) == 1
 
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name != "an empty body"])
-async def test_a_change_is_not_retried_after_a_garbled_answer(fault: str) -> None:
+async def test_a_change_is_not_retried_after_a_garbled_response(fault: str) -> None:
     async with serve_bytes(FAULTS[fault], http_response(GOOD)) as url, Northflank(TOKEN, base_url=url) as nf:
         with pytest.raises((TransportError, DecodeError)) as caught:
             await nf.request("POST", "/v1/projects", json={})
         assert caught.value.attempts == 1
 
 
-async def test_a_change_needs_no_body_in_its_answer() -> None:
+async def test_a_change_needs_no_body_in_its_response() -> None:
     async with serve_bytes(http_response(b"")) as url, Northflank(TOKEN, base_url=url) as nf:
         assert await nf.request("POST", "/v1/projects", json={}) is None
 
@@ -129,13 +129,13 @@ async def test_a_refusal_counts_even_if_its_body_is_broken(refusal: bytes) -> No
 
 
 async def test_a_refusal_without_its_body_counts_after_the_timeout() -> None:
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=401)
         await response.prepare(request)
         await asyncio.sleep(10)
         return response
 
-    async with serve(answer) as server, server.client(timeout=0.05) as nf:
+    async with serve(respond) as server, server.client(timeout=0.05) as nf:
         with pytest.raises(AuthenticationError):
             await nf.projects()
         assert len(server.requests) == 1
@@ -155,13 +155,13 @@ async def test_any_method_is_retried_if_the_connection_was_never_made(method: st
 async def test_a_lost_request_is_one_attempt_and_no_more_on_a_new_or_a_used_connection(method: str) -> None:
     """aiohttp would send a GET, PUT or DELETE once more by itself, and nobody would know."""
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         if request.path == "/v1/lost":
             assert request.transport
             request.transport.abort()
         return envelope({})
 
-    async with serve(answer) as server, server.client(attempts=1) as nf:
+    async with serve(respond) as server, server.client(attempts=1) as nf:
         for _ in range(2):
             with pytest.raises(TransportError) as caught:
                 await nf.request(method, "/v1/lost")
@@ -171,17 +171,17 @@ async def test_a_lost_request_is_one_attempt_and_no_more_on_a_new_or_a_used_conn
 
 
 async def test_the_timeout_covers_one_attempt() -> None:
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         await asyncio.sleep(10 if len(server.requests) < 3 else 0)
         return web.json_response(GOOD)
 
-    async with serve(answer) as server, server.client(timeout=0.02) as nf:
+    async with serve(respond) as server, server.client(timeout=0.02) as nf:
         assert len(await nf.projects().all()) == 1
         assert len(server.requests) == 3
 
 
 async def test_the_timeout_ends_a_body_that_trickles() -> None:
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         for _ in range(1000):
@@ -189,16 +189,16 @@ async def test_the_timeout_ends_a_body_that_trickles() -> None:
             await asyncio.sleep(0.005)
         return response
 
-    async with serve(answer) as server, server.client(timeout=0.03, attempts=2) as nf:
-        with pytest.raises(TransportError, match=r"no answer within 0\.03 s") as caught:
+    async with serve(respond) as server, server.client(timeout=0.03, attempts=2) as nf:
+        with pytest.raises(TransportError, match=r"no response within 0\.03 s") as caught:
             await nf.projects()
     assert isinstance(caught.value.__cause__, TimeoutError)
 
 
 async def test_a_503_is_retried_after_its_retry_after() -> None:
     clock = AutojumpClock()
-    answer = first(web.Response(status=503, headers={"Retry-After": "17"}))
-    async with serve(answer) as server, server.client(clock=clock) as nf:
+    respond = first(web.Response(status=503, headers={"Retry-After": "17"}))
+    async with serve(respond) as server, server.client(clock=clock) as nf:
         await nf.projects()
     assert clock.pauses == [17]
 
@@ -214,7 +214,7 @@ async def test_the_backoff_grows_and_has_jitter(monkeypatch: pytest.MonkeyPatch)
     assert all(0.5 * 2**turn <= pause <= 0.5 * 2**turn + 1 for turn, pause in enumerate(clock.pauses[:4]))
 
 
-async def test_an_answer_that_is_too_large_is_refused_and_not_retried() -> None:
+async def test_a_response_that_is_too_large_is_refused_and_not_retried() -> None:
     large = {"data": {"projects": [], "padding": "x" * 5000}}
     async with serve(lambda _: web.json_response(large)) as server:
         async with server.client(max_response_bytes=len(json.dumps(large))) as nf:
@@ -225,7 +225,7 @@ async def test_an_answer_that_is_too_large_is_refused_and_not_retried() -> None:
         assert len(server.requests) == 2
 
 
-async def test_an_answer_that_is_too_large_once_decompressed_is_refused() -> None:
+async def test_a_response_that_is_too_large_once_decompressed_is_refused() -> None:
     packed = gzip.compress(b'{"data": {"projects": []}}' + b" " * 2**22)
     async with (
         serve_bytes(http_response(packed, "200 OK", "Content-Encoding: gzip")) as url,
@@ -266,7 +266,7 @@ async def test_each_attempt_is_logged_as_debug_and_each_retry_as_a_warning(caplo
     debug, warning, _ = [record.getMessage() for record in ours]
     assert debug.startswith("GET /v1/projects?per_page=100 -> 502 in ")
     assert "attempt 1" in debug
-    assert "7 requests left" in debug
+    assert "7 requests remaining" in debug
     assert "502 Bad Gateway" in warning
     assert warning.endswith("; retrying (attempt 2 of 5)")
 

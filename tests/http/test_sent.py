@@ -75,7 +75,7 @@ NEVER_SENT: dict[str, tuple[Callable[[], AbstractAsyncContextManager[dict[str, A
     "a broken TLS handshake": (closed_tls, "^no connection to 127"),
     "an untrusted certificate": (untrusted_certificate, "^no connection to 127.*CERTIFICATE_VERIFY_FAILED"),
     "a dropped SYN": (dropped_syn, r"^no connection within 0\.1 s "),
-    "a proxy's refusal": (refused_connect, "^the proxy refused to connect: 407 "),
+    "a proxy's refusal": (refused_connect, "^the proxy rejected the connection: 407 "),
     "a silent proxy": (silent_proxy, r"^no connection within 0\.1 s "),
     "a proxy that hangs up": (closing_proxy, "^the connection broke: "),
     "no proxy": (no_proxy_there, r"^no connection to the proxy 127\.0\.0\.1:1: "),
@@ -98,7 +98,7 @@ async def test_what_was_never_sent_is_retried_and_not_charged(reason: str, metho
 @METHODS
 async def test_what_was_sent_and_not_answered_is_charged(method: str) -> None:
     async with serve(never_answer) as server, server.client(attempts=1, timeout=0.05) as nf:
-        with pytest.raises(TransportError, match=r"^no answer within 0\.05 s ") as caught:
+        with pytest.raises(TransportError, match=r"^no response within 0\.05 s ") as caught:
             await nf.request(method, "/v1/x")
         assert (caught.value.sent, nf.budget.spent) == (True, 1)
         assert caught.value.changed is (False if method == "GET" else None)
@@ -106,12 +106,12 @@ async def test_what_was_sent_and_not_answered_is_charged(method: str) -> None:
 
 
 async def test_waiting_for_a_free_connection_is_not_part_of_the_timeout() -> None:
-    async def answer(_: web.Request) -> web.Response:
+    async def respond(_: web.Request) -> web.Response:
         await asyncio.sleep(0.04)
         return envelope({})
 
     async with (
-        serve(answer) as server,
+        serve(respond) as server,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2)) as session,
         server.client(session=session, timeout=0.3, attempts=1) as nf,
     ):
@@ -155,7 +155,7 @@ UNSOLICITED = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection:
 
 @asynccontextmanager
 async def serve_unsolicited() -> AsyncIterator[str]:
-    """Answer the first request, and then send a 408 on its idle connection; answer all on later connections."""
+    """Respond to the first request, and then send a 408 on its idle connection; respond to all on later connections."""
     connections: list[int] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -174,7 +174,7 @@ async def serve_unsolicited() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-async def test_an_unsolicited_408_is_not_the_answer_to_the_next_get() -> None:
+async def test_an_unsolicited_408_is_not_the_response_to_the_next_get() -> None:
     async with serve_unsolicited() as url, Northflank(TOKEN, base_url=url, timeout=5) as nf:
         await nf.projects()
         await asyncio.sleep(0.03)

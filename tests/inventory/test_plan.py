@@ -292,7 +292,7 @@ async def test_the_budget_computes_the_windows_that_requests_need(
     budget = Budget(clock=clock, reserve=reserve)
     headers = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": str(remaining), "x-ratelimit-reset": "100"}
     async with budget.admit() as charge:
-        budget.learn(charge, 200, headers)
+        budget.update(charge, 200, headers)
     clock.advance(40)
     assert budget.time_to_afford(requests) == seconds
 
@@ -302,11 +302,13 @@ async def test_an_unknown_limit_needs_no_wait() -> None:
     budget = Budget(clock=clock)
     assert budget.time_to_afford(5000) == 0
     async with budget.admit() as charge:
-        budget.learn(charge, 200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
+        budget.update(charge, 200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
     assert budget.time_to_afford(5000) == 0
     clock.advance(100)
     async with budget.admit() as charge:
-        budget.learn(charge, 200, {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"})
+        budget.update(
+            charge, 200, {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "100"}
+        )
     assert budget.time_to_afford(10) == 100
     clock.advance(100)
     assert budget.time_to_afford(10) == 0

@@ -50,7 +50,7 @@ def outcome(converter: Converter, raw: Any, record: type[Any]) -> Any:
 
 
 @pytest.mark.parametrize(("record", "raw"), DOCUMENTED)
-def test_both_converters_agree_on_documented_answers(record: type[Any], raw: Any) -> None:
+def test_both_converters_agree_on_documented_responses(record: type[Any], raw: Any) -> None:
     result = _fast.structure(raw, record)
     assert result == _explaining.structure(raw, record)
     assert type(result) is record

@@ -57,7 +57,7 @@ async def test_the_simulator_has_a_type_for_every_addon() -> None:
         ({"addonTypes": [{**MANAGED, "resources": {"storage": []}}]}, "data.addonTypes[0].resources.storage"),
     ],
 )
-async def test_an_undocumented_answer_is_a_decode_error_that_names_the_place(raw: Any, place: str) -> None:
+async def test_an_undocumented_response_is_a_decode_error_that_names_the_place(raw: Any, place: str) -> None:
     async with serve(lambda _: envelope(raw)) as server, server.client() as nf:
         with pytest.raises(DecodeError) as caught:
             await nf.addon_types()

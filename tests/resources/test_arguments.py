@@ -438,8 +438,8 @@ async def test_log_filters_are_sent_in_the_notation_of_the_api() -> None:
 
 
 async def test_an_import_returns_the_backup_if_the_response_contains_it() -> None:
-    answers = iter([backup(1), {}, {"id": "x"}])
-    async with serve(lambda _: envelope(next(answers))) as server, server.client() as nf:
+    responses = iter([backup(1), {}, {"id": "x"}])
+    async with serve(lambda _: envelope(next(responses))) as server, server.client() as nf:
         addon = nf.project("p").addon("a")
         backups = [await addon.import_backup(url="https://x/y.gz") for _ in range(3)]
     assert [imported and imported.id for imported in backups] == ["b1", None, "x"]

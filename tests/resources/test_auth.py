@@ -115,11 +115,11 @@ def test_optional_parts_may_be_missing_or_null(raw: dict[str, Any]) -> None:
         ({**MINIMAL, "projectRestrictions": {"projects": "all"}}, "data.projectRestrictions.projects"),
     ],
 )
-async def test_an_undocumented_answer_is_a_decode_error_that_names_the_place(raw: dict[str, Any], place: str) -> None:
-    def answer(_: web.Request) -> web.Response:
+async def test_an_undocumented_response_is_a_decode_error_that_names_the_place(raw: dict[str, Any], place: str) -> None:
+    def respond(_: web.Request) -> web.Response:
         return envelope(raw)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         with pytest.raises(DecodeError) as caught:
             await nf.auth()
     assert caught.value.place == place

@@ -305,8 +305,8 @@ async def test_a_change_that_may_have_happened_is_not_retried(change: str) -> No
         (drop_connection, TransportError),
         *((refusal, ApiError) for refusal in refusals),
     ]
-    for answer, error in outcomes:
-        async with serve(answer) as server, server.client() as nf:
+    for respond, error in outcomes:
+        async with serve(respond) as server, server.client() as nf:
             with pytest.raises(error, match=r"\(the change may have been made\)") as caught:
                 await CHANGES[change](nf)
             assert caught.value.changed is None
@@ -316,8 +316,8 @@ async def test_a_change_that_may_have_happened_is_not_retried(change: str) -> No
 @each_change
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_change_that_cannot_have_happened_is_retried(change: str, status: int) -> None:
-    answers = iter([web.Response(status=status, headers={"Retry-After": "1"}), envelope(RESPONSE)])
-    async with serve(lambda _: next(answers)) as server, server.client(clock=FastClock()) as nf:
+    responses = iter([web.Response(status=status, headers={"Retry-After": "1"}), envelope(RESPONSE)])
+    async with serve(lambda _: next(responses)) as server, server.client(clock=FastClock()) as nf:
         await CHANGES[change](nf)
         first, second = server.requests
         assert (first.method, first.path_qs, await first.read()) == (second.method, second.path_qs, await second.read())
@@ -325,7 +325,7 @@ async def test_a_change_that_cannot_have_happened_is_retried(change: str, status
 
 VOID = ["delete_backup_schedule", "abort", "abort_restore", "retain", "delete", "volume.backup.delete",
         "backup_destination.update", "backup_destination.delete"]  # fmt: skip
-ODD_ANSWERS = {
+ODD_RESPONSES = {
     "nothing": http_response(b""),
     "204": http_response(b"", "204 No Content"),
     "an empty object": http_response({}),
@@ -338,10 +338,10 @@ ODD_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("answer", ODD_ANSWERS)
+@pytest.mark.parametrize("response", ODD_RESPONSES)
 @pytest.mark.parametrize("change", VOID)
-async def test_a_change_that_was_made_does_not_fail_because_of_its_answer(change: str, answer: str) -> None:
-    async with serve_bytes(ODD_ANSWERS[answer]) as url, Northflank(TOKEN, base_url=url) as nf:
+async def test_a_change_that_was_made_does_not_fail_because_of_its_response(change: str, response: str) -> None:
+    async with serve_bytes(ODD_RESPONSES[response]) as url, Northflank(TOKEN, base_url=url) as nf:
         await CHANGES[change](nf)
 
 

@@ -41,13 +41,13 @@ def statuses(*sequence: str, headers: Callable[[int], dict[str, str]] = lambda _
         itertools.count(1), itertools.chain(sequence, itertools.repeat(sequence[-1])), strict=False
     )
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         turn, status = next(turns)
         response = envelope({"restores": [run(status)]} if request.path.endswith("restores") else run(status))
         response.headers.update(headers(turn))
         return response
 
-    return answer
+    return respond
 
 
 async def test_a_backup_is_polled_with_growing_pauses_until_it_has_ended() -> None:
@@ -108,13 +108,13 @@ async def test_a_wait_that_ends_in_time_leaves_no_timer() -> None:
 
 
 async def test_a_restore_is_found_on_any_page() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         assert request.query["sourceProjectId"] == "q"
         if request.query.get("cursor") == "2":
             return envelope({"restores": [run("completed", "r2")]}, hasNextPage=False, count=1)
         return envelope({"restores": [run("failed", "r1")]}, hasNextPage=True, cursor="2", count=1)
 
-    async with serve(answer) as server, server.client() as nf:
+    async with serve(respond) as server, server.client() as nf:
         restore = await backup_b(nf).wait_restore("r2", source_project_id="q", source_addon_id="c")
         assert (restore.id, restore.status) == ("r2", "completed")
 
@@ -132,13 +132,13 @@ async def test_a_restore_may_be_missing_from_the_listings_of_the_first_30_second
 
 
 async def test_a_backup_may_be_missing_for_the_first_30_seconds() -> None:
-    answers = iter([404] * 5 + [200] + [404] * 9)
+    responses = iter([404] * 5 + [200] + [404] * 9)
 
-    def answer(request: web.Request) -> web.Response:
-        return envelope(run("completed")) if next(answers) == 200 else web.Response(status=404)
+    def respond(request: web.Request) -> web.Response:
+        return envelope(run("completed")) if next(responses) == 200 else web.Response(status=404)
 
     clock = AutojumpClock()
-    async with serve(answer) as server, server.client(clock=clock) as nf:
+    async with serve(respond) as server, server.client(clock=clock) as nf:
         assert (await backup_b(nf).wait()).status == "completed"
         assert 10 < clock.now < 30
         began = clock.now
@@ -149,12 +149,12 @@ async def test_a_backup_may_be_missing_for_the_first_30_seconds() -> None:
 
 
 async def test_a_backup_that_is_deleted_later_is_not_found_at_once() -> None:
-    answers = iter([200] * 7 + [404])
+    responses = iter([200] * 7 + [404])
 
-    def answer(request: web.Request) -> web.Response:
-        return envelope(run("in-progress")) if next(answers) == 200 else web.Response(status=404)
+    def respond(request: web.Request) -> web.Response:
+        return envelope(run("in-progress")) if next(responses) == 200 else web.Response(status=404)
 
-    async with serve(answer) as server, server.client(clock=AutojumpClock()) as nf:
+    async with serve(respond) as server, server.client(clock=AutojumpClock()) as nf:
         with pytest.raises(NotFound):
             await backup_b(nf).wait()
         assert len(server.requests) == 8
@@ -172,13 +172,13 @@ async def test_a_timeout_says_that_the_run_is_not_found() -> None:
 @pytest.mark.parametrize("completed_at", ["completedAt", None])
 async def test_an_unknown_status_is_final_if_the_run_has_ended(completed_at: str | None) -> None:
     unknown = run("partially-failed") | ({completed_at: STARTED} if completed_at else {})
-    answers = iter([unknown, unknown, run("completed")])
+    responses = iter([unknown, unknown, run("completed")])
 
-    def answer(request: web.Request) -> web.Response:
-        found = next(answers)
+    def respond(request: web.Request) -> web.Response:
+        found = next(responses)
         return envelope({"restores": [found]} if request.path.endswith("restores") else found)
 
-    async with serve(answer) as server, server.client(clock=AutojumpClock()) as nf:
+    async with serve(respond) as server, server.client(clock=AutojumpClock()) as nf:
         if completed_at:
             message = "the backup b ended with the status partially-failed"
             with pytest.raises(RunFailed, match=f"^{message}$") as caught:
@@ -192,15 +192,15 @@ async def test_an_unknown_status_is_final_if_the_run_has_ended(completed_at: str
 
 
 async def test_a_known_status_that_is_not_final_is_polled_even_with_a_time_of_completion() -> None:
-    answers = iter([run("in-progress") | {"completedAt": STARTED}, run("completed")])
-    async with serve(lambda _: envelope(next(answers))) as server, server.client(clock=AutojumpClock()) as nf:
+    responses = iter([run("in-progress") | {"completedAt": STARTED}, run("completed")])
+    async with serve(lambda _: envelope(next(responses))) as server, server.client(clock=AutojumpClock()) as nf:
         await backup_b(nf).wait()
         assert len(server.requests) == 2
 
 
 async def test_a_wait_for_a_restore_ignores_others_that_cannot_be_read() -> None:
-    answers = iter([[{"id": "odd"}, 7, run("completed", "r")], [run("completed", "odd"), {"id": "r", "status": 7}]])
-    async with serve(lambda _: envelope({"restores": next(answers)})) as server, server.client() as nf:
+    responses = iter([[{"id": "odd"}, 7, run("completed", "r")], [run("completed", "odd"), {"id": "r", "status": 7}]])
+    async with serve(lambda _: envelope({"restores": next(responses)})) as server, server.client() as nf:
         assert (await backup_b(nf).wait_restore("r")).status == "completed"
         with pytest.raises(DecodeError, match=r"data\.restores\[1\]") as caught:
             await backup_b(nf).wait_restore("r")
@@ -264,7 +264,7 @@ async def test_a_wait_for_a_restore_on_page_10_uses_at_most_half_of_the_remainin
     clock = AutojumpClock()
     polls = 0
 
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         nonlocal polls
         page = int(request.query.get("cursor", "1"))
         polls += page == 10
@@ -274,7 +274,7 @@ async def test_a_wait_for_a_restore_on_page_10_uses_at_most_half_of_the_remainin
         response.headers.update(window(lambda _: left, lambda _: 3600 - clock.now % 3600)(0))
         return response
 
-    async with serve(answer) as server, server.client(clock=clock) as nf:
+    async with serve(respond) as server, server.client(clock=clock) as nf:
         await backup_b(nf).wait_restore("r10")
         assert len(server.requests) == 10 * polls
         assert 3 <= polls - 1 <= 5
@@ -283,8 +283,8 @@ async def test_a_wait_for_a_restore_on_page_10_uses_at_most_half_of_the_remainin
 async def test_a_finished_wait_returns_its_share_of_the_requests() -> None:
     clock = AutojumpClock()
     headers = window(lambda turn: 1000 - turn, lambda _: 3600)
-    answer = statuses(*["completed"] * 50, "in-progress", "completed", headers=headers)
-    async with serve(answer) as server, server.client(clock=clock) as nf:
+    respond = statuses(*["completed"] * 50, "in-progress", "completed", headers=headers)
+    async with serve(respond) as server, server.client(clock=clock) as nf:
         for _ in range(51):
             await backup_b(nf).wait()
     assert clock.pauses == pytest.approx([2])
@@ -299,10 +299,10 @@ async def test_a_fresh_window_does_not_slow_a_wait() -> None:
 
 
 async def test_a_wait_fails_with_the_error_of_its_poll() -> None:
-    def answer(request: web.Request) -> web.Response:
+    def respond(request: web.Request) -> web.Response:
         return web.Response(status=500)
 
-    async with serve(answer) as server, server.client(clock=AutojumpClock(deadlines=1), attempts=2) as nf:
+    async with serve(respond) as server, server.client(clock=AutojumpClock(deadlines=1), attempts=2) as nf:
         with pytest.raises(ServerError):
             await backup_b(nf).wait(timeout=60)
 
