@@ -16,7 +16,7 @@ from northflank_async.http.phase import Phase
 from northflank_async.http.request import USER_AGENT, is_loopback
 from northflank_async.http.retry import retry
 from northflank_async.http.transport import Transport
-from northflank_async.validation import check_callback, refuse_coroutine
+from northflank_async.validation import plain_callback
 
 _log = logging.getLogger("northflank_async")
 
@@ -55,7 +55,7 @@ async def download(
     from northflank_async.atomic_write import atomic_write  # only downloads need it
 
     if progress is not None:
-        check_callback("progress", progress)
+        progress = plain_callback("progress", progress)
     with atomic_write(path) as file:
         try:
             async with await transport.open_storage_session() as session:
@@ -227,8 +227,7 @@ class _Transfer:
 
     def _report(self) -> None:
         if self._progress:
-            call: Callable[[int, int | None], object] = self._progress
-            refuse_coroutine("progress", call(self._done, self._total))
+            self._progress(self._done, self._total)
 
 
 def _reason(error: Exception) -> str:

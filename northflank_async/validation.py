@@ -2,11 +2,14 @@
 
 import inspect
 import math
-from collections.abc import Collection, Iterable
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from northflank_async.errors import ConfigurationError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _SIMILARITY = 0.7
 """The least ratio at which a word is suggested: "logs" for "lgos", but not for "bogus"."""
@@ -69,27 +72,31 @@ def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     return "" if suggestion is None else f" Did you mean {prefix + suggestion!r}?"
 
 
-def check_callback(name: str, value: Any) -> None:
-    """Check a function that is called without being awaited.
+def plain_callback(name: str, function: Callable[P, T]) -> Callable[P, T]:
+    """Check a function that is called without being awaited, and return it with a check of each result.
 
     Raises:
-        ConfigurationError: it cannot be called, or it is an async function.
+        ConfigurationError: it cannot be called, or it is an async function. The returned function raises it for an
+            async function that is only recognized by the coroutine that it returns.
     """
-    if not callable(value):
-        raise ConfigurationError(f"{name} must be a function, not {value!r}")
-    function = value
-    while isinstance(function, partial):
-        function = function.func
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        raise ConfigurationError(f"{name} must be a plain function: an async function is never awaited")
+    if not callable(function):
+        raise ConfigurationError(f"{name} must be a function, not {function!r}")
+    inner: Any = function
+    while isinstance(inner, partial):
+        inner = inner.func
+    if inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__):
+        raise _never_awaited(name)
+
+    @wraps(function, updated=())
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        result = function(*args, **kwargs)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise _never_awaited(name)
+        return result
+
+    return call
 
 
-def refuse_coroutine(name: str, result: object) -> None:
-    """Check what a callback returned, for one that only turns out to be async when it is called.
-
-    Raises:
-        ConfigurationError: it returned a coroutine.
-    """
-    if inspect.iscoroutine(result):
-        result.close()
-        raise ConfigurationError(f"{name} must be a plain function: an async function is never awaited")
+def _never_awaited(name: str) -> ConfigurationError:
+    return ConfigurationError(f"{name} must be a plain function: an async function is never awaited")

@@ -136,3 +136,7 @@ async def rejected_arguments(nf: Northflank, text: str) -> None:
     async def progress(done: int, total: int | None) -> None: ...
 
     await addon.backup("b").download("b.gz", progress=progress)  # type: ignore[arg-type]
+
+    async def on_start(progress: object) -> None: ...
+
+    await Inventory("x.db").sync(nf, on_start=on_start)  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ from northflank_async.inventory.store.schema import INVENTORY
 from northflank_async.inventory.store.target import SCHEMA, Target
 from northflank_async.inventory.sync import SyncRun
 from northflank_async.resources import AccountResource
+from northflank_async.validation import plain_callback
 
 DATABASE_SUFFIX = ".db"
 
@@ -80,6 +81,8 @@ async def export(
         NorthflankError: the API could not be read, or failed partway.
     """
     check_concurrency(concurrency)
+    on_start = None if on_start is None else plain_callback("on_start", on_start)
+    on_unwritten = plain_callback("on_unwritten", on_unwritten)
     path = Path(target)
     if "://" in target or path.suffix.lower() == DATABASE_SUFFIX:
         async with Inventory(target, schema=schema) as inventory:

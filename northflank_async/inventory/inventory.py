@@ -22,6 +22,7 @@ from northflank_async.inventory.store.stored_backup import StoredAddon, StoredBa
 from northflank_async.inventory.store.target import SCHEMA, Target
 from northflank_async.inventory.sync import SyncRun
 from northflank_async.resources import AccountResource
+from northflank_async.validation import plain_callback
 
 
 class Inventory:
@@ -98,6 +99,7 @@ class Inventory:
         https://northflank.com/docs/v1/api/project/addons/list-addon-backups
         """
         check_concurrency(concurrency)
+        on_start = None if on_start is None else plain_callback("on_start", on_start)
         query = Query.of(query)
         async with writing(self._database, INVENTORY) as writer:
             run = SyncRun(
@@ -183,6 +185,8 @@ class Inventory:
             FileNotFoundError: nothing was ever synced into the database.
             OSError: the database cannot be read, or the file cannot be written.
         """
+        on_unwritten = plain_callback("on_unwritten", on_unwritten)
+        matches = None if matches is None else plain_callback("matches", matches)
         write = load_format(Path(path))
         options = WriteOptions(restores=restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
         rows = Counted(self._read(restores=restores, matches=matches))

@@ -21,6 +21,7 @@ from northflank_async.inventory.formats.json_lines import line
 from northflank_async.inventory.identity import identify
 from northflank_async.inventory.query import Query
 from northflank_async.resources import AccountResource
+from northflank_async.validation import plain_callback
 
 
 async def stream(
@@ -38,6 +39,7 @@ async def stream(
         OSError: the stream cannot be written.
         NorthflankError: the API could not be read, or failed partway.
     """
+    on_start = None if on_start is None else plain_callback("on_start", on_start)
     query = Query.of(query).starting(datetime.now(UTC))
     account = query.accounts[0]
     spent_before = account.budget.spent

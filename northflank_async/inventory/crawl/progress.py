@@ -41,7 +41,7 @@ class Progress:
     done_at: datetime | None
 
 
-OnStart: TypeAlias = Callable[[Callable[[], Progress]], object]
+OnStart: TypeAlias = Callable[[Callable[[], Progress]], None]
 """Called once, with a function that returns the current progress."""
 
 
