@@ -128,6 +128,8 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
     _per_page: int
     _page: int | None
     _cursor: str | None
+    _is_optional: bool = False
+    """Whether the API may omit the array."""
 
     def __attrs_post_init__(self) -> None:
         check_page_size(self._per_page, self._page)
@@ -189,7 +191,7 @@ class Paginator(AsyncIterable[T], Awaitable[Page[T]]):
             return self._read(start.envelope, start)
 
     def _read(self, envelope: Envelope, start: _Start) -> Page[T]:
-        raw, place = read_page(envelope.data, self._items)
+        raw, place = read_page(envelope.data, self._items, is_optional=self._is_optional)
         return Page(
             data=envelope.data,
             response=envelope.response,

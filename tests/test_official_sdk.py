@@ -27,6 +27,7 @@ from northflank_async import (
     BackupResource,
     BackupSchedule,
     CustomDestination,
+    DecodeError,
     DestinationBackup,
     DestinationResource,
     Page,
@@ -433,6 +434,22 @@ def _sample_response(response: Any, *, full: bool) -> tuple[Any, Any]:
     if _element(response) is response:
         return item, item
     return {key: [item] for key in fields(response)}, item
+
+
+@each_method
+async def test_a_listing_may_be_empty_data_only_where_its_array_is_optional(
+    resource: type[Resource], name: str
+) -> None:
+    response = official(METHODS[resource, name]).response
+    if not inspect.iscoroutinefunction(getattr(resource, name)) and is_object(response):
+        (array,) = fields(response).values()
+        async with serve(lambda _: envelope({})) as server, server.client() as nf:
+            listing = getattr(RESOURCES[resource](nf), name)()
+            if array.is_required:
+                with pytest.raises(DecodeError, match="missing"):
+                    await listing.all()
+            else:
+                assert await listing.all() == []
 
 
 def pairs() -> Iterator[tuple[type[Any], Any]]:

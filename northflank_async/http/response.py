@@ -36,6 +36,11 @@ _ERRORS: dict[int, type[ApiError]] = {
 }
 
 
+_DIGITS = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
+_LONG_INTEGER = b"0" * 19
+"""Digits of the smallest integer, as `_DIGITS` translates it, that may not fit in 64 bits."""
+
+
 @frozen(kw_only=True)
 class Response:
     """A response without its body."""
@@ -44,6 +49,10 @@ class Response:
     headers: Mapping[str, str] = field(repr=False)
     url: URL
     method: str
+
+
+class _UnreadableJson(ValueError):
+    """JSON that Python cannot hold. The same request would get it again."""
 
 
 class Body(NamedTuple):
@@ -76,6 +85,10 @@ def read_body(response: Response, body: bytes) -> Body:
     content = response.headers.get("Content-Type", "no content type")
     try:
         parsed = _parse_json(body)
+    except _UnreadableJson as error:
+        if is_change:
+            return Body(data=body.decode(errors="replace"), pagination=None)
+        raise DecodeError(f"the response cannot be read: {error}") from None
     except ValueError as error:
         if is_change and "html" not in content and not body.lstrip().startswith(b"<"):
             return Body(data=body.decode(errors="replace"), pagination=None)
@@ -107,12 +120,13 @@ def read_error(response: Response, body: bytes) -> ApiError:
     )
 
 
-def read_page(data: Any, name: str | None) -> tuple[list[Any], str]:
+def read_page(data: Any, name: str | None, *, is_optional: bool = False) -> tuple[list[Any], str]:
     """Read a page of a listing: its items, and their place.
 
     Args:
         data: the body's `data`.
         name: the name of the array in `data`; `None` where `data` is the array.
+        is_optional: whether the API may omit the array, so that an empty `data` has no items.
 
     Raises:
         DecodeError: the page is not as documented.
@@ -122,6 +136,8 @@ def read_page(data: Any, name: str | None) -> tuple[list[Any], str]:
         if not isinstance(data, dict):
             raise DecodeError(f"expected an object, got {type(data).__name__}", place=place)
         place = f"data.{name}"
+        if is_optional and not data:
+            return [], place
         if name not in data:
             raise DecodeError(f"missing; data has {', '.join(sorted(data)[:9])}", place=place)
         raw = data[name]
@@ -196,6 +212,14 @@ def _read_count(value: Any, items: int) -> int:
 
 
 def _parse_json(body: bytes) -> Any:
+    """Parse JSON. Integers are exact, whatever their size.
+
+    Raises:
+        _UnreadableJson: it is JSON that Python cannot hold.
+        ValueError: it is not JSON.
+    """
+    if _LONG_INTEGER in body.translate(_DIGITS):  # orjson makes a float of an integer of more than 64 bits
+        return _parse_unusual_json(body)
     try:
         return orjson.loads(body)
     except ValueError:  # it may only be unusual, such as half a surrogate pair
@@ -204,20 +228,27 @@ def _parse_json(body: bytes) -> Any:
 
 def _parse_unusual_json(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
+        return json.loads(body, parse_constant=_reject_constant, parse_float=_finite, parse_int=_integer)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise _UnreadableJson("it is nested too deeply") from None
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number")
+def _reject_constant(name: str) -> Any:
+    raise _UnreadableJson(f"{name} is not a number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):  # it could not be written as JSON again
-        raise ValueError(f"{text} is out of range")
+        raise _UnreadableJson(f"{text} is out of range")
     return number
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python limits the number of digits
+        raise _UnreadableJson(f"a number has {len(text)} digits") from None
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

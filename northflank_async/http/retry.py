@@ -70,6 +70,8 @@ async def retry(
         announce: called before each pause, with the error and the seconds.
         sleep: pauses for so many seconds.
     """
+    # Not a library's loop: tenacity needs an adapter as long as this one, takes over cancellation, and keeps each error
+    # with its frames, whose locals may be secrets; stamina's hooks are those of the whole process.
     attempt = 1
     while True:
         try:

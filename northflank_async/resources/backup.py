@@ -54,7 +54,14 @@ class BackupResource(Resource):
         """
         source = source_query(source_project_id, source_addon_id)
         return self._paginate(
-            "/restores", Restore, items="restores", per_page=per_page, page=page, cursor=cursor, params=source
+            "/restores",
+            Restore,
+            items="restores",
+            per_page=per_page,
+            page=page,
+            cursor=cursor,
+            params=source,
+            is_optional=True,
         )
 
     async def restore(self, *, source_project_id: str | None = None, source_addon_id: str | None = None) -> str:

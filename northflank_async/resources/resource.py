@@ -73,8 +73,13 @@ class Resource:
         page: int | None,
         cursor: str | None,
         params: Mapping[str, Any] | None = None,
+        is_optional: bool = False,
     ) -> Paginator[T]:
-        """List the records at a subpath. `items` names the array under `data`; `None` if `data` is the array."""
+        """List the records at a subpath.
+
+        `items` names the array under `data`; `None` if `data` is the array. `is_optional` says that the API's schema
+        lets it omit the array.
+        """
         return Paginator(
             transport=self._transport,
             path=f"{self._path}{subpath}",
@@ -84,4 +89,5 @@ class Resource:
             per_page=per_page,
             page=page,
             cursor=cursor,
+            is_optional=is_optional,
         )

@@ -71,7 +71,13 @@ class VolumeResource(Resource):
         https://northflank.com/docs/v1/api/project/volumes/get-volume-backup-schedules
         """
         return self._paginate(
-            "/backup-schedules", BackupSchedule, items="schedules", per_page=per_page, page=page, cursor=cursor
+            "/backup-schedules",
+            BackupSchedule,
+            items="schedules",
+            per_page=per_page,
+            page=page,
+            cursor=cursor,
+            is_optional=True,
         )
 
     async def create_backup_schedule(

@@ -1,5 +1,6 @@
 """Reading responses: data, pagination, errors, and whether to retry."""
 
+import json
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ from northflank_async.http.response import Response, read_body, read_pagination
 from northflank_async.http.retry import retry_delay
 
 
-def response(status: int, **headers: str) -> Response:
+def response(status: int, *, method: str = "GET", **headers: str) -> Response:
     return Response(
         status=status,
         headers=CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}),
         url=URL("https://api.northflank.com/v1/projects"),
-        method="GET",
+        method=method,
     )
 
 
@@ -172,5 +173,24 @@ def test_unusual_json_is_read() -> None:
 
 @pytest.mark.parametrize("body", [b'{"data": NaN}', b'{"data": -Infinity}', b'{"data": 1e400}'])
 def test_numbers_that_json_cannot_express_are_refused(body: bytes) -> None:
-    with pytest.raises(DecodeError, match="is not JSON"):
+    with pytest.raises(DecodeError, match="cannot be read: "):
         read_body(response(200), body)
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**30])
+def test_integers_of_any_size_are_exact(number: int) -> None:
+    data = read_body(response(200), json.dumps({"data": [number, str(number)]}).encode()).data
+    assert data == [number, str(number)]
+    assert type(data[0]) is int
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", b'{"data": NaN}', b'{"data": 1%s}' % (b"0" * 5000)],
+    ids=["nested too deeply", "not a number", "too many digits"],
+)
+def test_a_get_is_not_retried_if_its_json_can_never_be_read(body: bytes) -> None:
+    with pytest.raises(DecodeError, match=r"^the response cannot be read: ") as caught:
+        read_body(response(200), body)
+    assert retry_delay(caught.value, "GET") is False
+    assert str(read_body(response(200, method="POST"), body).data).startswith('{"data": ')
