@@ -1,9 +1,10 @@
 """No change is made twice: all changing calls through every mix of faults, against a server that records its acts."""
 
 import asyncio
+import inspect
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
@@ -12,7 +13,8 @@ import aiohttp
 import pytest
 from attrs import Factory, define
 
-from northflank_async import Northflank, NorthflankError
+from northflank_async import Northflank, NorthflankError, resources
+from northflank_async.resources.resource import Resource
 from tests.resources.test_changes import CHANGES
 from tests.support.clocks import FastClock
 from tests.support.scripted_server import TOKEN, backup
@@ -140,7 +142,7 @@ async def run(seed: int) -> Counter[bool | None]:
         for name in random.sample(list(CHANGES), 4):
             call = f"{name}-{seed}"
             async with client(f"http://127.0.0.1:{port}", random, call) as nf:
-                error = await outcome(CHANGES[name](nf))
+                error = await outcome(CHANGES[name](random.choice([nf, nf.team("t")])))
             made = True if error is None else error.changed
             acts = recorder.acts[call]
             assert acts <= 1, f"{call} was made {acts} times"
@@ -156,3 +158,23 @@ async def test_no_change_is_made_twice_and_no_error_is_wrong_about_it(first: int
         async with asyncio.timeout(10):
             said += await run(seed)
     assert set(said) == {True, False, None}
+
+
+def test_the_campaign_makes_every_change_that_a_resource_has() -> None:
+    public = [getattr(resources, name) for name in resources.__all__]
+    found = {
+        function.__qualname__
+        for cls in public if isinstance(cls, type) and issubclass(cls, Resource)
+        for name, function in inspect.getmembers(cls, inspect.isfunction)
+        if not name.startswith("_") and may_change(cls, function)
+    }  # fmt: skip
+    assert found == CHANGES.keys()
+
+
+def may_change(resource: type[Resource], function: Callable[..., Any]) -> bool:
+    """Whether a method sends something other than a GET: itself, or by a private method of its resource."""
+    code = function.__code__
+    if "send" in code.co_names:
+        return "GET" not in code.co_consts
+    helpers = (getattr(resource, name, None) for name in code.co_names if name.startswith("_"))
+    return any(may_change(resource, helper) for helper in helpers if inspect.isfunction(helper))

@@ -266,30 +266,34 @@ async def test_a_download_costs_one_request_of_the_budget(stage: Stage, tmp_path
     assert len(storage) == 2  # the first one is interrupted
 
 
-CHANGES: dict[str, Callable[[Northflank], Awaitable[Any]]] = {
-    "create_backup": lambda nf: nf.project("p").addon("a").create_backup(),
-    "import_backup": lambda nf: nf.project("p").addon("a").import_backup(url="https://example.com/x.gz"),
-    "create_backup_schedule": lambda nf: (
+CHANGES: dict[str, Callable[[AccountResource], Awaitable[Any]]] = {
+    "AddonResource.create_backup": lambda nf: nf.project("p").addon("a").create_backup(),
+    "AddonResource.import_backup": lambda nf: nf.project("p").addon("a").import_backup(url="https://example.com/x.gz"),
+    "AddonResource.create_backup_schedule": lambda nf: (
         nf.project("p")
         .addon("a")
         .create_backup_schedule(interval="hourly", minute=[0], backup_type="dump", retention_time=1)
     ),
-    "delete_backup_schedule": lambda nf: nf.project("p").addon("a").delete_backup_schedule("s"),
-    "restore": lambda nf: nf.project("p").addon("a").backup("b").restore(),
-    "abort": lambda nf: nf.project("p").addon("a").backup("b").abort(),
-    "abort_restore": lambda nf: nf.project("p").addon("a").backup("b").abort_restore("r"),
-    "retain": lambda nf: nf.project("p").addon("a").backup("b").retain(),
-    "delete": lambda nf: nf.project("p").addon("a").backup("b").delete(),
-    "volume.create_backup": lambda nf: nf.project("p").volume("v").create_backup(name="abc"),
-    "volume.create_backup_schedule": lambda nf: (
+    "AddonResource.delete_backup_schedule": lambda nf: nf.project("p").addon("a").delete_backup_schedule("s"),
+    "BackupResource.restore": lambda nf: nf.project("p").addon("a").backup("b").restore(),
+    "BackupResource.abort": lambda nf: nf.project("p").addon("a").backup("b").abort(),
+    "BackupResource.abort_restore": lambda nf: nf.project("p").addon("a").backup("b").abort_restore("r"),
+    "BackupResource.retain": lambda nf: nf.project("p").addon("a").backup("b").retain(),
+    "BackupResource.delete": lambda nf: nf.project("p").addon("a").backup("b").delete(),
+    "VolumeResource.create_backup": lambda nf: nf.project("p").volume("v").create_backup(name="abc"),
+    "VolumeResource.create_backup_schedule": lambda nf: (
         nf.project("p").volume("v").create_backup_schedule(interval="hourly", minute=[0], retention_time=1)
     ),
-    "volume.delete_backup_schedule": lambda nf: nf.project("p").volume("v").delete_backup_schedule("s"),
-    "volume.backup.delete": lambda nf: nf.project("p").volume("v").backup("b").delete(),
-    "create_backup_destination": lambda nf: nf.create_backup_destination(name="abc", prefix="p/", credentials=KEYS),
-    "backup_destination.update": lambda nf: nf.backup_destination("d").update(name="abc"),
-    "backup_destination.delete": lambda nf: nf.backup_destination("d").delete(),
+    "VolumeResource.delete_backup_schedule": lambda nf: nf.project("p").volume("v").delete_backup_schedule("s"),
+    "VolumeBackupResource.delete": lambda nf: nf.project("p").volume("v").backup("b").delete(),
+    "AccountResource.create_backup_destination": lambda nf: nf.create_backup_destination(
+        name="abc", prefix="p/", credentials=KEYS
+    ),
+    "DestinationResource.update": lambda nf: nf.backup_destination("d").update(name="abc"),
+    "DestinationResource.delete": lambda nf: nf.backup_destination("d").delete(),
+    "AccountResource.request": lambda nf: nf.request("POST", "/v1/other", json={"name": "abc"}),
 }
+"""All methods that change something, by their qualified names."""
 each_change = pytest.mark.parametrize("change", CHANGES)
 RESPONSE = {**backup(1), "restoreId": "r", "name": "n"}
 
@@ -323,8 +327,17 @@ async def test_a_change_that_cannot_have_happened_is_retried(change: str, status
         assert (first.method, first.path_qs, await first.read()) == (second.method, second.path_qs, await second.read())
 
 
-VOID = ["delete_backup_schedule", "abort", "abort_restore", "retain", "delete", "volume.backup.delete",
-        "backup_destination.update", "backup_destination.delete"]  # fmt: skip
+VOID = [
+    "AddonResource.delete_backup_schedule",
+    "BackupResource.abort",
+    "BackupResource.abort_restore",
+    "BackupResource.retain",
+    "BackupResource.delete",
+    "VolumeResource.delete_backup_schedule",
+    "VolumeBackupResource.delete",
+    "DestinationResource.update",
+    "DestinationResource.delete",
+]
 ODD_RESPONSES = {
     "nothing": http_response(b""),
     "204": http_response(b"", "204 No Content"),
@@ -355,12 +368,12 @@ async def test_a_success_that_another_server_may_have_sent_is_an_error(change: s
 
 
 CREATED: dict[str, Callable[[Any], str]] = {
-    "create_backup": lambda made: made.id,
-    "import_backup": lambda made: made.id,
-    "create_backup_schedule": lambda made: made,
-    "restore": lambda made: made,
-    "volume.create_backup": lambda made: made.id,
-    "create_backup_destination": lambda made: made.id,
+    "AddonResource.create_backup": lambda made: made.id,
+    "AddonResource.import_backup": lambda made: made.id,
+    "AddonResource.create_backup_schedule": lambda made: made,
+    "BackupResource.restore": lambda made: made,
+    "VolumeResource.create_backup": lambda made: made.id,
+    "AccountResource.create_backup_destination": lambda made: made.id,
 }
 
 
@@ -388,7 +401,8 @@ UNREADABLE = [None, "OK", ["b"], {}, {"id": 7, "restoreId": 7, "hint": "look in 
 @pytest.mark.parametrize(
     ("change", "data"),
     [(change, data) for change in CREATED for data in UNREADABLE
-     if change != "import_backup" and (change != "create_backup_destination" or not isinstance(data, dict))],
+     if change != "AddonResource.import_backup"
+     and (change != "AccountResource.create_backup_destination" or not isinstance(data, dict))],
 )  # fmt: skip
 async def test_an_error_about_what_was_created_has_the_data_that_came(change: str, data: Any) -> None:
     async with serve_bytes(http_response({"data": data})) as url, Northflank(TOKEN, base_url=url) as nf:
