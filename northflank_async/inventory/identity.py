@@ -42,7 +42,7 @@ async def identify(account: AccountResource) -> Auth | None:
     except NorthflankError as error:
         if isinstance(error, TransportError) and not error.sent:
             raise
-        _log.warning("the account of the token is not known, so that less is marked deleted: %s", error)
+        _log.warning("the account of the token is not known; an inventory then marks less as deleted: %s", error)
         return None
     return auth if auth.entity_id else None
 

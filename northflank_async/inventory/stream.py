@@ -14,9 +14,10 @@ from northflank_async.inventory.crawl import (
     OnStart,
     Outcome,
     Tree,
+    check_concurrency,
 )
 from northflank_async.inventory.crawl.columns import Row
-from northflank_async.inventory.encoding import storable_json
+from northflank_async.inventory.encoding import storable, storable_json
 from northflank_async.inventory.formats.json_lines import line
 from northflank_async.inventory.identity import identify
 from northflank_async.inventory.query import Query
@@ -40,11 +41,12 @@ async def stream(
         NorthflankError: the API could not be read, or failed partway.
     """
     on_start = None if on_start is None else plain_callback("on_start", on_start)
+    check_concurrency(concurrency)
     query = Query.of(query).starting(datetime.now(UTC))
     account = query.accounts[0]
     spent_before = account.budget.spent
     auth = await identify(account)
-    writer = _LineWriter(file, query, auth.entity_id if auth else None)
+    writer = _LineWriter(file, query, storable(auth.entity_id) if auth else None)
     crawler = Crawler(Tree(query), writer, concurrency=concurrency, spent_before=spent_before)
     if on_start:
         on_start(lambda: crawler.progress)

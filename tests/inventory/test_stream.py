@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from northflank_async import (
+    ConfigurationError,
     Northflank,
     NotFound,
 )
 from northflank_async.inventory import Query
 from northflank_async.inventory.export import export
 from northflank_async.inventory.stream import stream
+from northflank_async.simulator import Simulator
 from tests.support.fake_account import FakeAccount, backups, refusal
 
 
@@ -33,3 +35,9 @@ async def test_a_stream_reports_failures_and_writes_the_rest(tmp_path: Path) -> 
         account.faults["nope#0"] = refusal(404)
         with pytest.raises(NotFound):
             await stream(out, Query(nf, projects=["nope"]))
+
+
+async def test_an_invalid_concurrency_is_refused_before_any_request(sim: Simulator, nf: Northflank) -> None:
+    with pytest.raises(ConfigurationError, match="concurrency"):
+        await stream(io.BytesIO(), nf, concurrency=0)
+    assert sim.requests == []
