@@ -129,10 +129,11 @@ class Reading:
 
 
 def check_array(connection: Connection, reading: Reading) -> None:
-    """Make `null` a failure of a listing that has had items: its absence does not mean that they were deleted."""
+    """Make `null` a failure of a listing that has or has had items: it does not mean that they were deleted."""
     rows = ROWS[reading.kind]
     known = select(literal(1)).where(rows.c.listing_id == reading.listing_id, rows.c.deleted_at.is_(None)).limit(1)
-    if reading.page.is_null and connection.execute(known).first():
+    is_part = reading.state["pages_read"] > 0 or not reading.page.listing.ended
+    if reading.page.is_null and (is_part or connection.execute(known).first()):
         reading.error = DecodeError("expected an array, got null", place=f"data.{reading.kind}")
 
 
