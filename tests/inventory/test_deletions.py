@@ -1,12 +1,14 @@
 """What a sync may mark as deleted: only what the same account no longer lists, as far as that is known."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from northflank_async import ConfigurationError, DecodeError, MassDeletion
 from northflank_async.inventory import Inventory, Query, Scan
+from northflank_async.inventory.export import export
 from northflank_async.inventory.store.reader import read_backups
 from northflank_async.inventory.store.stored_backup import StoredBackup, UnlistedRestores
 from northflank_async.inventory.stream import stream
@@ -67,12 +69,38 @@ async def test_an_account_that_lists_no_project_any_longer_is_a_failure(
         assert len(await stored(inventory)) == 2
 
 
-async def test_a_null_listing_without_known_items_is_empty(database: str) -> None:
-    account = an_account("p/a", "p/b")
-    account.faults["p/a#0"] = {"backups": None}
+@pytest.mark.parametrize(
+    ("page", "kind"), [("p#0", "addons"), ("p/a#0", "backups"), ("p/a/restores#0", "restores"), ("p/b#1", "backups")]
+)
+@pytest.mark.parametrize("data", ["null", "other", "nothing"])
+async def test_a_listing_without_an_array_is_a_failure_even_if_nothing_of_it_is_known(
+    database: str, page: str, kind: str, data: str
+) -> None:
+    account = an_account("p/a", "p/b", "q/a", count=150)
+    account.faults[page] = {"null": {kind: None}, "other": {"items": []}, "nothing": {}}[data]
     async with account.serve() as nf, Inventory(database) as inventory:
-        outcome = await inventory.sync(nf)
-        assert (outcome.backups, outcome.failures) == (1, [])
+        (failure,) = (await inventory.sync(Query(nf, restores=True))).failures
+        assert f"data.{kind}: {'expected an array, got null' if data == 'null' else 'missing'}" in str(failure)
+
+
+@pytest.mark.parametrize("target", ["stdout", "file", "scan", "plan"])
+async def test_a_null_listing_is_a_failure_wherever_it_is_read(tmp_path: Path, target: str) -> None:
+    account = an_account("p/a", "p/b", "q/a")
+    account.faults["p/a#0" if target != "plan" else "p#0"] = {"backups": None, "addons": None}
+    async with account.serve() as nf:
+        match target:
+            case "stdout":
+                failures = (await stream(io.BytesIO(), nf)).failures
+            case "file":
+                failures = (await export(str(tmp_path / "x.jsonl"), nf)).failures
+            case "scan":
+                async with Scan(nf) as scan:
+                    assert len([found async for found in scan]) == 2
+                failures = list(scan.failures)
+            case _:
+                failures = list((await nf.plan()).failures)
+    (failure,) = failures
+    assert "expected an array, got null" in str(failure)
 
 
 @pytest.mark.parametrize("kind", ["addons", "backups"])

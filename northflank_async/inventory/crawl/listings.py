@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from northflank_async.errors import ApiError, NorthflankError, printable
+from northflank_async.errors import ApiError, DecodeError, NorthflankError, printable
 from northflank_async.inventory.query import Query
 from northflank_async.paging import Pages, Paginator
 from northflank_async.records import Addon, Project
@@ -81,14 +81,21 @@ class Listing:
         return self._pages is not None and self._pages.ended
 
     async def fetch_page(self) -> "RawPage":
-        """Fetch the next page."""
+        """Fetch the next page.
+
+        Raises:
+            NorthflankError: the page could not be read, or has `null` in place of its items: then it is not known
+                whether there are any.
+        """
         pages = self._pages or self._paginator().raw().pages()
         cursor, number, requested_at = self.cursor, self.page, datetime.now(UTC)
         page = await anext(pages)
+        if page.data[self.kind] is None:
+            raise DecodeError("expected an array, got null", place=f"data.{self.kind}")
         self._pages, self.cursor, self.page = pages, pages.cursor, pages.page
         items = list(page.items)
         self.items_read += len(items)
-        return RawPage(items, page.data[self.kind] is None, requested_at, cursor, number)
+        return RawPage(items, requested_at, cursor, number)
 
     def restart(self) -> None:
         """Continue with the first page."""
@@ -144,10 +151,9 @@ class Listing:
 
 @frozen(eq=False)
 class RawPage:
-    """A page's items as JSON (`is_null`: there was no array), when it was requested, and where it began."""
+    """A page's items as JSON, when it was requested, and where it began."""
 
     items: list[Any]
-    is_null: bool
     requested_at: datetime
     cursor: str | None
     number: int | None

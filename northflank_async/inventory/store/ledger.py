@@ -18,7 +18,6 @@ from northflank_async.inventory.store.readings import (
     Key,
     Reading,
     State,
-    check_array,
     end_readings,
     find_listings,
     remember_ids,
@@ -246,10 +245,7 @@ class Ledger:
         """Store pages, each with its listing's checkpoint."""
         now = datetime.now(UTC)
         states = self._states(connection, [page.listing.store_id for page in pages])
-        every = [Reading(page, states[page.listing.store_id]) for page in pages]
-        for reading in every:
-            check_array(connection, reading)
-        readings = [reading for reading in every if reading.error is None]
+        readings = [Reading(page, states[page.listing.store_id]) for page in pages]
         self._open_children(connection, readings)
         self._see_named_projects(connection, readings)
         self._store_items(connection, readings)
@@ -276,7 +272,7 @@ class Ledger:
             ],
         )
         self._add_counts(connection, counts)
-        return every
+        return readings
 
     def store_failure(self, connection: Connection, listing: Listing, failure: Failure) -> None:
         """Store why a listing could not be read. Its checkpoint stays."""

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from attrs import Factory, define, frozen
-from sqlalchemy import Connection, Select, Table, func, literal, select, tuple_
+from sqlalchemy import Connection, Select, Table, func, select, tuple_
 
-from northflank_async.errors import DecodeError, MassDeletion, NorthflankError
+from northflank_async.errors import MassDeletion, NorthflankError
 from northflank_async.inventory.crawl import Kind, Listing, ParsedPage
 from northflank_async.inventory.identity import Visibility, covers
 from northflank_async.inventory.store.schema import LISTING_KEY, ROWS, listings, seen_ids
@@ -126,15 +126,6 @@ class Reading:
         """End the reading. A listing that is a failure stays open, for a strict sync that is repeated."""
         kept = {"read_at": self.state["reading_started_at"], "items_read": self.state["items_read"]}
         self.state |= {**UNREAD, **kept, "run_id": run_id, "is_open": self.error is not None}
-
-
-def check_array(connection: Connection, reading: Reading) -> None:
-    """Make `null` a failure of a listing that has or has had items: it does not mean that they were deleted."""
-    rows = ROWS[reading.kind]
-    known = select(literal(1)).where(rows.c.listing_id == reading.listing_id, rows.c.deleted_at.is_(None)).limit(1)
-    is_part = reading.state["pages_read"] > 0 or not reading.page.listing.ended
-    if reading.page.is_null and (is_part or connection.execute(known).first()):
-        reading.error = DecodeError("expected an array, got null", place=f"data.{reading.kind}")
 
 
 def remember_ids(connection: Connection, readings: Iterable[Reading]) -> None:
