@@ -27,7 +27,7 @@ from northflank_async.inventory.identity import identify
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.lease import Writer
 from northflank_async.inventory.store.ledger import RESUME_MAX_AGE, Ledger
-from northflank_async.inventory.store.readings import Reading
+from northflank_async.inventory.store.readings import Reading, Unconfirmed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -169,7 +169,13 @@ class SyncRun:
         async with self._lock:
             queue, self._queue, self._storing = self._queue, [], None  # later pages wait for the next transaction
             pages = await asyncio.to_thread(_parse, queue)
-            stored = await self._writer.transaction(lambda connection: self._ledger.store_pages(connection, pages))
+            try:
+                stored = await self._writer.transaction(lambda connection: self._ledger.store_pages(connection, pages))
+            except Unconfirmed:
+                self._ledger.confirm(await identify(self._account))
+                stored = await self._writer.transaction(
+                    lambda connection: self._ledger.store_pages(connection, pages, is_confirmed=True)
+                )
         for queued, reading in zip(queue, stored, strict=True):
             queued.stored = reading
 

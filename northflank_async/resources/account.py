@@ -35,6 +35,11 @@ class AccountResource(Resource):
         return self._transport.budget
 
     @property
+    def token_fingerprint(self) -> str:
+        """A hash that tells the token apart from others, and does not reveal it."""
+        return self._transport.token_fingerprint
+
+    @property
     def base_url(self) -> str:
         """The base URL of the API."""
         return str(self._transport.base_url)

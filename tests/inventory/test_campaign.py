@@ -309,8 +309,6 @@ class Campaign:
         random = self.random
         before, self.wanted = dict(self.store.read().rows), self._choose()
         token = self.model.tokens[self.wanted.token]
-        if not self._has_name() and self.wanted.token != FIRST:
-            token.auth_status = 200  # until then the store takes all tokens as those of one account
         how = random.choice(("ends", "ends", "ends", "cancelled", "killed"))
         started = datetime.now(UTC)
         self.death.after, self.death.how = None, random.choice(("before", "in", "after"))
@@ -349,10 +347,6 @@ class Campaign:
                 action()
 
         self.model.on_answer = act
-
-    def _has_name(self) -> bool:
-        """Whether the store knows an account."""
-        return any(row[0] for row in self.store.query("SELECT account_id FROM accounts"))
 
     def note_strangers(self, account: str, since: datetime) -> None:
         """Remember what a run may have stored without a name: in the only account that the store knows."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from northflank_async import ConfigurationError, DecodeError, MassDeletion
+from northflank_async import AuthenticationError, ConfigurationError, DecodeError, MassDeletion, Northflank
 from northflank_async.inventory import Inventory, Query, Scan
 from northflank_async.inventory.export import export
 from northflank_async.inventory.store.reader import read_backups
@@ -17,8 +17,13 @@ from tests.support.inventories import stored
 
 ACME: dict[str, Any] = {"entityId": "acme", "permissions": {"projectScope": ["Read"]}}
 ONLY_P = {**ACME, "projectRestrictions": {"enabled": True, "projects": ["p"], "restrictionMode": "in"}}
+OTHER_TOKEN = "another-token-to-be-kept-secret"
 UNKNOWN = [refusal(403), refusal(404), refusal(500), {"entityId": 7}, {"entityId": ""}, None]
 """Answers of `/v1/auth` that do not say whose token it is."""
+
+
+def another_client(nf: Northflank) -> Northflank:
+    return Northflank(OTHER_TOKEN, base_url=nf.base_url)
 
 
 def an_account(*addons: str, count: int = 1) -> FakeAccount:
@@ -192,6 +197,103 @@ async def test_an_account_that_was_never_known_deletes_no_projects(database: str
         await inventory.sync(nf)
         assert set(await stored(inventory)) == {"p/a/b0", "q/a/b0"}
         assert {row.account_id for row in (await stored(inventory)).values()} == {None}
+
+
+async def test_an_account_that_was_never_known_deletes_only_what_the_same_token_has_seen(database: str) -> None:
+    account = an_account("p/a", "p/b", count=2)
+    account.restores["p/a"] = [a_restore("r1", "b0"), a_restore("r2", "b1")]
+    account.faults["auth"] = refusal(403)
+    async with account.serve() as first, another_client(first) as second, Inventory(database) as inventory:
+        await inventory.sync(Query(first, restores=True))
+        every, account.addons = account.addons, {"p/a": backups(1)}
+        account.restores.clear()
+        for _ in range(2):
+            await inventory.sync(Query(second, restores=True))
+            rows = await stored(inventory, restores=True)
+            assert len(rows) == 4
+            assert [len(row.restores) for row in rows.values()] == [1, 1, 0, 0]
+        account.addons = {"p/c": backups(1)}
+        await inventory.sync(second, allow_mass_deletion=True)  # its own addon a is deleted, with its backup
+        assert set(await stored(inventory)) == {"p/a/b1", "p/b/b0", "p/b/b1", "p/c/b0"}
+        account.addons = every
+        await inventory.sync(first)
+        account.addons = {"p/a": backups(1)}
+        await inventory.sync(first)
+        assert set(await stored(inventory)) == {"p/a/b0", "p/c/b0"}
+        await inventory.sync(second, allow_mass_deletion=True)
+        assert set(await stored(inventory)) == {"p/a/b0"}
+
+
+async def test_a_run_without_an_account_is_resumed_with_the_same_token_only(database: str) -> None:
+    account = an_account("p/a", "p/b")
+    account.faults |= {"auth": refusal(403), "p/b#0": refusal(401)}
+    async with account.serve() as first, another_client(first) as second:
+        for nf, resumes in ((first, True), (second, False)):
+            async with Inventory(database) as inventory:
+                with pytest.raises(AuthenticationError):
+                    await inventory.sync(first, concurrency=1)
+                fault = account.faults.pop("p/b#0")
+                assert (await inventory.sync(nf)).resumed is resumes
+                account.faults["p/b#0"] = fault
+
+
+async def test_no_token_is_stored(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.db"
+    account = an_account("p/a")
+    account.faults["auth"] = refusal(403)
+    async with account.serve() as nf, another_client(nf) as other, Inventory(path) as inventory:
+        await inventory.sync(other)
+        assert nf.token_fingerprint != other.token_fingerprint
+    assert other.token_fingerprint.encode() in path.read_bytes()
+    assert OTHER_TOKEN.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("size", [10, 2])
+@pytest.mark.parametrize(
+    "auth", [ONLY_P, {**ACME, "permissions": {"projectScope": []}}, {**ACME, "entityId": "other"}, None]
+)
+async def test_a_token_that_is_narrowed_during_a_run_deletes_nothing(
+    database: str, auth: dict[str, Any] | None, size: int
+) -> None:
+    account = an_account("p/a", "q/a", "r/a", "s/a")
+    async with account.serve(attempts=1) as nf, Inventory(database) as inventory:
+        await inventory.sync(nf)
+
+        def narrow() -> None:
+            left = [{"id": "p"}, {"id": "q"}, {"id": "r"}]
+            account.pages[""] = [left[start : start + size] for start in range(0, 3, size)]
+            if auth is None:
+                account.faults["auth"] = refusal(500)
+            else:
+                account.auth = auth
+
+        changes_at(account, "#0", narrow)
+        assert (await inventory.sync(nf)).failures == []
+        assert len(await stored(inventory)) == 4
+        account.faults.clear()
+        account.auth = ACME
+        account.pages.clear()
+        await inventory.sync(nf)
+        del account.addons["s/a"]
+        await inventory.sync(nf)
+        assert set(await stored(inventory)) == {"p/a/b0", "q/a/b0", "r/a/b0"}
+
+
+async def test_what_a_token_may_see_is_read_again_only_before_projects_or_addons_are_deleted(database: str) -> None:
+    account = an_account("p/a", "p/b", "q/a", "r/a", count=2)
+    async with account.serve() as nf, Inventory(database) as inventory:
+        for addons, requests in (
+            (["p/a", "p/b", "q/a", "r/a"], 1),
+            (["p/a", "p/b", "q/a", "r/a"], 1),
+            (["p/a", "q/a", "r/a"], 2),
+            (["p/a", "q/a"], 2),
+            (["p/a", "q/a"], 1),
+        ):
+            account.auth_requests = 0
+            account.addons = {name: backups(len(addons)) for name in addons}  # backups are deleted, too
+            await inventory.sync(nf)
+            assert account.auth_requests == requests
+            assert len(await stored(inventory)) == len(addons) ** 2
 
 
 async def test_an_inventory_is_adopted_by_the_first_account_that_is_known(database: str) -> None:

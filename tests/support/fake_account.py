@@ -38,6 +38,7 @@ class FakeAccount:
     """Cursors without it are rejected."""
     auth: dict[str, Any] = Factory(lambda: {"entityId": "acme", "entityType": "team"})
     requested: list[str] = field(factory=list, init=False)
+    auth_requests: int = field(default=0, init=False)
     held: dict[str, asyncio.Event] = field(factory=dict, init=False)
     max_in_flight: int = field(default=0, init=False)
     _in_flight: int = field(default=0, init=False)
@@ -59,6 +60,7 @@ class FakeAccount:
 
     async def _handle(self, request: web.Request) -> web.Response:
         if request.path == "/v1/auth":
+            self.auth_requests += 1
             return _fault(request, self.faults["auth"]) if "auth" in self.faults else envelope(self.auth)
         place, kind, cursor = _place(request), request.path.rpartition("/")[2], request.query.get("cursor", "")
         page = f"{place}#{cursor or 0}"

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from attrs import evolve
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError
@@ -173,22 +174,31 @@ class Ledger:
             connection.execute(update(accounts).where(accounts.c.account_id == self._account_id).values(values))
 
     def _reads_the_same(self, last: Any) -> bool:
-        """Whether an earlier run reads what this one would: with a token that sees the same, as far as is known."""
-        unknown = self._visibility is None or last.visibility is None
-        return last.fingerprint == self._query.fingerprint and (unknown or last.visibility == self._visibility_text)
+        """Whether an earlier run reads what this one would, with a token that sees the same."""
+        if self._visibility is None or last.visibility is None:
+            is_same_token = last.token == self._token
+        else:
+            is_same_token = last.visibility == self._visibility_text
+        return is_same_token and bool(last.fingerprint == self._query.fingerprint)
+
+    @property
+    def _token(self) -> str:
+        return self._query.accounts[0].token_fingerprint
 
     @property
     def _visibility_text(self) -> str | None:
         return None if self._visibility is None else self._visibility.to_json()
 
     def _authorize(self, connection: Connection) -> Authority:
-        query = select(sync_runs.c.id, sync_runs.c.visibility).where(
-            sync_runs.c.account_id == self._account_id, sync_runs.c.visibility.is_not(None)
+        query = select(sync_runs.c.id, sync_runs.c.visibility, sync_runs.c.token).where(
+            sync_runs.c.account_id == self._account_id
         )
         read: dict[str, Visibility] = {}
-        visibilities = {}
-        for run_id, text in connection.execute(query):
-            if text not in read:
+        visibilities, own_runs = {}, set()
+        for run_id, text, token in connection.execute(query):
+            if token == self._token:
+                own_runs.add(run_id)
+            if text is not None and text not in read:
                 with suppress(ValueError, DecodeError):
                     read[text] = Visibility.from_json(text)
             if text in read:
@@ -196,6 +206,7 @@ class Ledger:
         return Authority(
             is_identified=self._visibility is not None and self.run_id in visibilities,
             is_anonymous=self._account_id == "",
+            own_runs=own_runs,
             visibility=self._visibility,
             visibilities=visibilities,
             allow_mass_deletion=self._allow_mass_deletion,
@@ -225,6 +236,7 @@ class Ledger:
             account_id=self._account_id,
             fingerprint=self._query.fingerprint,
             visibility=self._visibility_text,
+            token=self._token,
             started_at=now,
         )
         self._query = self._query.starting(now)
@@ -241,8 +253,29 @@ class Ledger:
 
     # Pages.
 
-    def store_pages(self, connection: Connection, pages: Sequence[ParsedPage]) -> list[Reading]:
-        """Store pages, each with its listing's checkpoint."""
+    def confirm(self, auth: Auth | None) -> None:
+        """Compare what the token may see now with what it could see at the start.
+
+        If that has changed, nothing is deleted any longer in this run: it is not known which pages it has affected.
+        """
+        assert self._authority is not None
+        is_same = auth is not None and storable(auth.entity_id) == self._account_id
+        if auth is None or not is_same or Visibility.of(auth) != self._visibility:
+            self._authority = evolve(self._authority, is_identified=False)
+
+    def store_pages(
+        self, connection: Connection, pages: Sequence[ParsedPage], *, is_confirmed: bool = False
+    ) -> list[Reading]:
+        """Store pages, each with its listing's checkpoint.
+
+        Args:
+            connection: the transaction.
+            pages: pages of different listings.
+            is_confirmed: `confirm` was called after they had been fetched.
+
+        Raises:
+            Unconfirmed: that has to be done first.
+        """
         now = datetime.now(UTC)
         states = self._states(connection, [page.listing.store_id for page in pages])
         readings = [Reading(page, states[page.listing.store_id]) for page in pages]
@@ -253,12 +286,13 @@ class Ledger:
             reading.add_page()
         remember_ids(connection, readings)
         assert self._authority is not None
-        if not self._authority.is_identified:  # what this run has seen may be another account's
+        authority = evolve(self._authority, is_confirmed=is_confirmed)
+        if not authority.is_identified:  # what this run has seen may be another account's
             connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(visibility=None))
         for kind in Kind:
             ended = [reading for reading in readings if reading.kind is kind and reading.page.listing.ended]
             is_filtered = kind is Kind.BACKUPS and self._query.filters_backups
-            end_readings(connection, ended, self._authority, run_id=self.run_id, is_filtered=is_filtered, now=now)
+            end_readings(connection, ended, authority, run_id=self.run_id, is_filtered=is_filtered, now=now)
         counts = self._count(readings, states)
         self._save(connection, [reading.state for reading in readings])
         self._delete_failures(connection, [reading.state for reading in readings if reading.reads_again])

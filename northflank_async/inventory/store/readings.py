@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -56,13 +56,17 @@ class Authority:
     """What a run may conclude from the absence of an item.
 
     - `is_identified`: the account of its token is known, and is the one whose rows these are.
+    - `is_confirmed`: that was so, and it could see as much, when it was asked again after the last page.
     - `is_anonymous`: no token's account was ever known.
+    - `own_runs`: the runs with the same token.
     - `visibility`: what its token can see.
     - `visibilities`: what the tokens of all runs could see, if their account was known.
     """
 
     is_identified: bool
+    is_confirmed: bool = False
     is_anonymous: bool
+    own_runs: Container[int]
     visibility: Visibility | None
     visibilities: Mapping[int, Visibility]
     allow_mass_deletion: bool
@@ -70,9 +74,13 @@ class Authority:
     def may_delete(self, kind: Kind, seen_by: int) -> bool:
         """Whether an item that was last seen by a run was deleted if its listing does not have it."""
         if not self.is_identified or self.visibility is None:
-            return self.is_anonymous and kind is not Kind.PROJECTS
+            return self.is_anonymous and seen_by in self.own_runs and kind is not Kind.PROJECTS
         former = self.visibilities.get(seen_by)
         return former is not None and (kind not in _GUARDED or covers(self.visibility, former))
+
+
+class Unconfirmed(Exception):
+    """Projects or addons are missing from their listing, which a token that sees less by now would explain, too."""
 
 
 @define(eq=False)
@@ -157,6 +165,9 @@ def end_readings(
         run_id: the sync run.
         is_filtered: not every item is stored.
         now: when rows are deleted.
+
+    Raises:
+        Unconfirmed: the authority has to be confirmed first.
     """
     missing = _missing_from_pages(connection, [each for each in readings if each.is_single], is_filtered)
     for reading in readings:
@@ -193,23 +204,30 @@ def _end(
     if deleted and kind in _GUARDED and not authority.allow_mass_deletion:
         reading.error = _check_number(connection, reading, len(missing), len(deleted))
         deleted = deleted if reading.error is None else set()
+    if deleted and kind in _GUARDED and authority.is_identified and not authority.is_confirmed:
+        raise Unconfirmed
     marks = [
-        {
-            "key_listing_id": reading.listing_id,
-            "key_id": row.id,
-            "last_seen_at": row.last_seen_at or max(row.written_at, state["read_at"] or row.written_at),
-            "run_id": seen_by[row.id],
-            "deleted_at": now if row.id in deleted else None,
-        }
+        _mark(row, state, now if row.id in deleted else None)
         for row in missing
         if row.id in deleted or row.last_seen_at is None
     ]
     execute_prepared(connection, mark_missing(kind), marks)
     if kind in _BELOW and deleted:
-        _delete_below(connection, kind, state, sorted(deleted), now)
+        _delete_below(connection, kind, state, sorted(deleted), authority, now)
 
 
-def _last_seen_by(row: Any, state: State) -> int:
+def _mark(row: Any, state: Mapping[str, Any], deleted_at: datetime | None) -> dict[str, Any]:
+    """The values that mark a row which its listing no longer has."""
+    return {
+        "key_listing_id": state["listing_id"],
+        "key_id": row.id,
+        "last_seen_at": row.last_seen_at or max(row.written_at, state["read_at"] or row.written_at),
+        "run_id": _last_seen_by(row, state),
+        "deleted_at": deleted_at,
+    }
+
+
+def _last_seen_by(row: Any, state: Mapping[str, Any]) -> int:
     """Find the run that has seen a row last, of those that are known."""
     is_own = row.last_seen_at is not None or state["read_at"] is None or row.written_at > state["read_at"]
     run: int = row.run_id if is_own else state["run_id"]
@@ -267,22 +285,36 @@ def _known(rows: Table, listing_id: int) -> Select[Any]:
     )
 
 
-def _delete_below(connection: Connection, kind: Kind, state: State, ids: Sequence[str], now: datetime) -> None:
+def _delete_below(
+    connection: Connection, kind: Kind, state: State, ids: Sequence[str], authority: Authority, now: datetime
+) -> None:
     """Soft-delete the rows of the listings below deleted projects or addons."""
     column = listings.c.project_id if kind is Kind.PROJECTS else listings.c.addon_id
     same = [listings.c[name] == state[name] for name in ("account_id", "team_id")]
     if kind is Kind.ADDONS:
         same.append(listings.c.project_id == state["project_id"])
     for part in chunks(ids):
-        query = select(listings.c.listing_id, listings.c.kind, listings.c.read_at).where(*same, column.in_(part))
-        found = connection.execute(query.where(listings.c.kind.in_(_BELOW[kind]))).all()
+        is_below = (*same, column.in_(part), listings.c.kind.in_(_BELOW[kind]))
+        found = connection.execute(select(listings).where(*is_below)).mappings().all()
         for below in _BELOW[kind]:
-            rows = [
-                {"key_listing_id": row.listing_id, "read_at": row.read_at, "now": now}
-                for row in found
-                if row.kind == below
-            ]
-            execute_prepared(connection, delete_rows(below), rows)
+            states = [dict(each) for each in found if each["kind"] == below]
+            if authority.is_anonymous:
+                _delete_own(connection, below, states, authority, now)
+            else:
+                rows = [
+                    {"key_listing_id": each["listing_id"], "read_at": each["read_at"], "now": now} for each in states
+                ]
+                execute_prepared(connection, delete_rows(below), rows)
+
+
+def _delete_own(
+    connection: Connection, kind: Kind, states: Iterable[Mapping[str, Any]], authority: Authority, now: datetime
+) -> None:
+    """Soft-delete the rows of listings that the same token has seen last: others may be another account's."""
+    for state in states:
+        known = connection.execute(_known(ROWS[kind], state["listing_id"]))
+        own = [row for row in known if authority.may_delete(kind, _last_seen_by(row, state))]
+        execute_prepared(connection, mark_missing(kind), [_mark(row, state, now) for row in own])
 
 
 def find_listings(connection: Connection, keys: Iterable[Key]) -> dict[Key, State]:

@@ -189,12 +189,14 @@ sync_runs = Table(
     Column("account_id", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("visibility", Text),
+    Column("token", Text, nullable=False),
     Column("started_at", Time, nullable=False),
     Column("finished_at", Time),
     *(Column(count, BigInteger, nullable=False, server_default="0") for count in COUNTS),
 )
 """Every sync run; the next one resumes the last one of its account if that has no `finished_at` and the same
-fingerprint. `visibility` is what its token could see, or NULL if its account was not known all the time."""
+fingerprint. `visibility` is what its token could see, or NULL if its account was not known, or something else, for a
+time; `token` is a hash that tells its token apart from others."""
 
 failures = Table(
     "failures",
