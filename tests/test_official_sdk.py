@@ -282,7 +282,7 @@ def test_every_official_endpoint_for_backups_has_a_method() -> None:
 
 def test_every_route_of_the_simulator_is_official() -> None:
     simulator = Simulator()
-    app = application(simulator._account, simulator._middleware, simulator._downloads)
+    app = application(simulator._tenants, simulator._middleware, simulator._downloads)
     routes = {(route.method, _shape(route.resource.canonical)) for route in app.router.routes() if route.resource}
     known = {(endpoint.method, _shape(path)) for endpoint in official_endpoints().values() for path in endpoint.paths}
     others = {(method, path) for method, path in routes - known if method != "HEAD" and not path.startswith("/storage")}
