@@ -4,6 +4,7 @@ from aiohttp import web
 
 from northflank_async.simulator.middleware import Middleware
 from northflank_async.simulator.routes.addon_types import AddonTypeRoutes
+from northflank_async.simulator.routes.addons import AddonRoutes
 from northflank_async.simulator.routes.auth import AuthRoutes
 from northflank_async.simulator.routes.backups import BackupRoutes
 from northflank_async.simulator.routes.destinations import DestinationRoutes
@@ -25,6 +26,7 @@ def application(tenants: Tenants, middleware: Middleware, downloads: Downloads) 
     storage = Storage(lookup, tenants, downloads)
     routes = [
         *ProjectRoutes(lookup).routes(),
+        *AddonRoutes(lookup).routes(),
         *BackupRoutes(lookup, storage).routes(),
         *RestoreRoutes(lookup).routes(),
         *ScheduleRoutes(lookup).routes(),

@@ -150,8 +150,13 @@ class Backups:
             details["lastRestore"] = without(newest[0], "id")
         return details
 
-    def create(self, addon: Addon, source: str, settings: Json) -> StoredBackup:
-        """Start a backup with the settings in the request's body."""
+    def create(
+        self, addon: Addon, source: str, settings: Json, *, size: int | None = None, outcome: str | None = None
+    ) -> StoredBackup:
+        """Start a backup with the settings in the request's body.
+
+        `size` and `outcome` are those of an import; by default, they are random.
+        """
         now = self.time.now()
         changes = self._change(addon)
         serial = len(changes.backups.entries)
@@ -168,7 +173,7 @@ class Backups:
             id=backup_id,
             created=now,
             source=source,
-            size=addon.size + addon.size * (random[16] - 128) // 12800,
+            size=addon.size + addon.size * (random[16] - 128) // 12800 if size is None else size,
             payload={
                 "id": backup_id,
                 "name": name,
@@ -177,7 +182,7 @@ class Backups:
                 "config": {"source": {"type": source}, "size": "0", "addonVersion": addon.versions[0], **config},
                 **destination,
             },
-            run=self.run_generator.start(now, "backup", addon.number, serial),
+            run=self.run_generator.start(now, "backup", addon.number, serial, outcome=outcome),
             serial=next(self._serials),
         )
         changes.backups.add(backup)
@@ -195,6 +200,10 @@ class Backups:
         first = bisect_left(range(addon.restores.length), backup.age, key=lambda index: addon.restored(index)[0].age)
         changes.restores.remove_computed(range(first, first + backup.computed_restores.length))
         changes.backups.remove_computed([backup.age])
+
+    def forget(self, addon: Addon) -> None:
+        """Forget the backups of a deleted addon, and the restores into it."""
+        self._changes.pop(addon.number, None)
 
     def abort(self, backup: StoredBackup) -> None:
         """Abort the backup; raise a 409 unless it is running."""
@@ -217,8 +226,8 @@ class Backups:
         base = Listing(computed.length, lambda index: self._computed_restore(computed.item(index), changes))
         return changes.restores_of.get(backup.id, ListingChanges[StoredRestore]()).apply(base, self._restore)
 
-    def restore(self, addon: Addon, backup: StoredBackup) -> StoredRestore:
-        """Start a restore of the backup into the addon."""
+    def restore(self, addon: Addon, backup: StoredBackup, outcome: str | None = None) -> StoredRestore:
+        """Start a restore of the backup into the addon; `outcome` is how it ends, if not at random."""
         now = self.time.now()
         of_backup = self._change(backup.addon).restores_of.setdefault(backup.id, ListingChanges())
         serial = len(of_backup.entries)
@@ -230,7 +239,7 @@ class Backups:
             id=restore_id,
             created=now,
             payload={"id": restore_id, "restoreTimestamp": iso(now)},
-            run=self.run_generator.start(now, "restore", *key),
+            run=self.run_generator.start(now, "restore", *key, outcome=outcome),
         )
         of_backup.add(restore)
         position = bisect_left(

@@ -91,7 +91,8 @@ class Listing:
 class Inventory:
     """The root: `addon_count` is for each project, `backup_average` for each addon.
 
-    It is as of the time `now`. `make_addon` returns the addon with an index in a project.
+    It is as of the time `now`. `addon_size` are the bytes of data in every addon, and `region` is that of every
+    project; without them, they vary. `make_addon` returns the addon with an index in a project.
     """
 
     seed: int = 0
@@ -99,6 +100,8 @@ class Inventory:
     addon_count: int = 4
     backup_average: int = 150
     now: int = NOW
+    addon_size: int | None = None
+    region: str | None = None
     make_addon: "Callable[[Project, int], Addon]" = attrs.field(factory=lambda: Addon)
 
     @property
@@ -119,7 +122,7 @@ class Project:
         self.inventory = inventory
         self.index = index
         self.id = _name_of(PROJECTS, index - 1) if index else "default-project"
-        self.region = REGIONS[index % len(REGIONS)]
+        self.region = inventory.region or REGIONS[index % len(REGIONS)]
         # Each project starts with another role, so that projects have different addons.
         start = index % len(KINDS)
         self.roles = [role for role, _, _ in KINDS[start:] + KINDS[:start]]
@@ -192,13 +195,15 @@ class Addon:
         self.number = project.index * inventory.addon_count + index
         self.id = f"{project.id}-{_name_of(project.roles, index)}" if self.number else "example-addon"
         _, self.type, self.versions = KINDS[(project.index + index) % len(KINDS)]
-        self.status, self.newest_status = STATES[self.number % len(STATES)]
+        self.usual_status, self.newest_status = STATES[self.number % len(STATES)]
         self.backup_count = _backup_count(inventory.backup_average, self.number)
         self.first_restored = 5 if self.number else 0
         random = random_bytes(self.seed, "addon", self.number)
         # From megabytes to hundreds of gigabytes, but terabytes for file stores.
         magnitude = 10**12 if self.type == "minio" else 10 ** (6 + random[0] % 6)
         self.size = magnitude * (10 + random[1] % 40) // 10
+        if inventory.addon_size is not None:
+            self.size = inventory.addon_size
         self.rhythm, self.period = PERIODS[self.number % len(PERIODS)]
         if self.period * self.backup_count > LONGEST_HISTORY:
             self.rhythm, self.period = PERIODS[0]
@@ -211,6 +216,11 @@ class Addon:
     def key(self) -> Key:
         """What identifies it among all addons and volumes."""
         return (self.number,)
+
+    @property
+    def status(self) -> str:
+        """The status."""
+        return self.usual_status
 
     @property
     def created(self) -> int:

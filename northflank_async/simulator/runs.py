@@ -74,10 +74,15 @@ class RunGenerator:
     seed: int
     rate: float
 
-    def start(self, now: int, *key: Any) -> Run:
-        """Start a run now; the same key always gives the same run."""
+    def start(self, now: int, *key: Any, outcome: str | None = None) -> Run:
+        """Start a run now; the same key always gives the same run.
+
+        `outcome` is how it ends, if not at random; a run that ends as `in-progress` never ends.
+        """
         random = random_bytes(self.seed, "run", *key)
         begins = now + 1500 + random[0] * 1000 // 256
         ends = begins + 8000 + random[1] * 4000 // 256
         fails = int.from_bytes(random[2:10], "big") < self.rate * 2.0**64
-        return Run(begins=begins, ends=ends, outcome="failed" if fails else "completed")
+        if outcome == "in-progress":
+            return Run(begins=begins, ends=NEVER, outcome="completed")
+        return Run(begins=begins, ends=ends, outcome=outcome or ("failed" if fails else "completed"))

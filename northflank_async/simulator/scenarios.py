@@ -238,7 +238,7 @@ class ScenarioAddon(Addon):
     def __init__(self, project: Project, index: int, *, scenario: str) -> None:
         super().__init__(project, index)
         self.history = history = plan(self.seed, self.number, self.now, self.size, fault_of(scenario, self.number))
-        self.status = history.status
+        self.usual_status = history.status
         self.is_unreadable = history.is_unreadable
         self.backup_count = len(history.backups)
         self.newest = history.backups[0].created if history.backups else self.now - HOUR

@@ -8,8 +8,7 @@ from northflank_async.simulator.changes import ChangedListing, ListingChanges
 from northflank_async.simulator.inventory import Json, Key, Listing, iso, random_bytes, without
 from northflank_async.simulator.responses import Rejection
 from northflank_async.simulator.runs import SimulatedTime
-
-MOST = 3  # for each addon or volume
+from northflank_async.simulator.schemas import MOST_SCHEDULES
 
 
 class Scheduled(Protocol):
@@ -48,8 +47,8 @@ class Schedules:
         for other in listing.slice(0, listing.length):
             if (other["scheduling"]["interval"], other["backupType"]) == (interval, backup_type):
                 raise Rejection(409, f"There is already a {interval} schedule of type {backup_type}: {other['id']}.")
-        if listing.length >= MOST:
-            raise Rejection(409, f"There are already {MOST} backup schedules, which is the maximum.")
+        if listing.length >= MOST_SCHEDULES:
+            raise Rejection(409, f"There are already {MOST_SCHEDULES} backup schedules, which is the maximum.")
         changes = self._changes.setdefault(owner.key, ListingChanges())
         key = random_bytes(self.seed, "created schedule", *owner.key, len(changes.entries))
         now = iso(self.time.now())

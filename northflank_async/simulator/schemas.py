@@ -16,6 +16,7 @@ from northflank_async.simulator.validation import (
 )
 
 MAX_RETENTION = {"hourly": 7, "daily": 60, "weekly": 120}  # days
+MOST_SCHEDULES = 3  # for each addon or volume
 REQUIRED_TIMES = {"hourly": (), "daily": ("hour",), "weekly": ("hour", "day")}  # besides the minute
 
 NAME = text(r"[a-zA-Z0-9]+((-|\s|\/|:)[a-zA-Z0-9]+)*", 3, 39)
@@ -65,6 +66,76 @@ DESCRIPTION = text(r"[a-zA-Z0-9.,?\s\\/'\"()[\];`%^&*\-_:!]+", 0, 200)
 VOLUME_BACKUP = json_object(
     {"name": text(r"[a-zA-Z]((-|\s)?[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*)?", 3, 39)}, {"description": DESCRIPTION}
 )
+SOURCE_ID = text(r"[A-Za-z0-9-]+")
+FORK = depending_on(
+    "backupUid",
+    json_object({"backupUid": text(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")}, {}),
+    json_object(
+        {"addonId": SOURCE_ID, "backupId": SOURCE_ID},
+        {"projectId": SOURCE_ID, "backupType": choice("snapshot", "global")},
+    ),
+)
+REDIS_POLICIES = (
+    *("noeviction", "allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-lfu", "allkeys-random"),
+    *("volatile-random", "volatile-ttl", "volatile-lrm", "allkeys-lrm"),
+)
+TYPE_SPECIFIC = json_object(
+    {},
+    {
+        **dict.fromkeys(
+            (
+                *("redisSentinelEnabled", "postgresqlSupabaseMode", "postgresqlConnectionPoolerEnabled"),
+                *("postgresqlReadConnectionPoolerEnabled", "postgresqlImportMode", "postgresqlEdbMode"),
+                *("mysqlHaModeEnabled", "mysqlHaRouterEnabled"),
+            ),
+            boolean,
+        ),
+        **{
+            name: integer(0, 100)
+            for name in (
+                *("postgresqlConnectionPoolerReplicas", "postgresqlReadConnectionPoolerReplicas"),
+                "mysqlRouterReplicas",
+            )
+        },
+        "redisMaxMemoryPolicy": choice(*REDIS_POLICIES),
+        "postgresqlWalLevel": choice("replica", "logical"),
+    },
+)
+BILLING = json_object(
+    {
+        "deploymentPlan": DESTINATION,
+        "storage": integer(1024, 16_777_216),
+        "replicas": integer(1, 100),
+    },
+    {
+        "storageClass": text(r"[a-zA-Z](-?[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*)?", 3, 39),
+        "zonalRedundancy": json_object({}, {"type": choice("required", "disabled"), "minZones": integer(1, 100)}),
+        "diskAutoscaling": json_object(
+            {"enabled": boolean}, {"thresholdPercent": integer(1, 100), "maxSizeMib": integer(1, 16_777_216)}
+        ),
+    },
+)
+NEW_ADDON = json_object(
+    {
+        "name": text(r"[a-zA-Z]((-|\s)?[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*)?", 3, 39),
+        "type": text(min_length=1),
+        "version": text(min_length=1),
+        "billing": BILLING,
+    },
+    {
+        "description": DESCRIPTION,
+        "projectId": SOURCE_ID,
+        "stageId": DESTINATION,
+        "tags": array(DESTINATION),
+        "infrastructure": json_object({}, {"architecture": choice("x86", "arm")}),
+        "source": FORK,
+        **dict.fromkeys(("tlsEnabled", "externalAccessEnabled", "vpcAccessible"), boolean),
+        "ipPolicies": array(json_object({"action": choice("ALLOW", "DENY")}, {"addresses": array(text())})),
+        "typeSpecificSettings": TYPE_SPECIFIC,
+        "customCredentials": json_object({}, {"dbName": text()}),
+        "backupSchedules": array(SCHEDULE),
+    },
+)
 DESTINATION_NAME = text(r"[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*", 3, 100)
 CREDENTIALS = json_object(
     {name: text(min_length=1) for name in ("bucketName", "region", "endpoint")},
@@ -111,6 +182,18 @@ def check_destinations(settings: Json, exists: Callable[[str], bool]) -> None:
         if not exists(copy["destinationId"]):
             problems[f"additionalDestinations[{index}].destinationId"] = "is not a backup destination of this account"
     reject(problems)
+
+
+def check_schedules(schedules: list[Json], exists: Callable[[str], bool]) -> None:
+    """Check the schedules of a new addon."""
+    kinds = {(schedule["scheduling"]["interval"], schedule["backupType"]) for schedule in schedules}
+    if len(kinds) < len(schedules):
+        reject({"backupSchedules": "must differ in their interval or type"})
+    if len(schedules) > MOST_SCHEDULES:
+        reject({"backupSchedules": f"must be at most {MOST_SCHEDULES}"})
+    for schedule in schedules:
+        check_schedule(schedule)
+        check_destinations(schedule, exists)
 
 
 def check_schedule(settings: Json) -> None:

@@ -14,6 +14,7 @@ from northflank_async.simulator.faults import Faults
 from northflank_async.simulator.identity import Identity
 from northflank_async.simulator.inventory import NOW, milliseconds
 from northflank_async.simulator.middleware import Middleware, RequestRecord
+from northflank_async.simulator.provisioning import Provisioning
 from northflank_async.simulator.storage import PREFIX, Downloads
 from northflank_async.simulator.tenants import TOKEN, Tenant, Tenants, check
 
@@ -34,11 +35,14 @@ class Simulator:
     - `downloads`: the size of downloads, and their faults.
     - `identity`: the account of the token, and the projects that it is restricted to.
     - `tenants`: several accounts, which then have the options that describe one: `token`, `seed`, `projects`,
-      `addons`, `backups`, `rate_limit`, `window`, `faults`, `scenario` and `identity`.
+      `addons`, `backups`, `rate_limit`, `window`, `faults`, `scenario`, `addon_size` and `identity`.
     - `scenario`: a fault of every addon's backups, or `audit`, where most of the first twenty have one each, or
       `healthy`. Backups then follow their schedules for 90 days, and `backups` has no effect.
     - `start`: the simulated time at which the simulator starts, with a time zone. By default it is always the same
       date, but the current time if there is a scenario.
+    - `addon_size`: bytes of data in every addon, about which the sizes of its backups vary; by default, addons have
+      from megabytes to terabytes.
+    - `provisioning`: how new addons come up, and how imports and restores end.
 
     A backup or restore that you start is
     scheduled for about two seconds of simulated time and in progress for about ten. Those that the inventory has in
@@ -68,6 +72,8 @@ class Simulator:
         tenants: Iterable[Tenant] | None = None,
         scenario: str | None = None,
         start: datetime | None = None,
+        addon_size: int | None = None,
+        provisioning: Provisioning | None = None,
     ) -> None:
         check("port", port, 0, 65535)
         check("latency", latency, 0)
@@ -84,12 +90,13 @@ class Simulator:
             window=window,
             faults=faults or Faults(),
             scenario=scenario,
+            addon_size=addon_size,
         )
         if tenants is not None:
             _check_only_tenants(only)
         self._tenants = Tenants((only,) if tenants is None else tuple(tenants))
         for tenant in self._tenants:
-            tenant.start(clock, speed, _start(start, tenant.scenario))
+            tenant.start(clock, speed, _start(start, tenant.scenario), provisioning or Provisioning())
         self.requests: list[RequestRecord] = []
         self._middleware = Middleware(
             tenants=self._tenants,

@@ -11,7 +11,7 @@ from yarl import URL
 
 from northflank_async.simulator.backups import StoredBackup
 from northflank_async.simulator.inventory import HOUR
-from northflank_async.simulator.responses import Rejection
+from northflank_async.simulator.responses import Rejection, found
 from northflank_async.simulator.routes.lookup import TENANT, Lookup, Routes
 from northflank_async.simulator.tenants import Tenant, Tenants
 
@@ -78,7 +78,7 @@ class Storage:
         """Send the object, or the requested range of it."""
         self._check(request)
         backup = self.lookup.backup(request)
-        size = backup.size if self.downloads.size is None else self.downloads.size
+        size = self._size(backup)
         uid = backup.payload["uid"]
         headers = {"ETag": f'"{blake2b(f"{uid}/{size}".encode(), digest_size=16).hexdigest()}"'}
         start, stop, status = 0, size, 200
@@ -99,19 +99,41 @@ class Storage:
         cut = start + cuts[transfer] if transfer < len(cuts) else stop
         return _stream(request, key, start, min(stop, cut), cut < stop)
 
+    def size_behind(self, request: web.Request, link: str) -> int | None:
+        """The size of the object behind a download link; None for a link to another host than the request's.
+
+        Raises:
+            Rejection: The link is not valid any more, or its backup is gone.
+        """
+        url = URL(link)
+        place = re.fullmatch(f"{LINK}([^/]+)/([^/]+)/([^/]+)", url.path)
+        if url.origin() != request.url.origin() or place is None:
+            return None
+        tenant, _ = self._verify(url)
+        project = found(tenant.account.inventory.project(place[1]), "project", place[1])
+        addon = found(tenant.account.addons.find(project, place[2]), "addon", place[2])
+        return self._size(found(tenant.account.backups.find(addon, place[3]), "backup", place[3]))
+
+    def _size(self, backup: StoredBackup) -> int:
+        return backup.size if self.downloads.size is None else self.downloads.size
+
     def _check(self, request: web.Request) -> int:
         """Check the request's signature and set its tenant; return when the link expires."""
         if "Authorization" in request.headers:
             raise Rejection(400, "Do not send the API token to the storage service.")
-        tenant = self.tenants.named(request.query.get("tenant", ""))
-        expires = request.query.get("expires", "")
+        request[TENANT], time = self._verify(request.url)
+        return time
+
+    def _verify(self, url: URL) -> tuple[Tenant, int]:
+        """The tenant of a signed URL, and when it expires."""
+        tenant = self.tenants.named(url.query.get("tenant", ""))
+        expires = url.query.get("expires", "")
         time = int(expires) if re.fullmatch("[0-9]{1,15}", expires) else 0
-        if tenant is None or dict(request.query) != _signed(tenant, request.path, time):
+        if tenant is None or dict(url.query) != _signed(tenant, url.path, time):
             raise Rejection(403, "The signature does not match.")
         if time < tenant.account.time.now():
             raise Rejection(403, "The link has expired.")
-        request[TENANT] = tenant
-        return time
+        return tenant, time
 
 
 def _signed(tenant: Tenant, path: str, expires: int) -> dict[str, str]:

@@ -10,11 +10,13 @@ from northflank_async.simulator.account import Account
 from northflank_async.simulator.faults import FaultGenerator, Faults
 from northflank_async.simulator.identity import Identity
 from northflank_async.simulator.inventory import Addon, Inventory
+from northflank_async.simulator.provisioning import Outcomes, Provisioning
 from northflank_async.simulator.rate_limit import RateLimitWindow
 from northflank_async.simulator.runs import RunGenerator, SimulatedTime
 from northflank_async.simulator.scenarios import addon_maker
 
 TOKEN = "simulator-token"
+SCENARIO_REGION = "europe-west"  # of all projects, so that each can hold a fork of any backup
 MOST_BACKUPS = 1_000_000  # for each addon: more than a century of hourly backups
 
 
@@ -30,7 +32,7 @@ class Tenant:
     - `projects`: their number; `addons`: the number in each project; `backups`: the average number of each addon.
     - `rate_limit`: requests in each window of `window` seconds. Each token has a window of its own.
     - `faults`: requests and runs that fail on purpose.
-    - `scenario`: what its backups look like, as in `Simulator`.
+    - `scenario` and `addon_size`: what its backups look like, as in `Simulator`.
     - `is_revoked`: the token is refused with a 401.
     - `outage`: the status that every request is answered with, such as 503, or `None`. Such requests do not count
       toward the rate limit.
@@ -49,6 +51,7 @@ class Tenant:
     window: float = 3600.0
     faults: Faults = attrs.field(factory=Faults)
     scenario: str | None = None
+    addon_size: int | None = None
     is_revoked: bool = False
     outage: int | None = None
     _owner: "Tenant | None" = None
@@ -62,6 +65,8 @@ class Tenant:
         check("projects", self.projects, 0)
         check("addons", self.addons, 0)
         check("backups", self.backups, 0, MOST_BACKUPS)
+        if self.addon_size is not None:
+            check("addon_size", self.addon_size, 0)
         check("rate_limit", self.rate_limit, 0)
         check("window", self.window, 0)
         if self.window == 0:
@@ -111,7 +116,7 @@ class Tenant:
         """Use up the window, as another user of the token would; start one if there is none."""
         self.limit.spend(remaining)
 
-    def start(self, clock: Callable[[], float], speed: float, now: int) -> None:
+    def start(self, clock: Callable[[], float], speed: float, now: int, provisioning: Provisioning) -> None:
         """Prepare it for a simulator with this clock, at the simulated time `now`.
 
         Raises:
@@ -125,12 +130,14 @@ class Tenant:
             addon_count=self.addons,
             backup_average=self.backups,
             now=now,
+            addon_size=self.addon_size,
+            region=SCENARIO_REGION if self.scenario else None,
             make_addon=addon_maker(self.scenario) if self.scenario else Addon,
         )
         time = SimulatedTime(clock=clock, speed=speed, began=clock(), start=now)
         runs = RunGenerator(seed=self.faults.seed, rate=self.faults.runs)
         self._runtime = _Runtime(
-            account=self._owner.account if self._owner else Account(inventory, time, runs),
+            account=self._owner.account if self._owner else Account(inventory, time, runs, Outcomes(provisioning)),
             limit=RateLimitWindow(limit=self.rate_limit, seconds=self.window, clock=clock),
             faults=FaultGenerator(self.faults),
         )

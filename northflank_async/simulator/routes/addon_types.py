@@ -4,10 +4,9 @@ import attrs
 from aiohttp import web
 
 from northflank_async.simulator import responses
+from northflank_async.simulator.forks import FORKABLE
 from northflank_async.simulator.inventory import KINDS, Json
 from northflank_async.simulator.routes.lookup import Routes
-
-DATABASES = ("mongodb", "postgresql", "mysql")
 
 
 @attrs.frozen
@@ -24,7 +23,7 @@ class AddonTypeRoutes:
 
 
 def _addon_type(kind: str, versions: tuple[str, ...]) -> Json:
-    is_database = kind in DATABASES
+    is_database = kind in FORKABLE
     return {
         "type": kind,
         "name": kind.capitalize(),

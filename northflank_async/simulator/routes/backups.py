@@ -43,7 +43,7 @@ class BackupRoutes:
 
     async def create(self, request: web.Request) -> web.Response:
         """POST …/backups."""
-        addon = self.lookup.addon(request)
+        addon = self.lookup.ready_addon(request)
         settings = await validation.read_body(request, schemas.BACKUP)
         schemas.check_backup_type(settings, self.lookup.account(request).destinations.exists)
         source = "sameAddon" if settings.get("backupType") == "dump" else "snapshot"
@@ -51,13 +51,24 @@ class BackupRoutes:
         return responses.data(backups.details(backups.create(addon, source, settings)))
 
     async def import_backup(self, request: web.Request) -> web.Response:
-        """POST …/import. Its response is not documented: it is a backup here."""
-        addon = self.lookup.addon(request)
+        """POST …/import. Its response is not documented: it is a backup here.
+
+        A download link of the simulator's own must be valid, or the import fails; so does an import that should.
+        """
+        addon = self.lookup.ready_addon(request)
         settings = await validation.read_body(request, schemas.IMPORT)
         schemas.check_destinations(settings, self.lookup.account(request).destinations.exists)
-        source = "externalDump" if "importUrl" in settings else "liveInstance"
-        backups = self.lookup.account(request).backups
-        return responses.data(backups.details(backups.create(addon, source, settings)))
+        source, size = "liveInstance", None
+        account = self.lookup.account(request)
+        outcome = account.outcomes.next("imports")
+        if "importUrl" in settings:
+            source = "externalDump"
+            try:
+                size = self.storage.size_behind(request, settings["importUrl"])
+            except Rejection:
+                outcome = "failed"
+        backup = account.backups.create(addon, source, settings, size=size, outcome=outcome)
+        return responses.data(account.backups.details(backup))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE …/backups/{backup}."""

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from northflank_async.simulator import pages
 from northflank_async.simulator.account import Account
+from northflank_async.simulator.addons import CreatedAddon
 from northflank_async.simulator.backups import StoredBackup
 from northflank_async.simulator.inventory import Addon, Listing, Project
 from northflank_async.simulator.pages import PagedListing
@@ -48,7 +49,14 @@ class Lookup:
 
     def addon(self, request: web.Request) -> Addon:
         """The addon in the path."""
-        return self._addon(request, request.match_info["project"], request.match_info["addon"])
+        return self.named_addon(request, request.match_info["project"], request.match_info["addon"])
+
+    def ready_addon(self, request: web.Request) -> Addon:
+        """The addon in the path; raises a 409 if it is new and does not run."""
+        addon = self.addon(request)
+        if isinstance(addon, CreatedAddon) and addon.status != "running":
+            raise Rejection(409, f"The addon {addon.id} is not running: it is {addon.status}.")
+        return addon
 
     def backup(self, request: web.Request) -> StoredBackup:
         """The backup in the path."""
@@ -60,7 +68,7 @@ class Lookup:
         source = [request.query.get(name) for name in ("sourceProjectId", "sourceAddonId")]
         match source:
             case [str(project_id), str(addon_id)]:
-                addon = self._addon(request, project_id, addon_id)
+                addon = self.named_addon(request, project_id, addon_id)
             case [str(), None] | [None, str()]:
                 raise Rejection(400, "Pass both sourceProjectId and sourceAddonId, or neither.")
         return self._backup(addon, request)
@@ -78,8 +86,10 @@ class Lookup:
             raise Rejection(403, f"The token is restricted to other projects than {project_id}.")
         return found(self.account(request).inventory.project(project_id), "project", project_id)
 
-    def _addon(self, request: web.Request, project_id: str, addon_id: str) -> Addon:
-        addon = found(self._project(request, project_id).addon(addon_id), "addon", addon_id)
+    def named_addon(self, request: web.Request, project_id: str, addon_id: str) -> Addon:
+        """The addon with these ids."""
+        project = self._project(request, project_id)
+        addon = found(self.account(request).addons.find(project, addon_id), "addon", addon_id)
         if addon.is_unreadable:
             raise Rejection(403, f"The token may not read the addon {addon_id}.")
         return addon

@@ -1,10 +1,11 @@
-"""Projects and their addons."""
+"""Projects."""
 
 import attrs
 from aiohttp import web
 
 from northflank_async.simulator import responses
-from northflank_async.simulator.routes.lookup import ADDON, Lookup, Routes
+from northflank_async.simulator.inventory import without
+from northflank_async.simulator.routes.lookup import Lookup, Routes
 
 
 @attrs.frozen
@@ -18,8 +19,6 @@ class ProjectRoutes:
         return [
             ("GET", "/projects", self.list_projects),
             ("GET", "/projects/{project}", self.get_project),
-            ("GET", "/projects/{project}/addons", self.list_addons),
-            ("GET", ADDON, self.get_addon),
         ]
 
     async def list_projects(self, request: web.Request) -> web.Response:
@@ -28,12 +27,7 @@ class ProjectRoutes:
 
     async def get_project(self, request: web.Request) -> web.Response:
         """GET projects/{project}."""
-        return responses.data(self.lookup.project(request).details())
-
-    async def list_addons(self, request: web.Request) -> web.Response:
-        """GET …/addons."""
-        return self.lookup.page(request, "addons", self.lookup.project(request).addons)
-
-    async def get_addon(self, request: web.Request) -> web.Response:
-        """GET …/addons/{addon}."""
-        return responses.data(self.lookup.addon(request).details())
+        project = self.lookup.project(request)
+        addons = self.lookup.account(request).addons.listing(project)
+        shown = [without(addon, "status", "tags") for addon in addons.slice(0, addons.length)]
+        return responses.data({**project.details(), "addons": shown})

@@ -43,7 +43,9 @@ class RestoreRoutes:
         status = backups.status(backup)
         if status != "completed":
             raise Rejection(409, f"The backup {backup.id} cannot be restored: it is {status}.")
-        return responses.data({"restoreId": backups.restore(self.lookup.addon(request), backup).id})
+        addon = self.lookup.ready_addon(request)
+        outcome = self.lookup.account(request).outcomes.next("restores")
+        return responses.data({"restoreId": backups.restore(addon, backup, outcome).id})
 
     async def abort(self, request: web.Request) -> web.Response:
         """POST …/abort-restore: a 409 unless the restore is running."""
