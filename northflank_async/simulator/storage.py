@@ -1,5 +1,6 @@
 """The storage service behind download links: another host in reality, other paths here."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from hashlib import blake2b, shake_128
@@ -10,7 +11,7 @@ from aiohttp import web
 from yarl import URL
 
 from northflank_async.simulator.backups import StoredBackup
-from northflank_async.simulator.inventory import HOUR
+from northflank_async.simulator.inventory import SECOND
 from northflank_async.simulator.responses import Rejection, found
 from northflank_async.simulator.routes.lookup import TENANT, Lookup, Routes
 from northflank_async.simulator.tenants import Tenant, Tenants
@@ -29,15 +30,26 @@ class Downloads:
     - `cut_after`: the first transfer is cut off after the first number of bytes, the second after the second, and so
       on; later transfers are complete.
     - `ranges`: False simulates a storage service that ignores `Range` and sends the complete object.
+    - `refused`: the number of first transfers that are refused with a 403, as if their link had expired.
+    - `valid`: seconds of simulated time for which a link is valid.
+    - `rate`: bytes per second of each transfer, in real time; by default as many as possible.
     """
 
     size: int | None = None
     cut_after: Sequence[int] = ()
     ranges: bool = True
+    refused: int = 0
+    valid: float = 3600.0
+    rate: int | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.size is not None and self.size < 0:
             raise ValueError(f"size must be at least 0, not {self.size}")
+        if self.rate is not None and self.rate < 1:
+            raise ValueError(f"rate must be at least 1 byte per second, not {self.rate}")
+        for name in ("refused", "valid"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
         if any(number < 0 for number in self.cut_after):
             raise ValueError(f"cut_after must be numbers of bytes, at least 0, not {self.cut_after}")
 
@@ -46,7 +58,7 @@ class Downloads:
 class Storage:
     """The service. It rejects requests with a token, because that must not be sent to another host.
 
-    A link is valid for an hour of simulated time and redirects to the object. It names its tenant, unless the tenant
+    A link redirects to the object. It names its tenant, unless the tenant
     has no name because it is the only one.
     """
 
@@ -54,6 +66,7 @@ class Storage:
     tenants: Tenants
     downloads: Downloads
     _transfers: Iterator[int] = attrs.field(factory=count)
+    _requests: Iterator[int] = attrs.field(factory=count)
 
     def routes(self) -> Routes:
         """Every method and path, with its handler; they have no version and no team."""
@@ -64,7 +77,7 @@ class Storage:
         """The backup's download link, on the host of the request."""
         path = f"{LINK}{backup.addon.project.id}/{backup.addon.id}/{backup.id}"
         tenant = self.lookup.tenant(request)
-        signed = _signed(tenant, path, tenant.account.time.now() + HOUR)
+        signed = _signed(tenant, path, tenant.account.time.now() + round(self.downloads.valid * SECOND))
         return request.url.origin().with_path(path).with_query(signed)
 
     async def redirect(self, request: web.Request) -> web.StreamResponse:
@@ -77,6 +90,8 @@ class Storage:
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send the object, or the requested range of it."""
         self._check(request)
+        if request.method == "GET" and next(self._requests) < self.downloads.refused:
+            raise Rejection(403, "The link has expired.")
         backup = self.lookup.backup(request)
         size = self._size(backup)
         uid = backup.payload["uid"]
@@ -97,7 +112,7 @@ class Storage:
         transfer = next(self._transfers)
         cuts = self.downloads.cut_after
         cut = start + cuts[transfer] if transfer < len(cuts) else stop
-        return _stream(request, key, start, min(stop, cut), cut < stop)
+        return _stream(request, content(key, start, min(stop, cut)), cut < stop, self.downloads.rate)
 
     def size_behind(self, request: web.Request, link: str) -> int | None:
         """The size of the object behind a download link; None for a link to another host than the request's.
@@ -151,9 +166,13 @@ def content(key: str, start: int, stop: int) -> Iterator[bytes]:
         yield generated[max(0, start - block * BLOCK) : stop - block * BLOCK]
 
 
-async def _stream(request: web.Request, key: str, start: int, stop: int, is_cut: bool) -> AsyncIterator[bytes]:
-    for block in content(key, start, stop):
+async def _stream(
+    request: web.Request, blocks: Iterator[bytes], is_cut: bool, rate: int | None
+) -> AsyncIterator[bytes]:
+    for block in blocks:
         yield block
+        if rate is not None:
+            await asyncio.sleep(len(block) / rate)
     if is_cut and request.transport is not None:
         request.transport.close()
 

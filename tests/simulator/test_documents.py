@@ -57,7 +57,7 @@ def strict(name: str) -> dict[str, Any]:
 
 def close(schema: dict[str, Any]) -> None:
     if schema.get("type") == "object":
-        schema["additionalProperties"] = False
+        schema.setdefault("additionalProperties", False)
     for part in schema.get("properties", {}).values():
         close(part)
     if "items" in schema:
@@ -95,6 +95,8 @@ async def test_every_endpoint_matches_its_schema_with_nothing_undocumented(name:
             body = {"restoreId": ids["restoreId"]}
         if "/volumes/" in path:
             ids |= await of_volume(api)
+        if name == "resume-addon":
+            await api.data("POST", f"{ADDON}/pause")
         status, answer = await api.request(fact["method"], path.format(**ids), body)
     assert status == 200, answer
     jsonschema.validate(answer, strict(name))

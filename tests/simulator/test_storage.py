@@ -1,7 +1,9 @@
 """The storage service behind download links."""
 
+import hashlib
 import tracemalloc
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -138,7 +140,53 @@ async def test_the_first_transfers_are_cut_off_after_the_given_bytes() -> None:
         assert got == (await fetch(link))[2]
 
 
-@pytest.mark.parametrize("options", [{"size": -1}, {"cut_after": (5, -1)}])
+async def test_the_first_transfers_are_refused_as_if_the_link_had_expired() -> None:
+    async with simulated_api(downloads=Downloads(size=10, refused=2)) as api:
+        _, link = await link_to(api)
+        assert (await fetch(link, "HEAD"))[0] == 200
+        assert [(await fetch(link))[0] for _ in range(4)] == [403, 403, 200, 200]
+
+
+async def test_how_long_a_link_is_valid_can_be_chosen() -> None:
+    async with simulated_api(downloads=Downloads(size=10, valid=5)) as api:
+        _, link = await link_to(api)
+        api.advance(5)
+        assert (await fetch(link))[0] == 200
+        api.advance(1)
+        assert (await fetch(link))[0] == 403
+
+
+async def test_a_slow_transfer_pauses_after_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("northflank_async.simulator.storage.asyncio", SimpleNamespace(sleep=sleep))
+    async with simulated_api(downloads=Downloads(size=SIZE, rate=100_000)) as api:
+        _, link = await link_to(api)
+        assert len((await fetch(link))[2]) == SIZE
+    assert sum(pauses) == pytest.approx(3)
+    assert len(pauses) == 5
+
+
+async def test_the_content_of_every_backup_is_different_and_the_same_in_every_run() -> None:
+    digests = []
+    for _ in range(2):
+        async with simulated_api(downloads=Downloads(size=SIZE)) as api:
+            found = []
+            for _ in range(3):
+                path, link = await link_to(api)
+                body = (await fetch(link))[2]
+                found.append(hashlib.sha256(body).hexdigest())
+                uid = (await api.get(path))["uid"]
+                assert b"".join(content(uid, 0, SIZE)) == body
+            digests.append(found)
+    assert digests[0] == digests[1]
+    assert len(set(digests[0])) == 3
+
+
+@pytest.mark.parametrize("options", [{"size": -1}, {"cut_after": (5, -1)}, {"refused": -1}, {"valid": -1}, {"rate": 0}])
 def test_an_invalid_download_option_is_an_error_that_names_it(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Downloads(**options)

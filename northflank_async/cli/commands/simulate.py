@@ -26,6 +26,7 @@ from northflank_async.simulator import SCENARIOS, Faults, Simulator, Tenant
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds per second.")
 @click.option("--faults", metavar="NAME=RATE,…", help="Faults to inject, such as errors=0.05,drops=0.02,seed=7.")
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="Backups over 90 days, with faults that an audit finds.")
+@click.option("--addon-size", type=click.IntRange(0), metavar="BYTES", help="Data in every addon; varies by default.")
 @click.option("--tenants", type=click.IntRange(1), metavar="N", help="Serve N accounts; requires --accounts.")
 @click.option(
     "--accounts",
