@@ -29,13 +29,23 @@ BLANK = 10_000_000  # bytes of data in an addon that is no fork
 # The statuses of a new addon, each with the share of the time that passes before the next one.
 STEPS = (("preDeployment", 0.1), ("triggerAllocation", 0.2), ("allocating", 0.7), ("postDeployment", 1.0))
 ALLOCATING_ENDS = 0.7
+NO_CONTAINERS = ("paused", "preDeployment", "triggerAllocation", "allocating", "errorAllocating", "deleting")
 
 
 class CreatedAddon(Addon):
     """An addon created since the start, with the settings in the request's body."""
 
     def __init__(
-        self, project: Project, addon_id: str, number: int, settings: Json, size: int, time: SimulatedTime, outcome: str
+        self,
+        project: Project,
+        addon_id: str,
+        settings: Json,
+        *,
+        number: int,
+        size: int,
+        time: SimulatedTime,
+        took: int,
+        outcome: str,
     ) -> None:
         # Not the base class's: nothing here is computed from an index.
         self.project = project
@@ -54,7 +64,7 @@ class CreatedAddon(Addon):
         self.settings = settings
         self.outcome = outcome
         self.time = time
-        self.took = 0
+        self.took = took
         self.gone_at = NEVER
         self.is_deleted = self.is_paused = False
 
@@ -175,9 +185,16 @@ class Addons:
             settings["name"], lambda candidate: candidate in taken or project.addon(candidate) is not None
         )
         number = self.inventory.project_count * self.inventory.addon_count + next(self._serials)
-        outcome = self.outcomes.next("addons") or "running"
-        addon = CreatedAddon(project, addon_id, number, settings, size or BLANK, self.time, outcome)
-        addon.took = round(self.outcomes.provisioning.seconds * 1000)
+        addon = CreatedAddon(
+            project,
+            addon_id,
+            settings,
+            number=number,
+            size=BLANK if size is None else size,
+            time=self.time,
+            took=round(self.outcomes.provisioning.seconds * 1000),
+            outcome=self.outcomes.next("addons") or "running",
+        )
         changes.add(addon)
         return addon
 
@@ -198,11 +215,11 @@ class Addons:
             self._paused[addon.number] = is_paused
 
     def containers(self, addon: Addon) -> list[Json]:
-        """The containers of the addon: none if it is paused or could not be allocated."""
+        """The containers of the addon: none while it is paused, not allocated or being deleted."""
         status = "TASK_RUNNING"
         if isinstance(addon, CreatedAddon):
             status = self.outcomes.provisioning.containers if addon.status == "running" else "TASK_STARTING"
-        if addon.status in ("paused", "preDeployment", "triggerAllocation", "allocating", "errorAllocating"):
+        if addon.status in NO_CONTAINERS:
             return []
         if addon.status in ("failed", "error"):
             status = "TASK_FAILED"

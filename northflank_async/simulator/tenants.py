@@ -95,7 +95,8 @@ class Tenant:
         `changes` can name another `identity`, `rate_limit` or `window`. Both must be passed to the simulator.
         """
         owner = self._owner or self
-        return attrs.evolve(self, name=name, token=token, owner=owner, **{"identity": self.identity, **changes})
+        usable = {"is_revoked": False, "outage": None}
+        return attrs.evolve(self, name=name, token=token, owner=owner, **{**usable, **changes})
 
     @property
     def account(self) -> Account:

@@ -146,6 +146,13 @@ async def test_two_tokens_of_an_account_share_its_items_but_not_its_rate_limit()
         assert [await remaining(a), await remaining(b)] == [2, 5]
 
 
+def test_another_token_of_a_revoked_one_is_accepted() -> None:
+    revoked = Tenant(name="acme", token="a", is_revoked=True, outage=503, rate_limit=7)
+    other = revoked.with_token("again", "b")
+    assert (other.is_revoked, other.outage, other.rate_limit) == (False, None, 7)
+    assert other.identity is revoked.identity
+
+
 async def test_the_requests_say_which_tenant_sent_them_when_and_from_where() -> None:
     async with serving(*Tenant.many(2)) as (a, b):
         await a.get("/v1/auth")
