@@ -15,7 +15,7 @@ NorthflankError
 │   └ ServerError         5xx
 ├ DecodeError             a response that is not JSON, or not as documented
 ├ MassDeletion            a listing lacks all, or most, of what is stored
-├ RunFailed               a backup or restore ended, but did not complete
+├ RunFailed               a backup or restore did not complete, or an addon failed to start
 └ PaginationError         the pages loop, or never end
 """
 
@@ -164,7 +164,7 @@ class MassDeletion(NorthflankError):
 
 
 class RunFailed(NorthflankError):
-    """A backup or restore failed, was aborted or is not supported: `record` is the `Backup` or the `Restore`."""
+    """A wait ended without success: `record` is the `Backup`, `Restore` or `Addon` that failed."""
 
     def __init__(self, message: str, *, record: Any = None) -> None:
         super().__init__(message)

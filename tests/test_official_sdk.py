@@ -20,7 +20,9 @@ from attrs import evolve, field, frozen
 from northflank_async import (
     AccountResource,
     Addon,
+    AddonCredentials,
     AddonResource,
+    AddonSource,
     AddonType,
     Auth,
     Backup,
@@ -86,6 +88,7 @@ NOT_OURS: dict[str, str] = {}
 """Endpoints for backups that this client lacks, and why."""
 
 NOT_COMPARED = {
+    (AddonResource, "wait"): "calls get()",
     (AccountResource, "paginate"): "calls any endpoint",
     (AccountResource, "request"): "calls any endpoint",
     (BackupResource, "download"): "calls download_link()",
@@ -103,9 +106,49 @@ OTHERWISE_REQUIRED: dict[tuple[type[Resource], str], set[str]] = {
 }
 """Fields of a body that this client requires, and the SDK does not."""
 
+UNSENT = {
+    "backupSchedules": "create_backup_schedule() creates them",
+    "billing.diskAutoscaling": "",
+    "billing.zonalRedundancy": "",
+    "customCredentials": "",
+    "infrastructure": "",
+    "ipPolicies": "",
+    "metadata": "",
+    "projectId": "the path names it",
+    "stageId": "",
+    "vpcAccessible": "",
+    **{
+        f"typeSpecificSettings.{name}": "not a setting of the record, which an addon has when it is read"
+        for name in (
+            "mysqlHaModeEnabled",
+            "mysqlHaRouterEnabled",
+            "mysqlRouterReplicas",
+            "postgresqlConnectionPoolerEnabled",
+            "postgresqlConnectionPoolerReplicas",
+            "postgresqlImportMode",
+            "postgresqlReadConnectionPoolerEnabled",
+            "postgresqlReadConnectionPoolerReplicas",
+            "postgresqlWalLevel",
+            "redisMaxMemoryPolicy",
+            "redisSentinelEnabled",
+        )
+    },
+}
+"""Fields of the body of `create_addon` that this client leaves to `request()`: a copy of a backup needs none."""
+
+UNSENT_BODIES: dict[tuple[type[Resource], str], int] = {(ProjectResource, "create_addon"): 2}
+"""Variants of a body that this client leaves to `request()`: those of addon types of your own."""
+
+EXCERPTS: dict[tuple[type[Resource], str], str] = {
+    (ProjectResource, "create_addon"): "an Addon, of which the response has no spec, and the body's fields"
+}
+"""Methods whose record has only a part of the fields of the response."""
+
 _IN_ADDON = "the SDK has Dict[str, Any] in the config of an addon; tests/facts/get-addon.json has the fields"
 UNDOCUMENTED = {
     "AddonDeployment": _IN_ADDON,
+    "AddonSource": "an argument",
+    "SourceBackupType": "an argument",
     "AddonNetworking": _IN_ADDON,
     "IpPolicy": _IN_ADDON,
     "IpPolicyAction": _IN_ADDON,
@@ -145,6 +188,24 @@ SNAPSHOT = {"backup_type": "snapshot", "additional_destinations": [OFFSITE]}
 HOURLY = {"interval": "hourly", "minute": [0], "retention_time": 1}
 WEEKLY = {"interval": "weekly", "minute": [30], "hour": [18], "day": [4], "retention_time": 7}
 NEW = {"name": "Off site", "prefix": "backups/", "credentials": KEYS}
+UID = "12345678-1234-1234-1234-123456789abc"
+NEW_ADDON = {
+    "name": "abc",
+    "addon_type": "postgresql",
+    "version": "16",
+    "deployment_plan": "nf-compute-20",
+    "storage": 4096,
+}
+SETTINGS = {
+    "replicas": 2,
+    "storage_class": "nvme",
+    "source": AddonSource(project_id="p", addon_id="a", backup_id="b", backup_type="global"),
+    "description": "d",
+    "tags": ["drill"],
+    "tls_enabled": True,
+    "external_access_enabled": False,
+    "type_specific_settings": records.TypeSpecificSettings(postgresql_supabase_mode=True, postgresql_edb_mode=True),
+}
 CREDENTIALS = evolve(IDENTITY, access_key="a", secret_key="s")
 
 RESOURCES: dict[type[Resource], typing.Callable[[AccountResource], Any]] = {
@@ -176,8 +237,15 @@ METHODS: dict[tuple[type[Resource], str], Method] = {
     (DestinationResource, "backups"): listing(f"{DESTINATION}/backups", DestinationBackup),
     (ProjectResource, "get"): Method(f"GET {PROJECT}", Project),
     (ProjectResource, "addons"): listing(f"{PROJECT}/addons", Addon),
+    (ProjectResource, "create_addon"): Method(
+        f"POST {PROJECT}/addons",
+        Addon,
+        (Arguments(NEW_ADDON, ({**NEW_ADDON, **SETTINGS}, {**NEW_ADDON, "source": AddonSource(backup_uid=UID)})),),
+    ),
     (ProjectResource, "volumes"): listing(f"{PROJECT}/volumes", Volume),
     (AddonResource, "get"): Method(f"GET {ADDON}", Addon),
+    (AddonResource, "credentials"): Method(f"GET {ADDON}/credentials", AddonCredentials),
+    (AddonResource, "delete"): Method(f"DELETE {ADDON}"),
     (AddonResource, "backups"): listing(f"{ADDON}/backups", Backup),
     (AddonResource, "restores"): listing(f"{ADDON}/restores", Restore),
     (AddonResource, "create_backup"): Method(
@@ -342,9 +410,13 @@ async def test_a_method_sends_the_official_body(resource: type[Resource], name: 
         requests = await send(resource, name, (given for variant in method.arguments for given in variant.most))
         assert [sent.body for sent in requests if sent.body is not None] == []
         return
-    for variant, documented in zip(method.arguments, arms(endpoint.request), strict=True):
+    variants = arms(endpoint.request)
+    compared = variants[: len(variants) - UNSENT_BODIES.get((resource, name), 0)]
+    for variant, documented in zip(method.arguments, compared, strict=True):
         everything = await send(resource, name, variant.most)
-        assert {path for sent in everything for path in _names(sent.body)} == paths_of(documented)
+        assert {path for sent in everything for path in _names(sent.body)} == paths_of(documented) - _unsent(
+            resource, name
+        )
         least = await send(resource, name, [variant.least])
         required = paths_of(documented, only_required=True) | OTHERWISE_REQUIRED.get((resource, name), set())
         assert {path for sent in least for path in _names(sent.body)} == required
@@ -368,6 +440,14 @@ def test_a_parameter_accepts_the_official_values(resource: type[Resource], name:
         accepted = {value for arm in get_args(hint) if get_origin(arm) is Literal for value in get_args(arm)}
         if accepted:
             assert accepted == _values(documented, camel_case(parameter))
+
+
+def _unsent(resource: type[Resource], name: str) -> set[str]:
+    """The paths of the fields that a method does not send."""
+    if (resource, name) != (ProjectResource, "create_addon"):
+        return set()
+    paths = {path for body in arms(official(METHODS[resource, name]).request) for path in paths_of(body)}
+    return {path for path in paths if any(path == field or path.startswith(f"{field}.") for field in UNSENT)}
 
 
 def _names(body: Any, prefix: str = "") -> set[str]:
@@ -418,7 +498,10 @@ async def test_a_method_reads_every_official_field(resource: type[Resource], nam
         assert result is None
     elif attrs.has(type(result)):
         assert type(result) is method.record
-        assert unstructure(result) == item
+        known = (
+            {camel_case(only) for only in attrs.fields_dict(method.record)} if (resource, name) in EXCERPTS else item
+        )
+        assert unstructure(result) == {key: item[key] for key in item if key in known}
     else:
         assert {camel_case(only): result for only in attrs.fields_dict(method.record)} == item
 
@@ -455,8 +538,8 @@ async def test_a_listing_may_be_empty_data_only_where_its_array_is_optional(
 def pairs() -> Iterator[tuple[type[Any], Any]]:
     """Each record, and each documented type of an object that it is read from."""
     seen = set()
-    for method in METHODS.values():
-        if method.record:
+    for key, method in METHODS.items():
+        if method.record and key not in EXCERPTS:
             todo = [(method.record, _element(official(method).response))]
             while todo:
                 record, kind = todo.pop()
@@ -537,9 +620,12 @@ BODIES = {
 }
 
 
+NOT_SIMULATED = {f"POST {PROJECT}/addons"}
+
+
 def test_the_simulator_checks_the_body_of_every_change() -> None:
     requests = {method.endpoint for method in METHODS.values() if official(method).request is not None}
-    assert BODIES.keys() == requests
+    assert BODIES.keys() == requests - NOT_SIMULATED
 
 
 @pytest.mark.parametrize("name", BODIES)

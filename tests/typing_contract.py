@@ -9,6 +9,8 @@ from typing import Any, assert_type
 
 from northflank_async import (
     Addon,
+    AddonCredentials,
+    AddonSource,
     AddonType,
     Auth,
     Backup,
@@ -49,6 +51,13 @@ async def contract(nf: Northflank) -> None:
     assert_type(await nf.project("p").addons().all(), list[Addon])
     assert_type(await nf.team("t").project("p").get(), Project)
     assert_type(await addon.create_backup(), Backup)
+    assert_type(await addon.wait(), Addon)
+    assert_type(await addon.credentials(), AddonCredentials)
+    created = await nf.project("p").create_addon(
+        name="copy", addon_type="postgresql", version="16", deployment_plan="nf-compute-20", storage=4096,
+        source=AddonSource(addon_id="a", backup_id="b"),
+    )  # fmt: skip
+    assert_type(created, Addon)
     assert_type(await addon.import_backup(url="https://example.com/x.gz"), Backup | None)
     assert_type(await addon.backup("b").wait(timeout=60), Backup)
     assert_type(await addon.backup("b").wait_restore(await addon.backup("b").restore()), Restore)

@@ -1,10 +1,10 @@
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from northflank_async.records.cluster import Cluster
-from northflank_async.records.enums import AddonStatus, IpPolicyAction, LifecycleStatus
+from northflank_async.records.enums import AddonStatus, IpPolicyAction, LifecycleStatus, SourceBackupType
 
 
 @frozen(kw_only=True)
@@ -79,9 +79,38 @@ class AddonSpec:
 
 
 @frozen(kw_only=True)
-class Addon:
-    """An addon of a project. Listings leave out `created_at`, `cluster` and most of `spec`.
+class AddonSource:
+    """The backup that a new addon is a copy of: `addon_id` and `backup_id`, or `backup_uid` alone.
 
+    `project_id` defaults to the project of the new addon. A snapshot can only be copied to addons of the same type and
+    major version, in the same region; a global one (`backup_type="global"`) to any region.
+    """
+
+    addon_id: str | None = None
+    backup_id: str | None = None
+    project_id: str | None = None
+    backup_type: SourceBackupType | str | None = None
+    backup_uid: str | None = None
+
+
+@frozen(kw_only=True)
+class AddonCredentials:
+    """How to connect to an addon: `secrets` has its users, passwords, hosts and connection strings by their names.
+
+    `envs` has what is not secret. The API documents neither names nor values; their reprs are hidden.
+
+    https://northflank.com/docs/v1/api/project/addons/get-addon-credentials
+    """
+
+    secrets: dict[str, Any] = field(repr=False)
+    envs: dict[str, Any] | None = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class Addon:
+    """An addon of a project. Listings omit `created_at`, `cluster` and most of `spec`; a new addon has no `spec`.
+
+    https://northflank.com/docs/v1/api/project/addons/create-addon
     https://northflank.com/docs/v1/api/project/addons/list-addons
     https://northflank.com/docs/v1/api/project/addons/get-addon
     """

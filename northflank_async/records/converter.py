@@ -112,7 +112,7 @@ def _reason(path: str, fault: BaseException, record: type[Any]) -> str:
     match fault:
         case KeyError():
             return "missing"
-        case InvalidValue() if is_secret(path) or (not path and has_secrets(record)):
+        case InvalidValue() if is_secret(path) or has_secrets(record):
             return fault.without_value
     return str(fault)
 

@@ -33,6 +33,13 @@ class SourceType(StrEnum):
     GLOBAL = "global"
 
 
+class SourceBackupType(StrEnum):
+    """The kind of backup that a new addon is a copy of."""
+
+    SNAPSHOT = "snapshot"
+    GLOBAL = "global"
+
+
 class BackupType(StrEnum):
     """The method of a backup: a native dump of the database, or a snapshot of the disk."""
 

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from northflank_async.errors import DecodeError
 from northflank_async.http.redaction import as_secret
@@ -7,6 +8,7 @@ from northflank_async.http.request import MAX_PER_PAGE, segment
 from northflank_async.paging import Paginator
 from northflank_async.records import (
     Addon,
+    AddonCredentials,
     Backup,
     BackupDestination,
     BackupSchedule,
@@ -22,6 +24,7 @@ from northflank_async.records.schedule import CreatedSchedule
 from northflank_async.resources.arguments import backup_body, import_body, schedule_body
 from northflank_async.resources.backup import BackupResource
 from northflank_async.resources.resource import Resource
+from northflank_async.resources.wait import Poll, wait_until_final
 
 
 class AddonResource(Resource):
@@ -37,6 +40,54 @@ class AddonResource(Resource):
         https://northflank.com/docs/v1/api/project/addons/get-addon
         """
         return await self._fetch(Addon)
+
+    async def wait(self, timeout: float | None = None) -> Addon:
+        """Wait until the addon is running, and return it. Polls like `BackupResource.wait()`.
+
+        An error here does not stop the addon: call `wait()` again. A new addon may be missing for the first 30 seconds.
+
+        Args:
+            timeout: seconds; `None` waits without a limit, also for an addon that is paused.
+
+        Raises:
+            ConfigurationError: `timeout` is not a number greater than 0.
+            RunFailed: the addon failed, could not be allocated, or is being deleted; `record` is the addon.
+            TimeoutError: the addon is not running within `timeout` seconds.
+            NotFound: the addon does not exist, or the token has no access to it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/get-addon
+        """
+
+        async def fetch() -> Poll[Addon]:
+            return Poll(await self.get())
+
+        return await self._transport.until_closed(
+            wait_until_final(fetch, name=f"the addon {self._id}", budget=self._transport.budget, timeout=timeout)
+        )
+
+    async def credentials(self) -> AddonCredentials:
+        """Get what a client of the addon needs to connect. No repr shows the values, which are text.
+
+        Raises:
+            NotFound: the addon does not exist, or the token has no access to it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/get-addon-credentials
+        """
+        found = await self._fetch(AddonCredentials, "/credentials")
+        return AddonCredentials(secrets=_hidden(found.secrets), envs=found.envs and _hidden(found.envs))
+
+    async def delete(self) -> None:
+        """Delete the addon with its data permanently.
+
+        Raises:
+            NotFound: the addon does not exist, or the token has no access to it.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/delete-addon
+        """
+        await self._send_change("DELETE")
 
     def backups(
         self, *, per_page: int = MAX_PER_PAGE, page: int | None = None, cursor: str | None = None
@@ -245,6 +296,10 @@ class AddonResource(Resource):
         https://northflank.com/docs/v1/api/project/addons/delete-addon-backup-schedule
         """
         await self._send_change("DELETE", f"/backup-schedules/{segment('the schedule id', schedule_id)}")
+
+
+def _hidden(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: as_secret(value) for name, value in values.items()}
 
 
 def _missing_fields() -> dict[str, str]:

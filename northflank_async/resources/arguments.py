@@ -9,6 +9,7 @@ import attrs
 from northflank_async.errors import ConfigurationError
 from northflank_async.http.redaction import as_secret
 from northflank_async.records import (
+    AddonSource,
     AuthMode,
     BackupDestination,
     BackupType,
@@ -18,7 +19,9 @@ from northflank_async.records import (
     DestinationType,
     DestinationUsageName,
     ScheduleIntervalName,
+    SourceBackupType,
     StorageType,
+    TypeSpecificSettings,
     unstructure,
 )
 from northflank_async.validation import check_boolean, check_choice, check_integer
@@ -37,7 +40,7 @@ class _TextRule:
 _BACKUP_NAME = _TextRule(
     r"[a-zA-Z0-9]+([-\s/:][a-zA-Z0-9]+)*", "letters and digits, separated by single spaces or - / :", 3, 39
 )
-_VOLUME_BACKUP_NAME = _TextRule(
+_NAME = _TextRule(
     r"[a-zA-Z]([-\s]?[a-zA-Z0-9]+([-\s][a-zA-Z0-9]+)*)?",
     "letters and digits, separated by single spaces or -, with a letter first",
     3,
@@ -46,7 +49,15 @@ _VOLUME_BACKUP_NAME = _TextRule(
 _DESTINATION_NAME = _TextRule(
     r"[a-zA-Z0-9]+([-\s][a-zA-Z0-9]+)*", "letters and digits, separated by single spaces or -", 3, 100
 )
-_DESTINATION_ID = _TextRule(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*", "letters and digits, separated by single -", 3, 100)
+_SLUG = _TextRule(r"[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*", "letters and digits, separated by single -", 3, 100)
+_STORAGE_CLASS = _TextRule(
+    r"[a-zA-Z](-?[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*)?",
+    "letters and digits, separated by single -, with a letter first",
+    3,
+    39,
+)
+_ID = _TextRule(r"[A-Za-z0-9-]+", "letters, digits and -")
+_UID = _TextRule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a UUID")
 _DESCRIPTION = _TextRule(
     r"[a-zA-Z0-9.,?\s\\/'\"()\[\];`%^&*\-_:!]+",
     "letters, digits, spaces and . , ? \\ / ' \" ( ) [ ] ; ` % ^ & * - _ : !",
@@ -60,6 +71,56 @@ _CONNECTION_STRING = _TextRule(r"\s*\S[\s\S]*", "text that is not blank")
 _SCHEDULE_TIMES = {"minute": ("each minute", 59), "hour": ("each hour", 23), "day": ("each day (0 is Monday)", 6)}
 """For each time of a schedule: its name in error messages, and its greatest value."""
 _REQUIRED_TIMES = {"hourly": ["minute"], "daily": ["minute", "hour"], "weekly": ["minute", "hour", "day"]}
+
+
+def addon_body(
+    *,
+    name: str,
+    addon_type: str,
+    version: str,
+    deployment_plan: str,
+    storage: int,
+    replicas: int,
+    storage_class: str | None,
+    source: AddonSource | None,
+    description: str | None,
+    tags: Iterable[str],
+    tls_enabled: bool | None,
+    external_access_enabled: bool | None,
+    type_specific_settings: TypeSpecificSettings | None,
+) -> dict[str, Any]:
+    """Build the create-addon request body."""
+    _check_given("name", name)
+    _check_text("name", name, _NAME)
+    check_not_empty("addon_type", addon_type)
+    check_not_empty("version", version)
+    _check_given("deployment_plan", deployment_plan)
+    _check_text("deployment_plan", deployment_plan, _SLUG)
+    check_integer("storage", storage, 1)
+    check_integer("replicas", replicas, 1)
+    _check_text("storage_class", storage_class, _STORAGE_CLASS)
+    _check_text("description", description, _DESCRIPTION)
+    names = _items("tags", tags)
+    for tag in names:
+        _check_given("each tag", tag)
+        _check_text("each tag", tag, _SLUG)
+    for argument, value in (("tls_enabled", tls_enabled), ("external_access_enabled", external_access_enabled)):
+        if value is not None:
+            check_boolean(argument, value)
+    return _without_none(
+        name=name,
+        description=description,
+        tags=names or None,
+        type=addon_type,
+        version=version,
+        billing=_without_none(
+            deploymentPlan=deployment_plan, storageClass=storage_class, storage=storage, replicas=replicas
+        ),
+        source=None if source is None else _addon_source(source),
+        tlsEnabled=tls_enabled,
+        externalAccessEnabled=external_access_enabled,
+        typeSpecificSettings=_settings(type_specific_settings),
+    )
 
 
 def backup_body(
@@ -135,7 +196,7 @@ def import_body(
     if compression_type is not None:
         check_choice("compression_type", compression_type, get_args(CompressionTypeName))
     _check_text("name", name, _BACKUP_NAME)
-    _check_text("custom_destination_id", custom_destination_id, _DESTINATION_ID)
+    _check_text("custom_destination_id", custom_destination_id, _SLUG)
     return _without_none(
         name=name,
         importUrl=url,
@@ -149,7 +210,7 @@ def import_body(
 def volume_backup_body(*, name: str, description: str | None) -> dict[str, Any]:
     """Build the create-volume-backup request body."""
     _check_given("name", name)
-    _check_text("name", name, _VOLUME_BACKUP_NAME)
+    _check_text("name", name, _NAME)
     _check_text("description", description, _DESCRIPTION)
     return _without_none(name=name, description=description)
 
@@ -199,6 +260,36 @@ def check_not_empty(argument: str, value: Any) -> None:
         raise ConfigurationError(f"{argument} must be text that is not empty")
 
 
+def _addon_source(source: AddonSource) -> dict[str, Any]:
+    if not isinstance(source, AddonSource):
+        raise ConfigurationError(f"source must be an AddonSource, not {type(source).__name__}")
+    if source.backup_uid is not None:
+        _check_text("the source's backup_uid", source.backup_uid, _UID)
+        if attrs.evolve(source, backup_uid=None) != AddonSource():
+            raise ConfigurationError("the source's backup_uid names the backup alone: pass no other field")
+    else:
+        for name in ("addon_id", "backup_id"):
+            _check_given(f"the source's {name}", getattr(source, name))
+        for name in ("project_id", "addon_id", "backup_id"):
+            _check_text(f"the source's {name}", getattr(source, name), _ID)
+        if source.backup_type is not None:
+            check_choice("the source's backup_type", source.backup_type, list(SourceBackupType))
+    body: dict[str, Any] = unstructure(source)
+    return body
+
+
+def _settings(settings: TypeSpecificSettings | None) -> dict[str, Any] | None:
+    if settings is None:
+        return None
+    if not isinstance(settings, TypeSpecificSettings):
+        raise ConfigurationError(f"type_specific_settings must be TypeSpecificSettings, not {type(settings).__name__}")
+    for name, value in attrs.asdict(settings).items():
+        if value is not None:
+            check_boolean(name, value)
+    body: dict[str, Any] = unstructure(settings)
+    return body or None
+
+
 def _storage(
     backup_type: str | None,
     compression_type: str | None,
@@ -210,7 +301,7 @@ def _storage(
         check_choice("backup_type", backup_type, get_args(BackupTypeName))
     if compression_type is not None:
         check_choice("compression_type", compression_type, get_args(CompressionTypeName))
-    _check_text("custom_destination_id", custom_destination_id, _DESTINATION_ID)
+    _check_text("custom_destination_id", custom_destination_id, _SLUG)
     destinations = [
         _additional_destination(item) for item in _items("additional_destinations", additional_destinations)
     ]
@@ -237,7 +328,7 @@ def _additional_destination(destination: BackupDestination) -> dict[str, Any]:
         raise ConfigurationError(
             f"additional_destinations must be BackupDestination records, not {type(destination).__name__}"
         )
-    _check_text("destination_id", destination.destination_id, _DESTINATION_ID)
+    _check_text("destination_id", destination.destination_id, _SLUG)
     if destination.type is not None:
         check_choice("type", destination.type, list(DestinationType))
     if destination.retention_time is not None:

@@ -1,7 +1,10 @@
+from collections.abc import Sequence
+
 from northflank_async.http.request import MAX_PER_PAGE, segment
 from northflank_async.paging import Paginator
-from northflank_async.records import Addon, Project, Volume
+from northflank_async.records import Addon, AddonSource, Project, TypeSpecificSettings, Volume
 from northflank_async.resources.addon import AddonResource
+from northflank_async.resources.arguments import addon_body
 from northflank_async.resources.resource import Resource
 from northflank_async.resources.volume import VolumeResource
 
@@ -36,6 +39,69 @@ class ProjectResource(Resource):
         https://northflank.com/docs/v1/api/project/addons/list-addons
         """
         return self._paginate("/addons", Addon, items="addons", per_page=per_page, page=page, cursor=cursor)
+
+    async def create_addon(
+        self,
+        *,
+        name: str,
+        addon_type: str,
+        version: str,
+        deployment_plan: str,
+        storage: int,
+        replicas: int = 1,
+        storage_class: str | None = None,
+        source: AddonSource | None = None,
+        description: str | None = None,
+        tags: Sequence[str] = (),
+        tls_enabled: bool | None = None,
+        external_access_enabled: bool | None = None,
+        type_specific_settings: TypeSpecificSettings | None = None,
+    ) -> Addon:
+        """Create an addon, empty or as a copy of a backup. It costs money until it is deleted.
+
+        `project.addon(created.id).wait()` waits until it is running. For settings that are not arguments here, send
+        the request with `nf.request()`.
+
+        Args:
+            name: 3 to 39 letters and digits, separated by single spaces or `-`, with a letter first.
+            addon_type: such as `"postgresql"`; see `nf.addon_types()`.
+            version: such as `"16.4.0"` or `"latest"`.
+            deployment_plan: the plan of each replica, such as `"nf-compute-20"`.
+            storage: the storage of each replica in megabytes.
+            replicas: the number of replicas.
+            storage_class: such as `"nvme"`.
+            source: the backup to copy: of an addon of the same type and major version, with no more storage.
+            description: at most 200 characters.
+            tags: each 3 to 100 letters and digits, separated by single `-`.
+            tls_enabled: encrypt connections with TLS.
+            external_access_enabled: allow connections from outside the project's network.
+            type_specific_settings: settings of this addon type.
+
+        Returns:
+            The addon without its `spec`, which `addon(…).get()` has.
+
+        Raises:
+            ConfigurationError: an argument is invalid.
+            NorthflankError: any other failure.
+
+        https://northflank.com/docs/v1/api/project/addons/create-addon
+        """
+        body = addon_body(
+            name=name,
+            addon_type=addon_type,
+            version=version,
+            deployment_plan=deployment_plan,
+            storage=storage,
+            replicas=replicas,
+            storage_class=storage_class,
+            source=source,
+            description=description,
+            tags=tags,
+            tls_enabled=tls_enabled,
+            external_access_enabled=external_access_enabled,
+            type_specific_settings=type_specific_settings,
+        )
+        return await self._create("/addons", Addon, json=body)
 
     def addon(self, addon_id: str) -> AddonResource:
         """The addon with this id. Sends no request.

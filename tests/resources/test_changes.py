@@ -267,6 +267,10 @@ async def test_a_download_costs_one_request_of_the_budget(stage: Stage, tmp_path
 
 
 CHANGES: dict[str, Callable[[AccountResource], Awaitable[Any]]] = {
+    "ProjectResource.create_addon": lambda nf: nf.project("p").create_addon(
+        name="abc", addon_type="postgresql", version="latest", deployment_plan="nf-compute-20", storage=4096
+    ),
+    "AddonResource.delete": lambda nf: nf.project("p").addon("a").delete(),
     "AddonResource.create_backup": lambda nf: nf.project("p").addon("a").create_backup(),
     "AddonResource.import_backup": lambda nf: nf.project("p").addon("a").import_backup(url="https://example.com/x.gz"),
     "AddonResource.create_backup_schedule": lambda nf: (
@@ -328,6 +332,7 @@ async def test_a_change_that_cannot_have_happened_is_retried(change: str, status
 
 
 VOID = [
+    "AddonResource.delete",
     "AddonResource.delete_backup_schedule",
     "BackupResource.abort",
     "BackupResource.abort_restore",
@@ -368,6 +373,7 @@ async def test_a_success_that_another_server_may_have_sent_is_an_error(change: s
 
 
 CREATED: dict[str, Callable[[Any], str]] = {
+    "ProjectResource.create_addon": lambda made: made.id,
     "AddonResource.create_backup": lambda made: made.id,
     "AddonResource.import_backup": lambda made: made.id,
     "AddonResource.create_backup_schedule": lambda made: made,

@@ -72,7 +72,7 @@ async def test_a_status_that_is_not_final_is_polled_again(status: str) -> None:
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("failed", "the backup b failed: its logs may say why"),
+        ("failed", "the backup b failed: check its logs"),
         ("aborted", "the backup b was aborted"),
         ("not-supported", "the backup b is not supported by its addon"),
     ],

@@ -89,7 +89,7 @@ def test_a_wait_for_a_run_that_fails_writes_it_and_exits_with_11(
     result = invoke(*command, "--wait")
     assert (result.exit_code, json.loads(result.stdout)["status"]) == (11, "failed")
     assert result.stderr.startswith(f"northflank-async: {command[0]} ")
-    assert "failed: its logs may say why" in result.stderr
+    assert "failed: check its logs" in result.stderr
 
 
 def test_a_backup_continues_after_a_timeout(northflank_simulator: Simulator) -> None:
