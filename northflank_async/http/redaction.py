@@ -1,11 +1,11 @@
 """Redaction: removing secrets from messages, reprs and tracebacks."""
 
 import base64
-import html
+import html.entities
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
@@ -44,7 +44,7 @@ class Redactor:
     """Knows the secrets of a request, and keeps them out of errors.
 
     It also finds what a server makes of a secret: percent-encoded or decoded, escaped as in JSON, HTML or a repr, in
-    base64, and the password of a URL by itself.
+    hex or base64, in the other case, and the password of a URL by itself.
     """
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
@@ -57,13 +57,13 @@ class Redactor:
 
     def found_in(self, text: str) -> bool:
         """Whether the text contains a secret."""
-        return bool(self._pattern and self._pattern.search(text))
+        return self._can_be_in(text) and bool(self._pattern.search(text))
 
     def redact(self, value: Any) -> Any:
         """Replace each secret in text, or in the texts of decoded JSON, by `***`."""
         match value:
             case str():
-                return self._pattern.sub("***", value) if self._pattern else value
+                return self._pattern.sub("***", value) if self._can_be_in(value) else value
             case list():
                 return [self.redact(item) for item in value]
             case dict():
@@ -71,11 +71,19 @@ class Redactor:
             case _:
                 return value
 
+    def _can_be_in(self, text: str) -> bool:
+        """Whether the text is long enough for a secret: the pattern of a long one takes a while to compile."""
+        return bool(self._texts) and len(text) >= len(self._texts[-1])
+
     @cached_property
-    def _pattern(self) -> re.Pattern[str] | None:
+    def _texts(self) -> list[str]:
+        """The secrets and their parts, longest first. No form of a secret is shorter than itself."""
         texts = {text for secret in self._secrets for text in _parts(str(secret)) if len(text) >= _SHORTEST}
-        patterns = [pattern for text in sorted(texts, key=len, reverse=True) for pattern in _patterns(text)]
-        return re.compile("|".join(patterns)) if patterns else None
+        return sorted(texts, key=len, reverse=True)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(pattern for text in self._texts for pattern in _patterns(text)), re.IGNORECASE)
 
     def clean(self, error: BaseException, handled: BaseException | None) -> None:
         """Redact an error's texts and drop its frames, whose locals some reports show.
@@ -90,7 +98,7 @@ class Redactor:
             cause = error.__cause__ or error.__context__
             if cause is None or cause is handled:
                 return
-            if self.found_in(f"{cause} {cause!r}"):
+            if self.found_in(f"{cause} {cause!r} {vars(cause)}"):
                 error.__cause__ = error.__context__ = None
                 return
             error = cause
@@ -123,29 +131,45 @@ def _patterns(text: str) -> Iterator[str]:
     """Patterns for the forms of a secret. Each character has its own, so that they may be mixed."""
     yield "".join(map(_character_pattern, text))
     encoded = text.encode("utf-8", "surrogatepass")
+    yield "[ :-]?".join(f"{byte:02x}" for byte in encoded)
     for offset in range(3):  # base64 depends on how many bytes are in front of the secret
         code = base64.b64encode(b"\0" * offset + encoded).decode()
         inner = code[(offset * 8 + 5) // 6 : (offset + len(encoded)) * 8 // 6]  # characters of the secret alone
-        yield re.escape(inner).replace(r"\+", "[+-]").replace("/", "[/_]")
+        yield r"(?:\s|\\[rn])*".join(_BASE64_FORMS.get(char, char) for char in inner)
+
+
+_BASE64_FORMS = {"+": "(?:[+-]|%2b)", "/": "(?:[/_]|%2f)"}
 
 
 @lru_cache(maxsize=256)
 def _character_pattern(char: str) -> str:
-    forms = {re.escape(char)}
-    percent = "".join(f"%{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
-    forms |= {_ignoring_case(percent), _ignoring_case(percent.replace("%", "%25"))}
-    escapes = {json.dumps(char)[1:-1], char.encode("unicode_escape").decode(), f"\\u{ord(char):04x}"}
+    """A pattern for the forms of a character, which may be encoded or escaped more than once."""
+    code = ord(char)
+    percent = "".join(f"[%=](?:25)*{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
+    forms = {re.escape(char), percent, f"%u{code:04x}"}
+    escapes = {f"u{{0*{code:x}}}", f"u(?:0000)?{code:04x}", f"0*{code:o}", f"x{code:02x}"}
+    escapes |= {re.escape(escape[1:]) for escape in (json.dumps(char)[1:-1], repr(char)[1:-1]) if escape[:1] == "\\"}
     if not char.isalnum():
-        escapes.add(f"\\{char}")
-    # As many backslashes as there are: text may be escaped more than once.
-    forms |= {r"\\+" + _ignoring_case(escape[1:]) for escape in escapes if escape[:1] == "\\" and len(escape) > 1}
-    forms |= {re.escape(html.escape(char)), f"&#0*{ord(char)};", _ignoring_case(f"&#x{ord(char):x};")}
+        escapes.add(re.escape(char))
+    forms.add(rf"\\+(?:{_any_of(escapes)})")
+    entities = {f"#0*{code};?", f"#x0*{code:x};?", *map(re.escape, _entities().get(char, ()))}
+    forms.add(f"&(?:amp;)*(?:{_any_of(entities)})")
     if char == " ":
         forms.add(r"\+")
     if char == "+":
         forms.add(" ")
-    return f"(?:{'|'.join(sorted(forms, key=len, reverse=True))})"
+    return f"(?:{_any_of(forms)})"
 
 
-def _ignoring_case(text: str) -> str:
-    return f"(?i:{re.escape(text)})"
+def _any_of(patterns: Iterable[str]) -> str:
+    return "|".join(sorted(patterns, key=len, reverse=True))
+
+
+@cache
+def _entities() -> dict[str, list[str]]:
+    """The names of HTML for each character, with the semicolon."""
+    found: dict[str, list[str]] = {}
+    for name, char in html.entities.html5.items():
+        if name.endswith(";"):
+            found.setdefault(char, []).append(name)
+    return found

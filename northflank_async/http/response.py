@@ -83,16 +83,18 @@ def read_body(response: Response, body: bytes) -> Body:
         return Body(data=None, pagination=None)
     is_change = response.method not in SAFE_METHODS
     content = response.headers.get("Content-Type", "no content type")
+    failure: DecodeError | None = None
     try:
         parsed = _parse_json(body)
     except _UnreadableJson as error:
-        if is_change:
-            return Body(data=body.decode(errors="replace"), pagination=None)
-        raise DecodeError(f"the response cannot be read: {error}") from None
+        failure = DecodeError(f"the response cannot be read: {error}")
     except ValueError as error:
-        if is_change and "html" not in content and not body.lstrip().startswith(b"<"):
+        message = f"the response is not JSON ({response.status}, {content}): {error}"
+        failure = DecodeError(message, is_json=False)
+    if failure:
+        if is_change and (failure.is_json or not ("html" in content or body.lstrip().startswith(b"<"))):
             return Body(data=body.decode(errors="replace"), pagination=None)
-        raise DecodeError(f"the response is not JSON ({response.status}, {content}): {error}", is_json=False) from None
+        raise failure  # outside the handlers: the parser's error has the whole body, which may contain secrets
     if isinstance(parsed, dict) and "data" in parsed:
         return Body(data=parsed["data"], pagination=parsed.get("pagination"))
     if is_change and not (isinstance(parsed, dict) and "error" in parsed):

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import re
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -27,6 +28,8 @@ _log = logging.getLogger("northflank_async")
 
 T = TypeVar("T")
 
+_QUOTED = re.compile(r":?\s*(?:\n|b['\"])")
+"""Where aiohttp quotes the response in the message of an error."""
 _NO_TIMEOUT = aiohttp.ClientTimeout()
 """Disables aiohttp's timeout; ours covers the whole attempt."""
 
@@ -214,6 +217,7 @@ class Transport:
         request = exchange.request
         exchange.phase = phase = Phase(self.timeout)
         response: Response | None = None
+        failure: TransportError | None = None
         body = b""
         try:
             session = await self._open_session()
@@ -242,12 +246,15 @@ class Transport:
             if response is None or is_success(
                 response.status
             ):  # an error status is enough, even with an incomplete body
-                raise _transport_error(error, phase) from error
+                failure = _transport_error(error, phase)
         except ValueError as error:
             raise ConfigurationError(f"the session that was passed in cannot send this: {error}") from error
         finally:
             if not phase.sent:
                 self.budget.refund(charge)
+        if failure:
+            raise failure  # outside the handler, so that its cause is only what _transport_error() chose
+        assert response
         return response, body
 
     async def _receive_body(self, received: aiohttp.ClientResponse) -> bytes:
@@ -292,7 +299,10 @@ def _read(exchange: Exchange, response: Response, body: bytes) -> Body:
 
 
 def _transport_error(error: Exception, phase: Phase) -> TransportError:
-    return TransportError(_reason(error, phase), sent=phase.sent)
+    failure = TransportError(_reason(error, phase), sent=phase.sent)
+    if not isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        failure.__cause__ = error  # those quote the response, which may contain secrets
+    return failure
 
 
 def _reason(error: Exception, phase: Phase) -> str:
@@ -308,5 +318,5 @@ def _reason(error: Exception, phase: Phase) -> str:
         case aiohttp.ClientPayloadError():
             return "the response was truncated"
         case aiohttp.ClientResponseError():
-            return f"the response is not HTTP: {error.message}"
+            return f"the response is not HTTP: {re.split(_QUOTED, error.message)[0]}"
     return f"the connection broke: {error}"

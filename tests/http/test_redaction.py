@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import pickle
+import re
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -269,6 +270,23 @@ FORMS: dict[str, Callable[[str], str]] = {
     "as JSON with escaped slashes": lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
     "as HTML": html.escape,
     "as a repr": lambda secret: repr(secret)[1:-1],
+    "percent-encoded three times": lambda secret: quote(quote(quote(secret, safe=""), safe=""), safe=""),
+    "quoted-printable": lambda secret: "".join(f"={byte:02X}" for byte in secret.encode()),
+    "as the old escape()": lambda secret: "".join(f"%u{ord(char):04X}" for char in secret),
+    "as HTML of HTML": lambda secret: html.escape(html.escape(secret)),
+    "as numbers of HTML": lambda secret: "".join(f"&#{ord(char)};" for char in secret),
+    "as hex numbers of HTML": lambda secret: "".join(f"&#X00{ord(char):X};" for char in secret),
+    "as numbers of HTML without semicolons": lambda secret: "".join(f"&#{ord(char)}" for char in secret),
+    "as names of HTML": lambda secret: html.escape(secret).replace("/", "&sol;").replace("+", "&plus;"),
+    "as Unicode escapes": lambda secret: "".join(f"\\U{ord(char):08X}" for char in secret),
+    "as braced escapes": lambda secret: "".join(f"\\u{{{ord(char):x}}}" for char in secret),
+    "as octal escapes": lambda secret: "".join(f"\\{ord(char):03o}" for char in secret),
+    "as hex escapes": lambda secret: "".join(f"\\x{ord(char):02X}" for char in secret),
+    "in hex": lambda secret: secret.encode().hex().upper(),
+    "in hex with colons": lambda secret: secret.encode().hex(":"),
+    "in upper case": str.upper,
+    "in base64 in lines": lambda secret: re.sub("(.{5})", r"\1\n", base64.b64encode(secret.encode()).decode()),
+    "in base64, percent-encoded": lambda secret: quote(base64.b64encode(secret.encode()).decode(), safe=""),
     "in base64": lambda secret: base64.b64encode(secret.encode()).decode(),
     "in base64 after a user": lambda secret: base64.b64encode(f"user:{secret}".encode()).decode(),
     "in base64 in front of something": lambda secret: base64.b64encode(f"ab{secret}@host".encode()).decode(),
@@ -315,6 +333,30 @@ def test_the_value_of_a_secret_field_is_redacted_whatever_its_shape(name: str, v
     error = ApiError("m", details=[{name: value}])
     Redactor([]).clean_texts(error)
     assert error.details == [{name: "***"}]
+
+
+LINK = "https://storage.test/x?X-Signature=0123456789"
+MALFORMED = {
+    "JSON cut short": http_response(f'{{"data": {{"downloadLink": "{LINK}'),
+    "JSON with text behind it": http_response(f'{{"data": {{"downloadLink": "{LINK}"}}}}?'),
+    "JSON with NaN": http_response(f'{{"data": {{"downloadLink": "{LINK}", "size": NaN}}}}'),
+    "a header": f"HTTP/1.1 200 OK\r\n{LINK}\r\n\r\n".encode(),
+    "a long header": f"HTTP/1.1 200 OK\r\nX: {LINK * 1000}\r\n\r\n".encode(),
+    "a status line": f"HTTP/1.1 {LINK}\r\n\r\n".encode(),
+    "a chunk": f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{LINK}\r\n".encode(),
+    "a body without its length": f'HTTP/1.1 304 X\r\nConnection: close\r\n\r\n{{"downloadLink": "{LINK}"}}'.encode(),
+}
+
+
+@pytest.mark.parametrize("malformed", MALFORMED)
+async def test_no_error_quotes_a_malformed_response(malformed: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with serve_bytes(MALFORMED[malformed]) as url, Northflank(TOKEN, base_url=url, attempts=2) as nf:
+        with pytest.raises(NorthflankError) as caught:
+            await nf.project("p").addon("a").backup("b").download_link()
+    caught.value.__traceback__ = caught.tb.tb_next
+    assert "0123456789" not in everything_a_report_shows(caught.value) + caplog.text
+    assert "\\n" not in str(caught.value)
 
 
 SHAPES: list[Callable[[str], Any]] = [
