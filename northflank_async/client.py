@@ -83,6 +83,7 @@ class Northflank(Account):
     Args:
         token: an API token. Defaults to `NORTHFLANK_API_TOKEN`, then `NF_API_TOKEN` of the environment.
         team_id: use this team's routes, `/v1/teams/{teamId}/…`.
+        name: what messages call the account, and its id in an inventory if the API does not say whose token it is.
         base_url: defaults to `NORTHFLANK_API_BASE_URL`, `NF_API_HOST`, `NF_HOST` of the environment, then to
             `https://api.northflank.com`. Plain http is allowed for loopback addresses only.
         session: an `aiohttp.ClientSession` whose connections, headers, cookies and trace configs to use; you close it.
@@ -114,6 +115,7 @@ class Northflank(Account):
         token: str | None = None,
         *,
         team_id: str | None = None,
+        name: str | None = None,
         base_url: str | None = None,
         session: aiohttp.ClientSession | None = None,
         proxy: str | URL | None = None,
@@ -143,6 +145,8 @@ class Northflank(Account):
         check_choice("on_rate_limit", on_rate_limit, ("wait", "raise"))
         check_integer("reserve", reserve, 0)
         check_integer("max_response_bytes", max_response_bytes, 1)
+        if name is not None and not (isinstance(name, str) and name):
+            raise ConfigurationError(f"name must be text that is not empty, not {name!r}")
         if session is not None and trace_configs:
             raise ConfigurationError("set trace_configs on your own session, not here")
         if base_url is None:
@@ -150,7 +154,7 @@ class Northflank(Account):
         transport = Transport(
             base_url=parse_base_url(base_url),
             token=parse_token(token),
-            budget=Budget(on_rate_limit=on_rate_limit, reserve=reserve, clock=clock),
+            budget=Budget(on_rate_limit=on_rate_limit, reserve=reserve, clock=clock, name=name),
             session=session,
             proxy=parse_proxy(proxy) if proxy else None,
             trust_env=trust_env,

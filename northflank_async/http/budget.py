@@ -5,16 +5,32 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Literal, Protocol
 
-from northflank_async.errors import RateLimited
+from northflank_async.errors import RateLimited, printable
 from northflank_async.http.rate_limit import Charge, RateLimit, RateLimiter, Window
 
 _log = logging.getLogger("northflank_async")
 
 _LONGEST_NAP = 10.0
 """Seconds."""
+_slots: ContextVar[asyncio.Semaphore | None] = ContextVar("slots", default=None)
+
+
+@contextmanager
+def sharing_slots(slots: asyncio.Semaphore) -> Iterator[None]:
+    """Have the requests of a block share slots with those of other clients: each holds one while it is in flight.
+
+    A client asks for one slot at a time, and not before its rate limit allows a request. So the clients take turns
+    however many requests each of them has to send, and none occupies a slot while it waits for its window.
+    """
+    token = _slots.set(slots)
+    try:
+        yield
+    finally:
+        _slots.reset(token)
 
 
 class Timer(Protocol):
@@ -69,6 +85,7 @@ class Budget:
         on_rate_limit: `"wait"` for the window to reset, or `"raise"` `RateLimited`.
         reserve: requests of each window to leave to other users of the token.
         clock: the source of time.
+        name: what log messages call the client.
     """
 
     def __init__(
@@ -77,7 +94,9 @@ class Budget:
         on_rate_limit: Literal["wait", "raise"] = "wait",
         reserve: int = 0,
         clock: Clock | None = None,
+        name: str | None = None,
     ) -> None:
+        self.name = name
         self.raises = on_rate_limit == "raise"
         self.spent = 0
         """Requests sent, except those whose connection was never made."""
@@ -171,9 +190,9 @@ class Budget:
             ConfigurationError: `reserve` is as large as a window.
         """
         self._enter_loop()
+        slots = _slots.get()
         async with self._turn:  # only the first in line waits for the window; the others wait for their turn
-            while not self._limiter.is_affordable(self.time()):
-                await self._wait_for_change()
+            await self._wait_for_admission(slots)
             charge = self._limiter.charge(self.time())
             self.spent += 1
         try:
@@ -182,6 +201,8 @@ class Budget:
             if charge.is_open:
                 self._limiter.close(charge, self.time())
                 self._changed.set()
+            if slots is not None:
+                slots.release()
 
     def update(self, charge: Charge, status: int, headers: Mapping[str, str]) -> None:
         """Update the window from the headers of a response to an admitted request."""
@@ -199,6 +220,18 @@ class Budget:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop, self._turn, self._changed = loop, asyncio.Lock(), asyncio.Event()
+
+    async def _wait_for_admission(self, slots: asyncio.Semaphore | None) -> None:
+        """Wait until the rate limit allows one request, and for one of the shared slots, if there are any."""
+        while True:
+            while not self._limiter.is_affordable(self.time()):
+                await self._wait_for_change()
+            if slots is None:
+                return
+            await slots.acquire()
+            if self._limiter.is_affordable(self.time()):
+                return
+            slots.release()  # the window has changed while the slot was awaited
 
     async def _wait_for_change(self) -> None:
         """Wait for the reset, for the time of a probe, or for a response that may allow a request."""
@@ -238,7 +271,8 @@ class Budget:
             self._announced = window.began
             requests = f" of {window.limit} requests" if window.limit else ""
             _log.info(
-                "rate limit reached: waiting %.0f s for the window%s to reset",
+                "%srate limit reached: waiting %.0f s for the window%s to reset",
+                self._prefix,
                 seconds,
                 requests,
                 extra={"reset_after": seconds},
@@ -249,4 +283,8 @@ class Budget:
         reason = f"{unanswered} requests got no response and may have reached the rate limit"
         if self.raises:
             raise RateLimited(f"{reason}; retry in {seconds:.0f} s", status=429, retry_after=seconds)
-        _log.info("%s: waiting %.0f s for one request to find out", reason, seconds)
+        _log.info("%s%s: waiting %.0f s for one request to find out", self._prefix, reason, seconds)
+
+    @property
+    def _prefix(self) -> str:
+        return "" if self.name is None else f"{printable(self.name)}: "

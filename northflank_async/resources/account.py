@@ -40,6 +40,11 @@ class AccountResource(Resource):
         return self._transport.token_fingerprint
 
     @property
+    def name(self) -> str | None:
+        """The name that was given to the client."""
+        return self.budget.name
+
+    @property
     def base_url(self) -> str:
         """The base URL of the API."""
         return str(self._transport.base_url)
