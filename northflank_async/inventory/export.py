@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -21,13 +22,13 @@ from northflank_async.inventory.formats import (
 from northflank_async.inventory.inventory import Counted, Inventory, check_replaceable
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
-from northflank_async.inventory.store.lease import lock_file, writing
+from northflank_async.inventory.store.lease import lock_file, open_store
 from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
 from northflank_async.inventory.store.ownership import check_ours
 from northflank_async.inventory.store.reader import read_backups
 from northflank_async.inventory.store.schema import INVENTORY
 from northflank_async.inventory.store.target import SCHEMA, Target
-from northflank_async.inventory.sync import SyncRun
+from northflank_async.inventory.sync import Sync
 from northflank_async.resources import AccountResource
 from northflank_async.validation import plain_callback
 
@@ -39,8 +40,7 @@ _UNUSABLE = "it is damaged, or of another version of northflank-async: delete it
 
 async def export(
     target: str,
-    query: Query | AccountResource,
-    *,
+    *queries: Query | AccountResource,
     concurrency: int = 16,
     strict: bool = False,
     schema: str = SCHEMA,
@@ -60,8 +60,9 @@ async def export(
 
     Args:
         target: the file, or the database's URL.
-        query: what to export; a client or team means everything in it.
-        concurrency: requests in flight, 1 to 100.
+        *queries: what to export, of one or several clients; a client or team means everything in it. Of several
+            clients, one that cannot be read is in `failures`, with its account: a file has only the others.
+        concurrency: requests in flight, of all clients together, 1 to 100.
         strict: if anything could not be read, write no file, or leave the sync run of a database unfinished; the next
             export reads only that.
         schema: the schema of the tables in PostgreSQL.
@@ -78,16 +79,17 @@ async def export(
         ConfigurationError: the target is of an unknown kind, or a package it needs is not installed; or the result is
             empty, and the file is not.
         OSError: the target cannot be written, or another export is writing to it.
-        NorthflankError: the API could not be read, or failed partway.
+        NorthflankError: the API could not be read, or failed partway; of several clients, that is so of each.
     """
     check_concurrency(concurrency)
     on_start = None if on_start is None else plain_callback("on_start", on_start)
     on_unwritten = plain_callback("on_unwritten", on_unwritten)
+    wanted = Query.of_each_client(queries)
     path = Path(target)
     if "://" in target or path.suffix.lower() == DATABASE_SUFFIX:
         async with Inventory(target, schema=schema) as inventory:
             return await inventory.sync(
-                query,
+                *wanted,
                 concurrency=concurrency,
                 strict=strict,
                 resume_max_age=resume_max_age,
@@ -96,10 +98,11 @@ async def export(
             )
     write = _load_format(target)
     check_writable(path)
-    query, state = Query.of(query), state_path(path)
-    options = WriteOptions(restores=query.restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
+    state = state_path(path)
+    restores = any(query.restores for query in wanted)
+    options = WriteOptions(restores=restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
     with lock_file(state, str(path)):
-        exporting = _FileExport(path, state, write, options, query, strict=strict, allow_empty=allow_empty)
+        exporting = _FileExport(path, state, write, options, wanted, strict=strict, allow_empty=allow_empty)
         try:
             return await exporting.run(concurrency, resume_max_age, on_start)
         finally:
@@ -147,7 +150,7 @@ class _FileExport:
         state: Path,
         write: Write,
         options: WriteOptions,
-        query: Query,
+        queries: Sequence[Query],
         *,
         strict: bool,
         allow_empty: bool,
@@ -157,7 +160,7 @@ class _FileExport:
         self._state = state
         self._write = write
         self._options = options
-        self._query = query
+        self._queries = queries
         self._strict = strict
         self._allow_empty = allow_empty
 
@@ -168,38 +171,39 @@ class _FileExport:
                 database = await stack.enter_async_context(Database(Target.parse(self._state)))
                 try:
                     await check_ours(database, INVENTORY)
-                    writer = await stack.enter_async_context(writing(database, INVENTORY, locked=True))
+                    store = await stack.enter_async_context(open_store(database, INVENTORY, locked=True))
                 except ConfigurationError:
                     raise OSError(errno.EINVAL, _UNUSABLE, str(self._state)) from None
-                run = SyncRun(
-                    writer, self._query, concurrency=concurrency, temporary=True, resume_max_age=resume_max_age
+                sync = Sync(
+                    store, self._queries, concurrency=concurrency, temporary=True, resume_max_age=resume_max_age
                 )
+                await stack.enter_async_context(sync)
                 try:
-                    return await self._export(database, run, on_start)
+                    return await self._export(database, sync, on_start)
                 finally:
-                    if run.has_begun:
-                        self.keeps_state = not (run.is_empty or run.has_finished)
+                    self.keeps_state = sync.are_resumable or (self.keeps_state and not sync.have_begun)
         except OSError as error:
             if _is_damaged(error):
                 raise OSError(errno.EINVAL, _UNUSABLE, str(self._state)) from error
             raise
 
-    async def _export(self, database: Database, run: SyncRun, on_start: OnStart | None) -> Outcome:
-        outcome = await run.run(on_start)
+    async def _export(self, database: Database, sync: Sync, on_start: OnStart | None) -> Outcome:
+        outcome = await sync.run(on_start)
         if self._strict and outcome.failures:
-            await run.reopen()
+            await sync.reopen()
             return outcome
         discard_parts(self._path)
-        rows = Counted(read_backups(database, with_restores=self._query.restores))
+        run_ids = [run.id for run in sync.complete]
+        rows = Counted(read_backups(database, with_restores=self._options.restores, run_ids=run_ids))
         try:
             with atomic_write(self._path) as file:
                 await self._write(file, rows.batches(), self._options)
                 if not rows.count and not self._allow_empty:
                     check_replaceable(file, self._path)
         except ConfigurationError:
-            await run.finish()  # read again, it might not be empty
+            await sync.finish()  # read again, it might not be empty
             raise
-        await run.finish()
+        await sync.finish()
         return outcome
 
 

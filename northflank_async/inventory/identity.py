@@ -13,7 +13,7 @@ from northflank_async.errors import (
     RateLimited,
     TransportError,
 )
-from northflank_async.inventory.encoding import storable_json
+from northflank_async.inventory.encoding import storable, storable_json
 from northflank_async.records import (
     Auth,
     AuthPermissions,
@@ -45,6 +45,16 @@ async def identify(account: AccountResource) -> Auth | None:
         _log.warning("the account of the token is not known; an inventory then marks less as deleted: %s", error)
         return None
     return auth if auth.entity_id else None
+
+
+async def find_account_id(account: AccountResource) -> str | None:
+    """Find out what to call the account of a token: what the API calls it, or else the name of the client.
+
+    Raises:
+        NorthflankError: nothing else can be read either.
+    """
+    auth = await identify(account)
+    return storable(auth.entity_id) if auth else account.name
 
 
 @frozen(kw_only=True)

@@ -13,14 +13,14 @@ from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
 from northflank_async.inventory.formats import Batches, OnUnwritten, WriteOptions, load_format, log_unwritten
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
-from northflank_async.inventory.store.lease import writing
+from northflank_async.inventory.store.lease import open_store
 from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
 from northflank_async.inventory.store.ownership import check_ours, check_schema
 from northflank_async.inventory.store.reader import read_addons, read_backups, read_project_ids
 from northflank_async.inventory.store.schema import INVENTORY
 from northflank_async.inventory.store.stored_backup import StoredAddon, StoredBackup, StoredRow
 from northflank_async.inventory.store.target import SCHEMA, Target
-from northflank_async.inventory.sync import SyncRun
+from northflank_async.inventory.sync import Sync
 from northflank_async.resources import AccountResource
 from northflank_async.validation import plain_callback
 
@@ -67,8 +67,7 @@ class Inventory:
 
     async def sync(
         self,
-        query: Query | AccountResource,
-        *,
+        *queries: Query | AccountResource,
         concurrency: int = 16,
         strict: bool = False,
         resume_max_age: timedelta = RESUME_MAX_AGE,
@@ -77,12 +76,16 @@ class Inventory:
     ) -> Outcome:
         """Upsert what the API has, and soft-delete (`deleted_at`) what it no longer has.
 
-        Called again for the same account with the same query, it resumes a sync run that was interrupted.
+        Called again for the same accounts with the same queries, it resumes the sync runs of an interrupted sync.
+
+        Each client waits for its own rate limit, and they take turns with their requests. Of several clients, one that
+        cannot be read is in `failures`, with its account; the others are synced. Clients of the same account are
+        synced one after the other. In PostgreSQL, several processes can sync different accounts at the same time.
 
         Args:
-            query: what to read; a client or team means everything in it. Backups that the query does not
-                match are not inserted, but updated if they are stored.
-            concurrency: requests in flight, 1 to 100.
+            *queries: what to read, of one or several clients; a client or team means everything in it. Backups that
+                a query does not match are not inserted, but updated if they are stored.
+            concurrency: requests in flight, of all clients together, 1 to 100.
             strict: if anything could not be read, leave the sync run unfinished: the next one reads only that.
             resume_max_age: how long after its start an interrupted sync run is resumed; later, a new one starts.
             allow_mass_deletion: soft-delete items even if a listing of projects or addons has lost all of them, or
@@ -91,29 +94,32 @@ class Inventory:
 
         Raises:
             ConfigurationError: the database is not an inventory, or a newer one, or it has this account of another
-                host.
-            BlockingIOError: another process is writing to the database.
+                host, or it is not clear whose rows it has.
+            BlockingIOError: another process is writing to the file, or to the account.
             OSError: the database cannot be read or written.
-            NorthflankError: the API could not be read, or failed partway.
+            NorthflankError: the API could not be read, or failed partway; of several clients, that is so of each, and
+                this is the first one's error.
 
         https://northflank.com/docs/v1/api/project/addons/list-addon-backups
         """
         check_concurrency(concurrency)
         on_start = None if on_start is None else plain_callback("on_start", on_start)
-        query = Query.of(query)
-        async with writing(self._database, INVENTORY) as writer:
-            run = SyncRun(
-                writer,
-                query,
+        wanted = Query.of_each_client(queries)
+        async with (
+            open_store(self._database, INVENTORY) as store,
+            Sync(
+                store,
+                wanted,
                 concurrency=concurrency,
                 resume_max_age=resume_max_age,
                 allow_mass_deletion=allow_mass_deletion,
-            )
-            outcome = await run.run(on_start)
+            ) as sync,
+        ):
+            outcome = await sync.run(on_start)
             if strict and outcome.failures:
-                await run.reopen()
+                await sync.reopen()
             else:
-                await run.finish()
+                await sync.finish()
         return outcome
 
     async def backups(self, *, deleted: bool = False, restores: bool = False) -> AsyncIterator[StoredBackup]:

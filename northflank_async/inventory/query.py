@@ -1,12 +1,13 @@
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, field, frozen
+from attrs import astuple, evolve, field, fields, frozen
 from yarl import URL
 
 from northflank_async.errors import ConfigurationError
+from northflank_async.http.budget import Budget
 from northflank_async.http.request import segment
 from northflank_async.records import Addon, Backup
 from northflank_async.resources import AccountResource
@@ -19,9 +20,7 @@ def _distinct_accounts(accounts: AccountResource | Iterable[AccountResource]) ->
     given = [accounts] if isinstance(accounts, AccountResource) else list(accounts)
     if not given:
         raise ConfigurationError("there is nothing to read: pass a client, or one of its teams")
-    if len({account.budget for account in given}) > 1:
-        raise ConfigurationError("all accounts of a query must belong to one client")
-    return tuple({account.team_id: account for account in given}.values())
+    return tuple({(account.budget, account.team_id): account for account in given}.values())
 
 
 def _distinct_projects(projects: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -55,7 +54,7 @@ class Query:
         Query([nf.team("acme"), nf.team("globex")], projects=["billing"], statuses="failed")
 
     Args:
-        accounts: the client or one of its teams, or several of them.
+        accounts: a client or one of its teams, or several of them, also of several clients.
         projects: ids to read in each account; `None` reads all projects.
         addon_types: the API's words, such as `"postgresql"`; other addons' backups are not requested. An addon
             without a type is included.
@@ -65,7 +64,7 @@ class Query:
         restores: read restores too. Only a sync or an export to a target reads them.
 
     Raises:
-        ConfigurationError: an argument is invalid, or the accounts belong to different clients.
+        ConfigurationError: an argument is invalid.
     """
 
     accounts: tuple[AccountResource, ...] = field(converter=_distinct_accounts)
@@ -79,6 +78,23 @@ class Query:
     def of(cls, source: "Query | AccountResource") -> "Query":
         """Return a query unchanged, and wrap an account in a query for everything in it."""
         return source if isinstance(source, Query) else cls(source)
+
+    @classmethod
+    def of_each_client(cls, sources: "Sequence[Query | AccountResource]") -> "list[Query]":
+        """Return one query for each client and what is wanted of it, in the order in which they were given.
+
+        Raises:
+            ConfigurationError: there is no source.
+        """
+        accounts: dict[tuple[Any, ...], list[AccountResource]] = {}
+        for query in map(cls.of, sources):
+            wanted = astuple(query, recurse=False)[1:]
+            for account in query.accounts:
+                accounts.setdefault((account.budget, *wanted), []).append(account)
+        if not accounts:
+            raise ConfigurationError("there is nothing to read: pass a client, one of its teams, or a query")
+        names = [each.name for each in fields(cls)][1:]
+        return [cls(found, **dict(zip(names, key[1:], strict=True))) for key, found in accounts.items()]
 
     def starting(self, now: datetime) -> "Query":
         """Return the query with a relative `since` as a time, for a scan, plan or sync run that starts at `now`.
@@ -117,13 +133,23 @@ class Query:
         return self.since is not None or bool(self.statuses)
 
     @property
+    def budget(self) -> Budget:
+        """The budget of the client, of a query of one client."""
+        return self.accounts[0].budget
+
+    @property
+    def name(self) -> str | None:
+        """The name of the client, of a query of one client."""
+        return self.accounts[0].name
+
+    @property
     def host(self) -> str:
-        """The host of the API."""
+        """The host of the API, of a query of one client."""
         return URL(self.accounts[0].base_url).host or ""
 
     @property
     def fingerprint(self) -> str:
-        """Syncs that share it can resume each other: they read the same, however that was written."""
+        """Syncs of one account that share it can resume each other: they read the same, however that was written."""
         url = URL(self.accounts[0].base_url)
         return json.dumps(
             {

@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import (
+    Accounts,
     Crawler,
     Failure,
     FailureCollector,
@@ -15,38 +16,44 @@ from northflank_async.inventory.crawl import (
     Kind,
     Progress,
     Tree,
-    check_concurrency,
 )
+from northflank_async.inventory.identity import find_account_id
 from northflank_async.inventory.query import Query
 from northflank_async.records import Addon, Backup, Project
 from northflank_async.resources import AccountResource
 
 
 class Found(NamedTuple):
-    """A backup with its project and addon. A project that was named in the query has no field but its id."""
+    """A backup with its account, project and addon. A project that was named in the query has no field but its id.
+
+    `account_id` is what the API calls the account, or else the name of the client. A scan of one client does not spend
+    the request that this takes: there, it is the name of the client, or `None`.
+    """
 
     team_id: str | None
     project: Project
     addon: Addon
     backup: Backup
+    account_id: str | None = None
 
 
 class Scan(AsyncIterator[Found]):
     """Reads all backups of many projects concurrently and yields them in the order in which they arrive.
 
-        async with nf.scan() as scan:
+        async with Scan(acme, Query(globex, projects=["billing"])) as scan:
             async for found in scan:
-                print(found.project.id, found.addon.id, found.backup.id)
+                print(found.account_id, found.project.id, found.addon.id, found.backup.id)
         print(scan.failures)
 
     A project, addon or backup that cannot be read is listed in `failures`, and the scan continues. An error that
-    ends the scan, such as a rejected token, is raised after all backups that arrived before it. At most twice
-    `concurrency` pages are held in memory, however slowly they are consumed. Leaving the block cancels all requests
-    in flight.
+    ends the scan, such as a rejected token, is raised after all backups that arrived before it; of several clients,
+    it ends only that client's part, and is listed, too, unless no client can be read. At most twice `concurrency`
+    pages are held in memory, however slowly they are consumed. Leaving the block cancels all requests in flight.
 
     Args:
-        query: the backups to read; a client or a team stands for all of them.
-        concurrency: requests in flight, 1 to 100.
+        *queries: the backups to read, of one or several clients; a client or a team stands for all of them. Each
+            client waits for its own rate limit, and they take turns with their requests.
+        concurrency: requests in flight, of all clients together, 1 to 100.
 
     Raises:
         ConfigurationError: an argument is out of range.
@@ -54,11 +61,11 @@ class Scan(AsyncIterator[Found]):
     https://northflank.com/docs/v1/api/project/addons/list-addon-backups
     """
 
-    def __init__(self, query: Query | AccountResource, *, concurrency: int = 16) -> None:
-        check_concurrency(concurrency)
-        self._query = Query.of(query).starting(datetime.now(UTC))
+    def __init__(self, *queries: Query | AccountResource, concurrency: int = 16) -> None:
+        now = datetime.now(UTC)
+        self._accounts = Accounts([query.starting(now) for query in Query.of_each_client(queries)], concurrency)
+        self._concurrency = concurrency
         self._buffer = _Buffer(concurrency)
-        self._crawler = Crawler(Tree(self._query), self._buffer, concurrency=concurrency)
         self._found: deque[Found] = deque()
         self._task: asyncio.Task[None] | None = None
         self._error: Exception | None = None
@@ -68,12 +75,12 @@ class Scan(AsyncIterator[Found]):
     @property
     def failures(self) -> list[Failure]:
         """What could not be read so far."""
-        return self._buffer.failures
+        return [*self._buffer.failures, *self._accounts.failures]
 
     @property
     def progress(self) -> Progress:
         """The current progress."""
-        return self._crawler.progress
+        return self._accounts.progress
 
     async def __aenter__(self) -> Self:
         if self._task is not None:
@@ -103,10 +110,17 @@ class Scan(AsyncIterator[Found]):
 
     async def _run(self) -> None:
         try:
-            await self._crawler.run()
+            await self._accounts.run(self._crawl)
         except Exception as error:
             self._error = error  # raised to the consumer
         self._buffer.close()
+
+    async def _crawl(self, index: int, query: Query) -> None:
+        if self._accounts.are_several:
+            self._accounts.ids[index] = await find_account_id(query.accounts[0])
+        tree = Tree(query, account_id=self._accounts.ids[index])
+        crawler = self._accounts.crawlers[index] = Crawler(tree, self._buffer, concurrency=self._concurrency)
+        await crawler.run()
 
     async def _load_page(self) -> None:
         if self._ended:
@@ -122,9 +136,9 @@ class Scan(AsyncIterator[Found]):
         assert listing.addon is not None
         self._found.extend(
             [
-                Found(listing.account.team_id, listing.project, listing.addon, row.record)
+                Found(listing.account.team_id, listing.project, listing.addon, row.record, listing.account_id)
                 for _, row in self._buffer.new_items(page)
-                if isinstance(row.record, Backup) and self._query.matches_row(row)
+                if isinstance(row.record, Backup) and fetched.tree.query.matches_row(row)
             ]
         )
 

@@ -560,7 +560,7 @@ def _place(listing: ListingKey) -> tuple[str, str, str]:
     return (listing.team_id, listing.project_id, listing.addon_id)
 
 
-def _is_mass_deletion(error: NorthflankError) -> bool:
+def _is_mass_deletion(error: Exception) -> bool:
     return isinstance(error, MassDeletion) or "--allow-mass-deletion" in str(error)
 
 

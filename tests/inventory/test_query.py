@@ -1,7 +1,6 @@
 """Which part of an inventory a query matches."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,7 @@ from northflank_async import (
     Northflank,
     RunStatus,
 )
-from northflank_async.inventory import Inventory, Query, Scan
-from northflank_async.simulator import Simulator
+from northflank_async.inventory import Query, Scan
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -37,10 +35,21 @@ async def test_a_query_without_accounts_is_refused() -> None:
         Scan(Query([]))
 
 
-async def test_a_query_refuses_accounts_of_two_clients(sim: Simulator, nf: Northflank, tmp_path: Path) -> None:
-    async with Northflank("another-token", base_url=sim.url) as other, Inventory(tmp_path / "x.db") as inventory:
-        with pytest.raises(ConfigurationError, match="to one client"):
-            await inventory.sync(Query([nf, other]))
+def test_a_query_of_several_clients_becomes_one_for_each_client_and_what_is_wanted_of_it() -> None:
+    one, other = Northflank("token"), Northflank("token")
+    team = one.team("acme")
+    split = Query.of_each_client([one, Query([other, team], projects=["p"]), team, other])
+    assert [(query.accounts, query.projects) for query in split] == [
+        ((one, team), None),
+        ((other,), ("p",)),
+        ((team,), ("p",)),
+        ((other,), None),
+    ]
+
+
+def test_no_query_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="nothing to read"):
+        Query.of_each_client([])
 
 
 def test_an_empty_query_matches_everything() -> None:

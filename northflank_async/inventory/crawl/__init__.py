@@ -1,11 +1,11 @@
-"""The concurrent crawl of an account's listings."""
+"""The concurrent crawl of the listings of accounts."""
 
+from northflank_async.inventory.crawl.accounts import AccountError, AccountOutcome, Accounts, Outcome
 from northflank_async.inventory.crawl.crawler import (
     MAX_CONCURRENCY,
     Crawler,
     FailureCollector,
     Handled,
-    Outcome,
     check_concurrency,
 )
 from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
@@ -14,6 +14,9 @@ from northflank_async.inventory.crawl.progress import OnStart, Progress, time_le
 
 __all__ = [
     "MAX_CONCURRENCY",
+    "AccountError",
+    "AccountOutcome",
+    "Accounts",
     "Crawler",
     "Failure",
     "FailureCollector",

@@ -3,10 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple, Protocol
-
-from attrs import frozen
 
 from northflank_async.errors import (
     AuthenticationError,
@@ -27,27 +24,6 @@ MAX_CONCURRENCY = 100
 _DEPTHS = {Kind.PROJECTS: 0, Kind.ADDONS: 1, Kind.BACKUPS: 2, Kind.RESTORES: 2}
 _OUTAGE = 10
 """Consecutive listings that fail without an answer or with 5xx, after which the crawler checks if the API is down."""
-
-
-@frozen(kw_only=True)
-class Outcome:
-    """The result of a sync, an export or a stream.
-
-    `backups` counts the backups written, `failures` names what could not be read. `resumed_from` is when the sync run
-    had started that was resumed; `progress` then includes the earlier work, except its requests. `discarded_from` is
-    when an interrupted sync run had started that was too old to be resumed.
-    """
-
-    progress: Progress
-    backups: int
-    failures: list[Failure]
-    resumed_from: datetime | None = None
-    discarded_from: datetime | None = None
-
-    @property
-    def resumed(self) -> bool:
-        """Whether an interrupted sync run was resumed."""
-        return self.resumed_from is not None
 
 
 class Handled(NamedTuple):
@@ -142,9 +118,7 @@ class Crawler:
         self._changed = asyncio.Event()
         self._opened: set[object] = set()
         self._levels: list[deque[Listing]] = [deque() for _ in range(max(_DEPTHS.values()) + 1)]
-        self._meter = Meter(
-            tree, self.counts, tree.query.accounts[0].budget.spent if spent_before is None else spent_before
-        )
+        self._meter = Meter(tree, self.counts, tree.query.budget.spent if spent_before is None else spent_before)
         self._workers = 0
         self._outage = 0
         self._probing = asyncio.Lock()

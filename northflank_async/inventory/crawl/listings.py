@@ -31,16 +31,21 @@ class Kind(StrEnum):
 
 @frozen(kw_only=True)
 class Failure:
-    """Something that could not be read: a project's or an addon's listing, or its item `item_id`."""
+    """Something that could not be read: a whole account, a project's or an addon's listing, or its item `item_id`.
 
+    `account_id` is what the API calls the account, or else the name of the client; `None` if neither is known.
+    """
+
+    account_id: str | None = None
     team_id: str | None = None
     project_id: str | None = None
     addon_id: str | None = None
     item_id: str | None = None
-    error: NorthflankError
+    error: NorthflankError | BlockingIOError
 
     def __str__(self) -> str:
-        where = printable("/".join(filter(None, (self.team_id, self.project_id, self.addon_id)))) or "the account"
+        where = "/".join(filter(None, (self.team_id, self.project_id, self.addon_id)))
+        where = printable(where or f"the account {self.account_id or ''}".rstrip())
         return f"{where}: {f'{self.item_id}: ' if self.item_id else ''}{self.error}"
 
 
@@ -53,6 +58,7 @@ class Listing:
     """
 
     account: AccountResource
+    account_id: str | None = None
     kind: Kind
     project: Project | None = None
     addon: Addon | None = None
@@ -115,12 +121,19 @@ class Listing:
     def at(self, cursor: str | None, page: int | None) -> "Listing":
         """Return another reading of the listing that begins there."""
         return Listing(
-            account=self.account, kind=self.kind, project=self.project, addon=self.addon, cursor=cursor, page=page
+            account=self.account,
+            account_id=self.account_id,
+            kind=self.kind,
+            project=self.project,
+            addon=self.addon,
+            cursor=cursor,
+            page=page,
         )
 
     def failure(self, error: NorthflankError, item_id: str | None = None) -> Failure:
         """Describe why the listing, or one of its items, could not be read."""
         return Failure(
+            account_id=self.account_id,
             team_id=self.account.team_id,
             project_id=self.project_id,
             addon_id=self.addon_id,
@@ -165,14 +178,15 @@ class Tree:
 
     query: Query
     of_each_addon: Sequence[Kind] = (Kind.BACKUPS,)
+    account_id: str | None = None
 
     def roots(self) -> list[Listing]:
         """Return the listings to start with: of all projects, or of the addons of the named ones."""
         query = self.query
         if query.projects is None:
-            return [Listing(account=account, kind=Kind.PROJECTS) for account in query.accounts]
+            return [self._listing(account, Kind.PROJECTS) for account in query.accounts]
         return [
-            Listing(account=account, kind=Kind.ADDONS, project=Project(id=project_id))
+            self._listing(account, Kind.ADDONS, Project(id=project_id))
             for account in query.accounts
             for project_id in query.projects
         ]
@@ -181,10 +195,12 @@ class Tree:
         """Return the listings below one record of a listing."""
         match record:
             case Project():
-                return [Listing(account=listing.account, kind=Kind.ADDONS, project=record)]
+                return [self._listing(listing.account, Kind.ADDONS, record)]
             case Addon() if self.query.matches_addon(record):
-                return [
-                    Listing(account=listing.account, kind=kind, project=listing.project, addon=record)
-                    for kind in self.of_each_addon
-                ]
+                return [self._listing(listing.account, kind, listing.project, record) for kind in self.of_each_addon]
         return []
+
+    def _listing(
+        self, account: AccountResource, kind: Kind, project: Project | None = None, addon: Addon | None = None
+    ) -> Listing:
+        return Listing(account=account, account_id=self.account_id, kind=kind, project=project, addon=addon)

@@ -24,6 +24,9 @@ class Progress:
 
     `requests` counts all requests of the client since the start, and `retries` those of them that were retries.
     `waiting_until` is the reset of the rate limit while requests wait for it.
+
+    The progress of several accounts is their sum. `accounts_done` of `accounts` have ended or failed; `waiting_until`
+    is set only while all others wait.
     """
 
     projects: int
@@ -39,6 +42,8 @@ class Progress:
     retries: int
     waiting_until: datetime | None
     done_at: datetime | None
+    accounts: int = 1
+    accounts_done: int = 0
 
 
 OnStart: TypeAlias = Callable[[Callable[[], Progress]], None]
@@ -57,7 +62,7 @@ class Meter:
     def __init__(self, tree: Tree, counts: Counter[str], spent_before: int) -> None:
         self._tree = tree
         self._counts = counts
-        self._budget: Budget = tree.query.accounts[0].budget
+        self._budget: Budget = tree.query.budget
         self._spent_before = spent_before
         self._retries_before = self._budget.retries
         self._started = self._budget.time() - self._budget.total_wait
@@ -89,7 +94,6 @@ class Meter:
         """The current progress. Changes nothing, so that another thread may call it."""
         counts, open_, budget = self._counts, self._open, self._budget
         listings = counts["addons"] * len(self._tree.of_each_addon)
-        wait = budget.reset_wait
         return Progress(
             projects=counts["projects"],
             projects_found=counts["projects"] + open_[Kind.ADDONS] + self._failed[Kind.ADDONS],
@@ -102,7 +106,7 @@ class Meter:
             backups=counts["backups"],
             requests=budget.spent - self._spent_before,
             retries=budget.retries - self._retries_before,
-            waiting_until=None if wait is None else datetime.now(UTC) + timedelta(seconds=wait),
+            waiting_until=waiting_until(budget),
             done_at=self._done_at,
         )
 
@@ -128,6 +132,12 @@ class Meter:
     def _pages_each(self, kind: Kind) -> float:
         """Pages of a listing, on average."""
         return self._pages[kind] / self._ended[kind] if self._ended[kind] else 1.0
+
+
+def waiting_until(budget: Budget) -> datetime | None:
+    """Return the time for which requests wait; `None` if none waits."""
+    wait = budget.reset_wait
+    return None if wait is None else datetime.now(UTC) + timedelta(seconds=wait)
 
 
 def time_left(budget: Budget, requests: int, seconds_each: float) -> float:

@@ -1,4 +1,4 @@
-"""The only writer of an inventory: a lock file beside a file, a lease with an expiry in PostgreSQL."""
+"""The only writer: of a file, by a lock file beside it; of an account in PostgreSQL, by a lease with an expiry."""
 
 import asyncio
 import os
@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy.dialects import postgresql
 
 from northflank_async.inventory.store.connections import Database, busy
-from northflank_async.inventory.store.ownership import Schema, check_ours, ensure_schema, lease
+from northflank_async.inventory.store.ownership import Schema, check_ours, ensure_schema, lease, lock_schema
 from northflank_async.inventory.store.target import Target
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ _REPEATS = 2
 
 
 class Writer:
-    """The only writer of a file, as long as its lock is held."""
+    """The only writer of an account; of a file, as long as its lock is held."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,17 +52,21 @@ class Writer:
 
 
 class _Lease(Writer):
-    """The only writer in PostgreSQL, until its lease expires and another one takes it.
+    """The only writer of an account in PostgreSQL, until its lease expires and another one takes it.
 
     Each transaction counts itself in the row of the lease. The count shows whether a transaction was committed before
     its connection broke, and the row's holder whether the lease is still ours.
     """
 
-    def __init__(self, database: Database, ttl: float, heartbeat: float, poll: float, sleep: Sleep) -> None:
+    def __init__(
+        self, database: Database, account_id: str, ttl: float, heartbeat: float, poll: float, sleep: Sleep
+    ) -> None:
         super().__init__(database)
+        self._account_id = account_id
         self._holder = secrets.token_hex(16)
         self._expiry = func.clock_timestamp() + timedelta(seconds=ttl)
         self._heartbeat, self._poll, self._sleep = heartbeat, poll, sleep
+        self._is_ours = (lease.c.account_id == account_id) & (lease.c.holder == self._holder)
         self._turn = asyncio.Lock()
         self._committed: int | None = 0  # transactions; None if it is not known how the last one ended
 
@@ -77,19 +82,18 @@ class _Lease(Writer):
         seen: Row[Any] | None = None
         while (row := await self._database.transaction(self._take)) is not None:
             if row.machine == _machine() or (seen is not None and row != seen):  # it is alive, or renews
-                why = f"another export is writing to it (process {row.pid} on {row.host})"
-                raise busy(self._database.target, why)
+                raise busy(self._database.target, _describe(row))
             seen = row
             await self._sleep(self._poll)
 
     async def release(self) -> None:
         with suppress(OSError):
-            free = update(lease).where(lease.c.holder == self._holder).values(holder=None, expires_at=None)
+            free = update(lease).where(self._is_ours).values(holder=None, expires_at=None)
             await self._database.finish(self._database.attempt(lambda c: c.execute(free).close(), repeats=_REPEATS))
 
     async def renew(self) -> None:
         """Renew the lease until it is lost."""
-        renewal = update(lease).where(lease.c.holder == self._holder).values(expires_at=self._expiry)
+        renewal = update(lease).where(self._is_ours).values(expires_at=self._expiry)
         is_ours = True
         while is_ours:
             await self._sleep(self._heartbeat)
@@ -117,13 +121,13 @@ class _Lease(Writer):
             return result
 
     def _advance(self, connection: Connection, number: int) -> bool:
-        ours = (lease.c.holder == self._holder, lease.c.transactions == number)
+        ours = (self._is_ours, lease.c.transactions == number)
         counted = {"transactions": number + 1, "expires_at": self._expiry}
         return connection.execute(update(lease).where(*ours).values(counted)).rowcount == 1
 
     def _count(self, connection: Connection) -> int:
         """Read how many transactions were committed, after those that may still be running."""
-        query = select(lease.c.transactions).where(lease.c.holder == self._holder).with_for_update()
+        query = select(lease.c.transactions).where(self._is_ours).with_for_update()
         number: int | None = connection.execute(query).scalar()
         if number is None:
             raise self._lost()
@@ -131,12 +135,8 @@ class _Lease(Writer):
 
     def _take(self, connection: Connection) -> Row[Any] | None:
         """Take the lease, or find who has it."""
-        is_valid = lease.c.expires_at > func.clock_timestamp()
-        query = select(lease, is_valid.label("is_valid"))
-        for find in (query, query.with_for_update()):  # a lease that is held is not waited for
-            row = connection.execute(find).one()
-            if row.holder not in (None, self._holder) and row.is_valid and not _has_ended(row):
-                return row
+        if (row := _find_holder(connection, self._account_id, self._holder)) is not None:
+            return row
         values = {
             "holder": self._holder,
             "host": socket.gethostname(),
@@ -146,15 +146,81 @@ class _Lease(Writer):
             "expires_at": self._expiry,
             "transactions": 0,
         }
-        connection.execute(update(lease).values(values))
+        connection.execute(update(lease).where(lease.c.account_id == self._account_id).values(values))
         return None
 
     def _lost(self) -> BlockingIOError:
         return busy(self._database.target, "another export has taken over writing to it")
 
 
+class Store:
+    """An inventory that is open for writing: a file with a single writer, or PostgreSQL with one for each account.
+
+    Args:
+        database: where the inventory is.
+        ttl: seconds for which a lease is valid.
+        heartbeat: seconds between two renewals.
+        poll: seconds between two looks at a lease that may be abandoned.
+        sleep: waits between renewals and looks.
+    """
+
+    def __init__(self, database: Database, ttl: float, heartbeat: float, poll: float, sleep: Sleep) -> None:
+        self._database = database
+        self._options = (ttl, heartbeat, poll, sleep)
+
+    async def exclusive(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` that concerns several accounts in a transaction, while nobody else does the same.
+
+        `work` runs again if its connection is lost, even if the transaction had been committed.
+
+        Raises:
+            OSError: the database cannot be reached or used.
+        """
+
+        def locked(connection: Connection) -> T:
+            lock_schema(connection)
+            return work(connection)
+
+        return await self._database.transaction(locked)
+
+    def release(self, connection: Connection, account_id: str) -> None:
+        """Remove the lease of an account, whose rows become another one's.
+
+        Raises:
+            BlockingIOError: another process is writing to it.
+        """
+        if self._database.is_file:
+            return
+        if (row := _find_holder(connection, account_id)) is not None:
+            raise busy(self._database.target, _describe(row))
+        connection.execute(delete(lease).where(lease.c.account_id == account_id))
+
+    @asynccontextmanager
+    async def writing(self, account_id: str) -> AsyncIterator[Writer]:
+        """Be the only writer of an account.
+
+        Raises:
+            BlockingIOError: another process is writing to it.
+            OSError: the database cannot be reached or used.
+        """
+        if self._database.is_file:
+            yield Writer(self._database)
+            return
+        held = _Lease(self._database, account_id, *self._options)
+        try:
+            await held.acquire()
+            renewal = asyncio.create_task(held.renew())
+            try:
+                yield held
+            finally:
+                renewal.cancel()
+                await asyncio.wait([renewal])
+        finally:
+            await held.release()
+
+
 @asynccontextmanager
-async def writing(
+async def open_store(
     database: Database,
     schema: Schema,
     *,
@@ -163,8 +229,8 @@ async def writing(
     heartbeat: float = HEARTBEAT,
     poll: float = POLL,
     sleep: Sleep = asyncio.sleep,
-) -> AsyncIterator[Writer]:
-    """Be the only writer of an inventory, whose tables are created or migrated first.
+) -> AsyncIterator[Store]:
+    """Open an inventory for writing, whose tables are created or migrated first.
 
     A file is finished when the block ends: then it needs no write-ahead log, so that its readers need not write.
 
@@ -178,34 +244,25 @@ async def writing(
         sleep: waits between renewals and looks.
 
     Raises:
-        BlockingIOError: another process is writing to it.
+        BlockingIOError: another process is writing to the file, or to a database that has to be migrated.
         ConfigurationError: it is not ours, or it is newer. Nothing was written.
         OSError: it cannot be read or written.
     """
     target = database.target
-    if target.path is not None:
-        await check_ours(database, schema)  # before the lock's file is created
-        with nullcontext() if locked else lock_file(target.path, target):
-            await ensure_schema(database, schema)
-            await database.set_journal_mode("WAL")  # readers and the writer do not wait for each other
-            try:
-                yield Writer(database)
-            finally:
-                with suppress(OSError):
-                    await database.set_journal_mode("DELETE")
+    store = Store(database, ttl, heartbeat, poll, sleep)
+    if target.path is None:
+        await ensure_schema(database, schema)
+        yield store
         return
-    await ensure_schema(database, schema)
-    held = _Lease(database, ttl, heartbeat, poll, sleep)
-    try:
-        await held.acquire()
-        renewal = asyncio.create_task(held.renew())
+    await check_ours(database, schema)  # before the lock's file is created
+    with nullcontext() if locked else lock_file(target.path, target):
+        await ensure_schema(database, schema)
+        await database.set_journal_mode("WAL")  # readers and the writer do not wait for each other
         try:
-            yield held
+            yield store
         finally:
-            renewal.cancel()
-            await asyncio.wait([renewal])
-    finally:
-        await held.release()
+            with suppress(OSError):
+                await database.set_journal_mode("DELETE")
 
 
 @contextmanager
@@ -228,6 +285,24 @@ def lock_file(path: Path, target: Target | str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _find_holder(connection: Connection, account_id: str, holder: str | None = None) -> Row[Any] | None:
+    """Lock the row of a lease, unless somebody other than `holder` has the lease: then return who."""
+    insertion = postgresql.insert(lease).values(account_id=account_id, transactions=0)
+    is_valid = lease.c.expires_at > func.clock_timestamp()
+    query = select(lease, is_valid.label("is_valid")).where(lease.c.account_id == account_id)
+    for find in (query, query.with_for_update()):  # a lease that is held is not waited for
+        row = connection.execute(find).first()
+        if row is None:
+            connection.execute(insertion.on_conflict_do_nothing())
+        elif row.holder not in (None, holder) and row.is_valid and not _has_ended(row):
+            return row
+    return None
+
+
+def _describe(row: Row[Any]) -> str:
+    return f"another export is writing to it (process {row.pid} on {row.host})"
 
 
 def _machine() -> str:

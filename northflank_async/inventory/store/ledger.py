@@ -1,15 +1,15 @@
 """The bookkeeping of a sync run in the database: pages, checkpoints, counts and failures."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
-from northflank_async.errors import ConfigurationError, DecodeError, NorthflankError
+from northflank_async.errors import DecodeError, NorthflankError
 from northflank_async.inventory.crawl import Failure, Kind, Listing, ParsedPage, Tree
 from northflank_async.inventory.encoding import storable, storable_json
 from northflank_async.inventory.identity import Visibility
@@ -27,7 +27,6 @@ from northflank_async.inventory.store.schema import (
     COUNTS,
     LISTING_KEY,
     ROWS,
-    accounts,
     backup_rows,
     excluded_ids,
     failures,
@@ -60,7 +59,8 @@ class Ledger:
 
     Args:
         tree: what the run reads.
-        temporary: the store is only for this export: a new run empties it.
+        temporary: the store is only for this export: a new run empties it, except for the runs of `fingerprints`.
+        fingerprints: those of all runs that are made together.
         resume_max_age: how long after its start an interrupted run is resumed.
         allow_mass_deletion: believe a listing of projects or addons that has lost all, or most, of its items.
     """
@@ -70,6 +70,7 @@ class Ledger:
         tree: Tree,
         *,
         temporary: bool = False,
+        fingerprints: Collection[str] = (),
         resume_max_age: timedelta = RESUME_MAX_AGE,
         allow_mass_deletion: bool = False,
     ) -> None:
@@ -83,6 +84,7 @@ class Ledger:
         self._tree = tree
         self._query = tree.query
         self._temporary = temporary
+        self._fingerprints = fingerprints
         self._resume_max_age = resume_max_age
         self._allow_mass_deletion = allow_mass_deletion
         self._account_id = ""
@@ -95,83 +97,59 @@ class Ledger:
 
     # A run, from its beginning to its end.
 
-    def begin(self, connection: Connection, auth: Auth | None) -> None:
-        """Resume the account's last run if that is unfinished and reads the same; otherwise start a new one.
+    def begin(self, connection: Connection, account_id: str, auth: Auth | None, siblings: Collection[int] = ()) -> None:
+        """Resume the account's last run that is unfinished and reads the same; otherwise start a new one.
 
         Args:
             connection: the transaction.
+            account_id: the account, as `find_account` returned it.
             auth: whose token it is; `None` if the API did not say.
-
-        Raises:
-            ConfigurationError: the inventory has this account of another host, or several that it could be.
+            siblings: the runs of the same account that have begun together with this one.
         """
         self.resumed_from = self.discarded_from = None
         self._query = self._tree.query
+        self._account_id = account_id
         self._visibility = None if auth is None else Visibility.of(auth)
-        self._identify(connection, auth)
-        query = select(sync_runs).where(sync_runs.c.account_id == self._account_id)
-        last = connection.execute(query.order_by(sync_runs.c.id.desc()).limit(1)).first()
-        if last is None or last.finished_at is not None or not self._reads_the_same(last):
-            self._start(connection)
+        last = next((run for run in self._unfinished(connection) if self._reads_the_same(run)), None)
+        if last is None:
+            self._start(connection, siblings)
         elif datetime.now(UTC) - last.started_at > self._resume_max_age:
             self.discarded_from = last.started_at if last.pages else None
-            self._start(connection)
+            self._start(connection, siblings)
         else:
             self._resume(connection, last)
         self._authority = self._authorize(connection)
 
     def finish(self, connection: Connection) -> None:
         """Finish the run: the next one starts from the beginning."""
-        self._close_listings(connection)
+        self._close_listings(connection, [self.run_id])
         connection.execute(update(sync_runs).where(sync_runs.c.id == self.run_id).values(finished_at=datetime.now(UTC)))
 
     def reopen(self, connection: Connection) -> None:
         """Have the next run read the listings with unreadable items again; those that failed themselves are open."""
+        if self.run_id not in {run.id for run in self._unfinished(connection)}:
+            return
         key = [failures.c[name] for name in LISTING_KEY]
-        failed = select(*key).where(failures.c.account_id == self._account_id, failures.c.item_id.is_not(None))
+        failed = select(*key).where(failures.c.run_id == self.run_id, failures.c.item_id.is_not(None))
         counts = Counter[str]()
-        states = list(find_listings(connection, {tuple(row) for row in connection.execute(failed)}).values())
+        found = find_listings(connection, {tuple(row) for row in connection.execute(failed)}).values()
+        states = [state for state in found if state["opened_by"] in (None, self.run_id)]
         for state in states:
             counts.subtract(_counted(state))
-            state |= UNREAD
+            state |= {**UNREAD, "opened_by": self.run_id}
         self._save(connection, states)
         self._delete_seen(connection, states)
-        connection.execute(delete(failures).where(failures.c.account_id == self._account_id))
+        connection.execute(delete(failures).where(failures.c.run_id == self.run_id))
         self._add_counts(connection, counts)
 
-    def _identify(self, connection: Connection, auth: Auth | None) -> None:
-        """Find the account whose rows these are, and store what is known of it."""
-        known = {row.account_id: row for row in connection.execute(select(accounts))}
-        host, now = self._query.host, datetime.now(UTC)
-        if auth is not None:
-            self._account_id = storable(auth.entity_id)
-            former = known.get(self._account_id) or known.get("")
-        elif len(known) > 1 and not self._temporary:
-            raise ConfigurationError(
-                "the inventory has several accounts, and the API does not say which one this token belongs to: "
-                "allow it to read /v1/auth"
-            )
-        else:
-            self._account_id = next(iter(known), "")
-            former = known.get(self._account_id)
-        if former is not None and former.host != host and not self._temporary:
-            raise ConfigurationError(
-                f"this inventory belongs to {former.host}; syncing from {host} would mark everything deleted: "
-                "use another target"
-            )
-        if former is not None and former.account_id != self._account_id:  # the same one, now that it is known
-            for table in (accounts, listings, sync_runs, failures):
-                is_former = table.c.account_id == former.account_id
-                connection.execute(update(table).where(is_former).values(account_id=self._account_id))
-        values: dict[str, Any] = {"host": host, "last_seen_at": now}
-        if auth is not None and self._visibility is not None:
-            entity_type = None if auth.entity_type is None else storable(auth.entity_type)
-            values |= {"entity_type": entity_type, "visibility": self._visibility.to_json()}
-        if former is None:
-            first = {"account_id": self._account_id, "first_seen_at": now}
-            connection.execute(insert(accounts).values({**first, **values}))
-        else:
-            connection.execute(update(accounts).where(accounts.c.account_id == self._account_id).values(values))
+    def _unfinished(self, connection: Connection) -> Sequence[Row[Any]]:
+        """Return the runs of the account that can be resumed, the last one first."""
+        query = select(sync_runs).where(
+            sync_runs.c.account_id == self._account_id,
+            sync_runs.c.finished_at.is_(None),
+            sync_runs.c.superseded_by.is_(None),
+        )
+        return connection.execute(query.order_by(sync_runs.c.id.desc())).all()
 
     def _reads_the_same(self, last: Any) -> bool:
         """Whether an earlier run reads what this one would, with a token that sees the same."""
@@ -216,40 +194,62 @@ class Ledger:
         self.run_id, self.resumed_from = last.id, last.started_at
         self._query = self._query.starting(last.started_at)
         self.counts = Counter({name: getattr(last, name) for name in COUNTS})
-        is_ours = failures.c.account_id == self._account_id
+        is_ours = failures.c.run_id == self.run_id
         connection.execute(delete(failures).where(is_ours, failures.c.item_id.is_(None)))  # these are read again
         resources = {storable(account.team_id or ""): account for account in self._query.accounts}
-        is_open = (listings.c.account_id == self._account_id, listings.c.is_open)
+        is_open = (listings.c.account_id == self._account_id, listings.c.opened_by == self.run_id)
         query = select(listings).where(*is_open).order_by(listings.c.cursor.is_(None), listings.c.listing_id)
-        self.open_listings = [_listing(resources[row.team_id], row) for row in connection.execute(query)]
+        self.open_listings = [
+            _listing(resources[row.team_id], self._tree.account_id, row) for row in connection.execute(query)
+        ]
 
-    def _start(self, connection: Connection) -> None:
-        if self._temporary:
-            for table in (listings, *ROWS.values(), seen_ids, excluded_ids, sync_runs, failures):
-                connection.execute(delete(table))
-            connection.execute(delete(accounts).where(accounts.c.account_id != self._account_id))
-        else:
-            self._close_listings(connection)
-            connection.execute(delete(failures).where(failures.c.account_id == self._account_id))
-        now = datetime.now(UTC)
+    def _start(self, connection: Connection, siblings: Collection[int]) -> None:
+        fingerprint, now = self._query.fingerprint, datetime.now(UTC)
         run = insert(sync_runs).values(
             account_id=self._account_id,
-            fingerprint=self._query.fingerprint,
+            fingerprint=fingerprint,
             visibility=self._visibility_text,
             token=self._token,
             started_at=now,
         )
         self._query = self._query.starting(now)
         (self.run_id,) = connection.execute(run).inserted_primary_key or (_NO_RUN,)
+        kept = [self.run_id, *siblings]
+        for former in self._unfinished(connection):
+            is_wanted = not self._temporary or former.fingerprint in self._fingerprints
+            if former.fingerprint != fingerprint and is_wanted:
+                kept.append(former.id)
+        self._supersede(connection, [run.id for run in self._unfinished(connection) if run.id not in kept])
+        is_ours = failures.c.account_id == self._account_id
+        connection.execute(delete(failures).where(is_ours, failures.c.run_id.not_in(kept)))
+        if self._temporary:
+            self._empty(connection, kept)
         self.counts = Counter()
         self.open_listings = self._open(connection, self._tree.roots())
 
-    def _close_listings(self, connection: Connection) -> None:
-        is_ours = listings.c.account_id == self._account_id
+    def _empty(self, connection: Connection, kept: Sequence[int]) -> None:
+        """Delete what only other runs have read of the account."""
+        is_kept = or_(listings.c.run_id.in_(kept), listings.c.opened_by.in_(kept))
+        others = (listings.c.account_id == self._account_id, func.coalesce(is_kept, False).is_(False))
+        listing_ids = select(listings.c.listing_id).where(*others)
+        for table in (*ROWS.values(), seen_ids, excluded_ids):
+            connection.execute(delete(table).where(table.c.listing_id.in_(listing_ids)))
+        connection.execute(delete(listings).where(*others))
+
+    def _supersede(self, connection: Connection, run_ids: Sequence[int]) -> None:
+        """Have other runs start anew instead of being resumed: this one reads what they had left."""
+        if run_ids:
+            self._close_listings(connection, run_ids)
+            superseded = update(sync_runs).where(sync_runs.c.id.in_(run_ids))
+            connection.execute(superseded.values(superseded_by=self.run_id))
+
+    def _close_listings(self, connection: Connection, run_ids: Sequence[int]) -> None:
+        is_open = (listings.c.account_id == self._account_id, listings.c.opened_by.in_(run_ids))
         connection.execute(
-            delete(seen_ids).where(seen_ids.c.listing_id.in_(select(listings.c.listing_id).where(is_ours)))
+            delete(seen_ids).where(seen_ids.c.listing_id.in_(select(listings.c.listing_id).where(*is_open)))
         )
-        connection.execute(update(listings).where(is_ours, listings.c.is_open).values({**UNREAD, "is_open": False}))
+        closed = {**UNREAD, "is_open": False, "opened_by": None}
+        connection.execute(update(listings).where(*is_open).values(closed))
 
     # Pages.
 
@@ -293,6 +293,8 @@ class Ledger:
             ended = [reading for reading in readings if reading.kind is kind and reading.page.listing.ended]
             is_filtered = kind is Kind.BACKUPS and self._query.filters_backups
             end_readings(connection, ended, authority, run_id=self.run_id, is_filtered=is_filtered, now=now)
+        for reading in readings:
+            reading.state["opened_by"] = self.run_id if reading.state["is_open"] else None
         counts = self._count(readings, states)
         self._save(connection, [reading.state for reading in readings])
         self._delete_failures(connection, [reading.state for reading in readings if reading.reads_again])
@@ -328,22 +330,24 @@ class Ledger:
 
     # What is known of the run.
 
-    def count_backups(self, connection: Connection) -> int:
-        """Return the number of stored backups that the run has seen."""
+    def count_backups(self, connection: Connection, run_ids: Collection[int]) -> int:
+        """Return the number of stored backups that some runs of the account have seen."""
         is_ours = (listings.c.account_id == self._account_id, listings.c.kind == Kind.BACKUPS)
         is_there = (backup_rows.c.deleted_at.is_(None), backup_rows.c.last_seen_at.is_(None))
         of_listing = backup_rows.join(listings, backup_rows.c.listing_id == listings.c.listing_id)
-        ended = (~listings.c.is_open, listings.c.run_id == self.run_id)
+        ended = (~listings.c.is_open, listings.c.run_id.in_(run_ids))
         in_ended = select(func.count()).select_from(of_listing).where(*is_ours, *is_there, *ended)
         seen = (seen_ids.c.listing_id == backup_rows.c.listing_id) & (seen_ids.c.id == backup_rows.c.id)
-        in_open = select(func.count()).select_from(of_listing.join(seen_ids, seen)).where(*is_ours, *is_there)
+        is_open = listings.c.opened_by.in_(run_ids)
+        in_open = select(func.count()).select_from(of_listing.join(seen_ids, seen)).where(*is_ours, *is_there, is_open)
         return sum(connection.execute(query).scalar() or 0 for query in (in_ended, in_open))
 
     def failures(self, connection: Connection) -> list[Failure]:
         """Return what the run could not read."""
-        query = select(failures).where(failures.c.account_id == self._account_id).order_by(failures.c.id)
+        query = select(failures).where(failures.c.run_id == self.run_id).order_by(failures.c.id)
         return [
             Failure(
+                account_id=row.account_id or None,
                 team_id=row.team_id or None,
                 project_id=row.project_id or None,
                 addon_id=row.addon_id or None,
@@ -369,10 +373,15 @@ class Ledger:
         for listing in found:
             by_key.setdefault(self._key(listing), listing)
         known = find_listings(connection, by_key)
+        others = set[int]()
         for key, state in known.items():
-            if state["is_open"] or state["run_id"] == self.run_id:
+            if state["opened_by"] == self.run_id or (not state["is_open"] and state["run_id"] == self.run_id):
                 del by_key[key]
-        self._save(connection, [{**state, **UNREAD} for key, state in known.items() if key in by_key])
+            elif state["is_open"]:
+                others.add(state["opened_by"])
+        self._supersede(connection, sorted(others))
+        opened = {**UNREAD, "opened_by": self.run_id}
+        self._save(connection, [{**state, **opened} for key, state in known.items() if key in by_key])
         self._insert(connection, [key for key in by_key if key not in known], is_open=True)
         for key, state in find_listings(connection, by_key).items():
             by_key[key].store_id = state["listing_id"]
@@ -385,7 +394,8 @@ class Ledger:
                 reading.children = [child for child in reading.page.children if child in new]
 
     def _insert(self, connection: Connection, keys: Sequence[Key], *, is_open: bool) -> None:
-        unread = {**UNREAD, "is_open": is_open, "read_at": None, "run_id": None}
+        opened_by = self.run_id if is_open else None
+        unread = {**UNREAD, "is_open": is_open, "opened_by": opened_by, "read_at": None, "run_id": None}
         rows = [{**dict(zip(LISTING_KEY, key, strict=True)), **unread} for key in keys]
         execute_prepared(connection, insert_listing(connection.dialect.name), rows)
 
@@ -464,6 +474,7 @@ class Ledger:
         rows = [
             {
                 **dict(zip(LISTING_KEY, self._key(listing), strict=True)),
+                "run_id": self.run_id,
                 "item_id": failure.item_id,
                 "error": storable(str(failure.error)),
             }
@@ -475,7 +486,8 @@ class Ledger:
     def _delete_failures(self, connection: Connection, states: Sequence[State]) -> None:
         rows = [{f"key_{name}": state[name] for name in LISTING_KEY} for state in states]
         if rows:
-            connection.execute(delete(failures).where(matches_key(failures, LISTING_KEY)), rows)
+            is_ours = (failures.c.run_id == self.run_id, matches_key(failures, LISTING_KEY))
+            connection.execute(delete(failures).where(*is_ours), rows)
 
     def _count(self, readings: Sequence[Reading], states: dict[int, State]) -> Counter[str]:
         counts = Counter[str]()
@@ -504,10 +516,11 @@ def _counted(state: State) -> Counter[str]:
     )
 
 
-def _listing(account: AccountResource, row: Any) -> Listing:
+def _listing(account: AccountResource, account_id: str | None, row: Any) -> Listing:
     """Restore a listing from its checkpoint."""
     return Listing(
         account=account,
+        account_id=account_id,
         kind=Kind(row.kind),
         project=Project(id=row.project_id) if row.project_id else None,
         addon=Addon(id=row.addon_id) if row.addon_id else None,

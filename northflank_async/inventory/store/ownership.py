@@ -43,7 +43,7 @@ APPLICATION_ID = 0x4E46696E
 """The mark of a SQLite file: "NFin"."""
 
 _CREATION_LOCK = 0x6E6F72746866
-"""The number of PostgreSQL's advisory lock for the transaction that creates or migrates. Any number will do."""
+"""The number of PostgreSQL's advisory lock for what concerns all accounts. Any number will do."""
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
 _FORMER_TABLES = {"runs", "listings", "backups"}
@@ -62,7 +62,7 @@ schema_version = Table(
 lease = Table(
     "lease",
     internal,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("account_id", Text, primary_key=True),
     Column("holder", Text),
     Column("host", Text),
     Column("machine", Text),
@@ -71,7 +71,7 @@ lease = Table(
     Column("expires_at", DateTime(timezone=True)),
     Column("transactions", BigInteger, nullable=False),
 )
-"""One row: the writer, when its lease expires, and how many of its transactions were committed."""
+"""The writer of each account, when its lease expires, and how many of its transactions were committed."""
 
 
 @frozen
@@ -145,10 +145,15 @@ async def ensure_schema(database: Database, schema: Schema) -> None:
     await database.transaction(lambda connection: _create_or_migrate(connection, target, schema))
 
 
+def lock_schema(connection: Connection) -> None:
+    """Be alone in changing what all accounts share, until the transaction ends. A file has only one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})
+
+
 def _create_or_migrate(connection: Connection, target: Target, schema: Schema) -> None:
     is_file = target.path is not None
-    if not is_file:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATION_LOCK})
+    lock_schema(connection)
     version = _check(connection, target, schema)
     if version == schema.version:
         return
@@ -173,7 +178,6 @@ def _create(connection: Connection, target: Target, schema: Schema) -> None:
             connection.execute(CreateSchema(target.schema))
         internal.create_all(connection, checkfirst=False)
         connection.execute(insert(schema_version), {"application": APPLICATION, "version": schema.version})
-        connection.execute(insert(lease), {"id": 1, "transactions": 0})
     schema.metadata.create_all(connection, checkfirst=False)
 
 

@@ -1,7 +1,7 @@
 """Backups from the store, in batches."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -58,7 +58,11 @@ class _Part:
 
 
 async def read_backups(
-    database: Database, *, deleted: bool = False, with_restores: bool = False
+    database: Database,
+    *,
+    deleted: bool = False,
+    with_restores: bool = False,
+    run_ids: Collection[int] | None = None,
 ) -> AsyncIterator[list[StoredRow]]:
     """Yield batches of backups, ordered by account, team, project, addon and id.
 
@@ -68,8 +72,9 @@ async def read_backups(
         database: where the inventory is.
         deleted: include deleted backups.
         with_restores: read the restores of each backup, and, after the backups of an addon, those of no backup.
+        run_ids: only the addons that these sync runs have read; by default, all.
     """
-    for addons in _groups(await database.read(_read_addons)):
+    for addons in _groups(await database.read(partial(_read_addons, run_ids=run_ids))):
         part = _Part(addons, deleted, with_restores)
         if len(addons) == 1 and addons[0].count > BATCH_SIZE:
             async for batch in _read_in_parts(database, part):
@@ -120,7 +125,7 @@ def _groups(addons: Sequence[_Addon]) -> Iterator[list[_Addon]]:
         yield group
 
 
-def _read_addons(connection: Connection) -> list[_Addon]:
+def _read_addons(connection: Connection, run_ids: Collection[int] | None = None) -> list[_Addon]:
     """Read which addons there are, and count their backups with nothing but the index."""
     key = ("account_id", "team_id", "project_id", "addon_id")
     counted = select(backup_rows.c.listing_id, func.count()).group_by(backup_rows.c.listing_id)
@@ -134,6 +139,8 @@ def _read_addons(connection: Connection) -> list[_Addon]:
         .where(listings.c.kind.in_([Kind.BACKUPS, Kind.RESTORES]))
         .order_by(*(listings.c[name] for name in key))
     )
+    if run_ids is not None:
+        query = query.where(or_(listings.c.run_id.in_(run_ids), listings.c.opened_by.in_(run_ids)))
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     ids: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
     for row in connection.execute(query):

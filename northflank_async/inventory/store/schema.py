@@ -79,6 +79,7 @@ listings = Table(
     Column("read_at", Time),
     Column("run_id", Integer),
     Column("is_open", Boolean, nullable=False),
+    Column("opened_by", Integer),
     Column("reading_started_at", Time),
     Column("cursor", Text),
     Column("page", Integer),
@@ -93,6 +94,7 @@ listings = Table(
 """The listings. A team, a project or an addon that a listing does not have is empty.
 
 - `read_at`, `run_id`: when the last reading that reached the last page began, and its sync run.
+- `opened_by`: the sync run that reads it, if `is_open`.
 - The checkpoint of a reading, if `is_open`: where its next page begins, and what is known of the pages before it.
   `is_flawed` says that an item had no usable id, `digest` is that of the ids in their order, and `previous_digest`
   that of the reading before, if this is the second one.
@@ -177,7 +179,16 @@ accounts = Table(
     Column("first_seen_at", Time, nullable=False),
     Column("last_seen_at", Time, nullable=False),
 )
-"""The accounts. The id is empty as long as no token's account was known; then there is no other account."""
+"""The accounts, by what the API calls them. Only those that it has named have a `visibility`; the id of any other one
+is the name of its client, or empty if that has none: then there is no other account."""
+
+account_names = Table(
+    "account_names",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("account_id", Text, nullable=False),
+)
+"""The names of clients, and the accounts to which their tokens belong: the API may not say it every time."""
 
 COUNTS = ("projects", "addons", "addons_done", "backups", "pages")
 """The columns of a sync run's progress."""
@@ -192,21 +203,24 @@ sync_runs = Table(
     Column("token", Text, nullable=False),
     Column("started_at", Time, nullable=False),
     Column("finished_at", Time),
+    Column("superseded_by", Integer),
     *(Column(count, BigInteger, nullable=False, server_default="0") for count in COUNTS),
 )
-"""Every sync run; the next one resumes the last one of its account if that has no `finished_at` and the same
-fingerprint. `visibility` is what its token could see, or NULL if its account was not known, or something else, for a
-time; `token` is a hash that tells its token apart from others."""
+"""Every sync run. One that has no `finished_at` is resumed by the next one of its account that has its fingerprint,
+unless another run took its place or one of its open listings (`superseded_by`). `visibility` is what its token could
+see, or NULL if its account was not known, or something else, for a time; `token` is a hash that tells its token apart
+from others."""
 
 failures = Table(
     "failures",
     metadata,
     Column("id", Integer, primary_key=True),
+    Column("run_id", Integer, nullable=False),
     *(Column(key, Text, nullable=False) for key in LISTING_KEY),
     Column("item_id", Text),
     Column("error", Text, nullable=False),
 )
-"""What the last sync run of an account could not read: a listing, or its item `item_id`."""
+"""What the last sync runs of an account could not read: a listing, or its item `item_id`."""
 
 
 def last_seen_at(rows: Table) -> ColumnElement[datetime]:

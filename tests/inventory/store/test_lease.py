@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, func, insert, select, text
 
 from northflank_async.inventory.store.connections import Database
-from northflank_async.inventory.store.lease import Writer, lock_file, writing
+from northflank_async.inventory.store.lease import Writer, lock_file, open_store
 from northflank_async.inventory.store.ownership import Schema
 from northflank_async.inventory.store.target import Target
 from tests.inventory.store.conftest import ServerDatabase
@@ -41,16 +41,20 @@ def count(connection: Connection) -> int:
 
 @asynccontextmanager
 async def written(target: Target, **options: Any) -> AsyncIterator[Writer]:
-    async with Database(target) as database, writing(database, SCHEMA, **options) as writer:
+    async with (
+        Database(target) as database,
+        open_store(database, SCHEMA, **options) as store,
+        store.writing("acme") as writer,
+    ):
         yield writer
 
 
 async def test_a_writer_creates_the_tables_and_writes(target: Target) -> None:
     async with Database(target) as database:
-        async with writing(database, SCHEMA) as writer:
+        async with open_store(database, SCHEMA) as store, store.writing("acme") as writer:
             assert await writer.transaction(add) == "note"
             assert await database.read(count) == 1
-        async with writing(database, SCHEMA) as writer:
+        async with open_store(database, SCHEMA) as store, store.writing("acme") as writer:
             await writer.transaction(add)
         assert await database.read(count) == 2
 
@@ -284,7 +288,8 @@ async def test_a_writer_renews_its_lease_between_transactions_without_holding_a_
 
     async with (
         Database(Target.parse(direct.url), idle=0.01) as database,
-        writing(database, SCHEMA, sleep=sleep) as writer,
+        open_store(database, SCHEMA, sleep=sleep) as store,
+        store.writing("acme") as writer,
     ):
         assert await beats.get() == 10.0
         for _ in range(2):
@@ -380,7 +385,11 @@ async def test_sessions_that_end_while_transactions_run_lose_nothing_and_repeat_
 
 
 async def test_an_abandoned_transaction_is_counted_by_the_next_one(direct: ServerDatabase) -> None:
-    async with Database(Target.parse(direct.url), patience=0.01) as database, writing(database, SCHEMA) as writer:
+    async with (
+        Database(Target.parse(direct.url), patience=0.01) as database,
+        open_store(database, SCHEMA) as store,
+        store.writing("acme") as writer,
+    ):
         begun = asyncio.Event()
         loop = asyncio.get_running_loop()
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.store.connections import Database, qualified
-from northflank_async.inventory.store.lease import writing
+from northflank_async.inventory.store.lease import open_store
 from northflank_async.inventory.store.ownership import (
     APPLICATION_ID,
     Migration,
@@ -80,7 +80,7 @@ def view(connection: Connection) -> list[tuple[str, int]]:
 
 
 async def write(target: Target, schema: Schema = SCHEMA) -> None:
-    async with Database(target) as database, writing(database, schema) as writer:
+    async with Database(target) as database, open_store(database, schema) as store, store.writing("acme") as writer:
         await writer.transaction(add)
 
 
@@ -160,7 +160,7 @@ async def test_an_older_version_is_migrated_step_by_step(target: Target) -> None
     async with Database(target) as database:
         with pytest.raises(ConfigurationError, match="older northflank-async: export into it once"):
             await check_schema(database, schema)
-        async with writing(database, schema):
+        async with open_store(database, schema):
             pass
         assert await check_schema(database, schema)
         rows = schema.metadata.tables["backup_rows"]
@@ -180,13 +180,13 @@ async def test_a_migration_that_fails_or_misses_something_changes_nothing(target
 
 
 async def write_another(target: Target) -> None:
-    async with Database(target) as database, writing(database, SCHEMA) as writer:
+    async with Database(target) as database, open_store(database, SCHEMA) as store, store.writing("acme") as writer:
         assert await writer.transaction(view) == [("b", 2**40)]
 
 
 async def test_a_database_that_another_process_writes_to_is_not_migrated(direct: ServerDatabase) -> None:
     target = Target.parse(direct.url)
-    async with Database(target) as database, writing(database, SCHEMA) as writer:
+    async with Database(target) as database, open_store(database, SCHEMA) as store, store.writing("acme") as writer:
         with pytest.raises(BlockingIOError, match="not migrated"):
             await write(target, newer_schema())
         await writer.transaction(add)
@@ -301,7 +301,7 @@ async def test_a_role_that_may_not_create_a_schema_is_told_so(direct: ServerData
 
 async def test_two_schemas_are_two_inventories(direct: ServerDatabase) -> None:
     one, other = Target.parse(direct.url), Target.parse(direct.url, schema="Other")
-    async with Database(one) as database, writing(database, SCHEMA):
+    async with Database(one) as database, open_store(database, SCHEMA):
         await write(other)
     assert direct.query('SELECT count(*) FROM "Other".backups') == ["1"]
     assert direct.query("SELECT count(*) FROM northflank.backups") == ["0"]
