@@ -10,6 +10,8 @@ from northflank_async.errors import (
     AuthenticationError,
     ConfigurationError,
     NorthflankError,
+    NotFound,
+    PermissionDenied,
     RateLimited,
     TransportError,
 )
@@ -29,8 +31,12 @@ from northflank_async.resources import AccountResource
 _log = logging.getLogger("northflank_async")
 
 
-async def identify(account: AccountResource) -> Auth | None:
+async def identify(account: AccountResource, *, must_answer: bool = False) -> Auth | None:
     """Find out whose token it is, and what it may see; `None` if the API does not say.
+
+    Args:
+        account: any account of the client.
+        must_answer: raise every error, except that the API does not have the route or does not allow it.
 
     Raises:
         NorthflankError: nothing else can be read either.
@@ -41,6 +47,8 @@ async def identify(account: AccountResource) -> Auth | None:
         raise
     except NorthflankError as error:
         if isinstance(error, TransportError) and not error.sent:
+            raise
+        if must_answer and not isinstance(error, (NotFound, PermissionDenied)):
             raise
         _log.warning("the account of the token is not known; an inventory then marks less as deleted: %s", error)
         return None

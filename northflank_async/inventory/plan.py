@@ -110,9 +110,10 @@ async def plan(*queries: Query | AccountResource, concurrency: int = 16, invento
         plans[index] = await _plan_account(query, accounts.ids[index], addons, concurrency)
 
     await accounts.run(estimate)
-    for index, failure in enumerate(map(accounts.failure, range(len(plans)))):
-        if failure is not None:
-            plans[index] = evolve(plans[index], account_id=failure.account_id, failures=[failure], error=failure.error)
+    for index, error in enumerate(accounts.errors):
+        if error is not None:
+            failures = accounts.failures(index)
+            plans[index] = evolve(plans[index], account_id=accounts.ids[index], failures=failures, error=error)
     expected = [each.expected_requests for each in plans if each.expected_requests is not None]
     return Plan(
         projects=sum(each.projects for each in plans),

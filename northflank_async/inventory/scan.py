@@ -75,7 +75,9 @@ class Scan(AsyncIterator[Found]):
     @property
     def failures(self) -> list[Failure]:
         """What could not be read so far."""
-        return [*self._buffer.failures, *self._accounts.failures]
+        accounts = self._accounts
+        ends = [failure for index in range(len(accounts.queries)) for failure in accounts.failures(index)]
+        return [*(failure for failure in self._buffer.failures if failure.error not in accounts.errors), *ends]
 
     @property
     def progress(self) -> Progress:

@@ -63,7 +63,7 @@ async def stream(
             name=query.name,
             progress=accounts.progress_of(index),
             backups=writer.count,
-            failures=[*writer.failures, *filter(None, [accounts.failure(index)])],
+            failures=accounts.failures(index, writer.failures),
             error=accounts.errors[index],
         )
         for index, (query, writer) in enumerate(zip(accounts.queries, writers, strict=True))

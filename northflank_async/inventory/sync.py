@@ -153,7 +153,8 @@ class Sync:
 
     async def _sync(self, index: int, query: Query) -> None:
         accounts = self._accounts
-        auth = await identify(query.accounts[0])
+        must_answer = accounts.are_several and query.name is None
+        auth = await identify(query.accounts[0], must_answer=must_answer)
         account_id = await self._store.exclusive(
             lambda connection: find_account(
                 connection,
@@ -183,13 +184,13 @@ class Sync:
             await run.read()
 
     def _outcome(self, index: int) -> AccountOutcome:
-        run, failure = self._runs[index], self._accounts.failure(index)
+        run = self._runs[index]
         return AccountOutcome(
             account_id=self._accounts.ids[index],
             name=self._accounts.queries[index].name,
             progress=self._accounts.progress_of(index),
             backups=run.backups if run else 0,
-            failures=[*(run.failures if run else []), *([failure] if failure else [])],
+            failures=self._accounts.failures(index, run.failures if run else []),
             error=self._accounts.errors[index],
             resumed_from=run.resumed_from if run else None,
             discarded_from=run.discarded_from if run else None,

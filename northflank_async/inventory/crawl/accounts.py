@@ -141,15 +141,18 @@ class Accounts:
             self.errors[index] = error
         self._done[index] = True
 
-    @property
-    def failures(self) -> list[Failure]:
-        """The accounts that ended early."""
-        return [failure for failure in map(self.failure, range(len(self.queries))) if failure]
+    def failures(self, index: int, found: Sequence[Failure] = ()) -> list[Failure]:
+        """Return what could not be read of an account, and at last why it ended early, if it did.
 
-    def failure(self, index: int) -> Failure | None:
-        """Describe why an account ended early, if it did."""
+        Args:
+            index: the number of the account.
+            found: what its crawl could not read. One of them may be what ended the account.
+        """
         error = self.errors[index]
-        return None if error is None else Failure(account_id=self.ids[index], error=error)
+        if error is None:
+            return list(found)
+        whole = Failure(account_id=self.ids[index], error=error)
+        return [*(failure for failure in found if failure.error is not error), whole]
 
     def progress_of(self, index: int) -> Progress:
         """The progress of one account."""

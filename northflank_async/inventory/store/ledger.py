@@ -27,6 +27,7 @@ from northflank_async.inventory.store.schema import (
     COUNTS,
     LISTING_KEY,
     ROWS,
+    accounts,
     backup_rows,
     excluded_ids,
     failures,
@@ -183,12 +184,17 @@ class Ledger:
                 visibilities[run_id] = read[text]
         return Authority(
             is_identified=self._visibility is not None and self.run_id in visibilities,
-            is_anonymous=self._account_id == "",
+            is_anonymous=self._is_anonymous(connection),
             own_runs=own_runs,
             visibility=self._visibility,
             visibilities=visibilities,
             allow_mass_deletion=self._allow_mass_deletion,
         )
+
+    def _is_anonymous(self, connection: Connection) -> bool:
+        """Whether no run of the account has found out what the API calls it."""
+        query = select(accounts.c.visibility).where(accounts.c.account_id == self._account_id)
+        return connection.execute(query).scalar() is None
 
     def _resume(self, connection: Connection, last: Any) -> None:
         self.run_id, self.resumed_from = last.id, last.started_at
