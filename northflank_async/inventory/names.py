@@ -1,8 +1,9 @@
 """The names in a query: a typo must not be taken for an empty result."""
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
-from attrs import evolve
+from attrs import Factory, define, evolve
 
 from northflank_async.errors import (
     AuthenticationError,
@@ -13,7 +14,7 @@ from northflank_async.errors import (
     TransportError,
     UnknownName,
 )
-from northflank_async.inventory.crawl import Crawler, FailureCollector, FetchedPage, Handled, Kind, Tree
+from northflank_async.inventory.crawl import Accounts, Crawler, FailureCollector, FetchedPage, Handled, Kind, Tree
 from northflank_async.inventory.query import Query
 from northflank_async.resources import AccountResource
 from northflank_async.validation import did_you_mean
@@ -24,19 +25,45 @@ _CONCURRENCY = 4
 """Few requests at a time, because most types are found with the first."""
 
 
-async def check_names(query: Query) -> None:
-    """Check that the projects and the addon types of a query exist.
+async def check_names(*queries: Query | AccountResource) -> None:
+    """Check that the projects and the addon types of queries exist.
 
-    Projects are listed until all are found, and addons until all types are. What cannot be read is not judged.
+    Projects are listed until all are found, and addons until all types are. What cannot be read is not judged. A name
+    that is wanted of several clients has to exist for one of them.
 
     Raises:
         UnknownName: one does not exist; the message suggests the most similar one.
-        NorthflankError: nothing can be read.
+        NorthflankError: nothing can be read, by any of the clients.
     """
-    if query.projects:
-        await _check_projects(query, query.projects)
-    if query.addon_types:
-        await _check_addon_types(query)
+    named = [query for query in Query.of_each_client(queries) if query.projects or query.addon_types]
+    if not named:
+        return
+    found: dict[tuple[Any, Any], list[_Names]] = {}
+
+    async def find(index: int, query: Query) -> None:
+        names = _Names()
+        found.setdefault((query.projects, query.addon_types), []).append(names)
+        await _find_missing_projects(query, names)
+        await _find_missing_types(query, names)
+
+    await Accounts(named, _CONCURRENCY).run(find)
+    for (projects, addon_types), every in found.items():
+        for name in projects or ():
+            if all(name in names.missing_projects for names in every):
+                check_known("project", [name], set[str]().union(*(names.projects for names in every)))
+        for name in sorted(addon_types):
+            if all(name in names.missing_types for names in every):
+                check_known("addon of type", [name], set[str]().union(*(names.types for names in every)))
+
+
+@define
+class _Names:
+    """The names that a client has and those that it has not, as far as that could be found out."""
+
+    projects: set[str] = Factory(set)
+    missing_projects: set[str] = Factory(set)
+    types: set[str] = Factory(set)
+    missing_types: set[str] = Factory(set)
 
 
 def check_known(noun: str, wanted: Iterable[str], known: Collection[str]) -> None:
@@ -52,13 +79,13 @@ def check_known(noun: str, wanted: Iterable[str], known: Collection[str]) -> Non
             raise UnknownName(f"there is no {noun} {name!r}; there are: {listed}{more}.{did_you_mean(name, known)}")
 
 
-async def _check_projects(query: Query, wanted: Collection[str]) -> None:
-    unknown, known = set(wanted), set[str]()
-    for account in query.accounts:
-        missing, found = await _find_projects(account, wanted)
+async def _find_missing_projects(query: Query, names: _Names) -> None:
+    unknown = set(query.projects or ())
+    for account in query.accounts if unknown else ():
+        missing, listed = await _find_projects(account, query.projects or ())
         unknown &= missing
-        known |= found
-    check_known("project", [name for name in wanted if name in unknown], known)
+        names.projects |= listed
+    names.missing_projects = unknown
 
 
 async def _find_projects(account: AccountResource, wanted: Collection[str]) -> tuple[set[str], set[str]]:
@@ -87,15 +114,18 @@ async def _find_projects(account: AccountResource, wanted: Collection[str]) -> t
     return missing, listed
 
 
-async def _check_addon_types(query: Query) -> None:
+async def _find_missing_types(query: Query, names: _Names) -> None:
+    if not query.addon_types:
+        return
     collector = _TypeCollector(query.addon_types)
     crawler = Crawler(Tree(evolve(query, addon_types=()), of_each_addon=()), collector, concurrency=_CONCURRENCY)
     try:
         await crawler.run()
     except _AllFound:
         return
+    names.types = collector.types
     if not collector.failures:
-        check_known("addon of type", sorted(query.addon_types), collector.types)
+        names.missing_types = set(query.addon_types) - collector.types
 
 
 class _AllFound(Exception):

@@ -5,6 +5,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ import aiohttp
 import pyarrow.parquet as pq
 import pytest
 
-from northflank_async import AuthenticationError, ConfigurationError, Northflank, RateLimited
+from northflank_async import AuthenticationError, ConfigurationError, Northflank, RateLimited, UnknownName
 from northflank_async.inventory import Inventory, Outcome, Query, Scan, plan
 from northflank_async.inventory.export import export, state_path
+from northflank_async.inventory.names import check_names
 from northflank_async.inventory.stream import stream
 from northflank_async.simulator import Identity, Simulator, Tenant
 from tests.support.clients import clients_of, requests_of
 from tests.support.clocks import ManualClock, wait_until
-from tests.support.fake_account import FakeAccount, backups
+from tests.support.fake_account import FakeAccount, backups, refusal
 from tests.support.inventories import read_lines
 
 SMALL: dict[str, Any] = {"projects": 2, "addons": 2, "backups": 20}
@@ -548,3 +550,21 @@ async def test_a_spent_window_ends_only_its_account_if_it_raises(tmp_path: Path)
         assert isinstance(outcome.accounts[0].error, RateLimited)
         assert outcome.accounts[1].error is None
         assert outcome.backups == 80
+
+
+async def test_a_name_has_to_exist_for_one_of_the_clients_that_it_is_wanted_of() -> None:
+    async with serving_project("red") as red, serving_project("blue") as blue:
+        await check_names(Query([red, blue], projects=["red", "blue"], addon_types=["red", "blue"]))
+        await check_names(Query(red, projects=["red"]), Query(blue, projects=["blue"]))
+        with pytest.raises(UnknownName, match="'green'; there are: blue, red"):
+            await check_names(Query([red, blue], projects=["red", "green"]))
+        with pytest.raises(UnknownName, match="addon of type 'green'; there are: blue, red"):
+            await check_names(Query([red, blue], addon_types=["green"]))
+        with pytest.raises(UnknownName, match="'red'; there are: blue"):
+            await check_names(red, Query(blue, projects=["red"]))
+
+
+def serving_project(name: str) -> AbstractAsyncContextManager[Northflank]:
+    """Serve an account with one project, and an addon of the same type."""
+    others = {f"{other}#0": refusal(404) for other in ("red", "blue", "green") if other != name}
+    return FakeAccount({f"{name}/a": []}, addon_types={f"{name}/a": name}, faults=others).serve()

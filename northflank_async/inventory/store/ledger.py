@@ -220,18 +220,22 @@ class Ledger:
         )
         self._query = self._query.starting(now)
         (self.run_id,) = connection.execute(run).inserted_primary_key or (_NO_RUN,)
-        kept = [self.run_id, *siblings]
-        for former in self._unfinished(connection):
-            is_wanted = not self._temporary or former.fingerprint in self._fingerprints
-            if former.fingerprint != fingerprint and is_wanted:
-                kept.append(former.id)
-        self._supersede(connection, [run.id for run in self._unfinished(connection) if run.id not in kept])
+        others = [run for run in self._unfinished(connection) if run.id not in (self.run_id, *siblings)]
+        superseded = [run.id for run in others if not self._can_be_resumed(run, now)]
+        self._supersede(connection, superseded)
+        kept = [self.run_id, *siblings, *(run.id for run in others if run.id not in superseded)]
         is_ours = failures.c.account_id == self._account_id
         connection.execute(delete(failures).where(is_ours, failures.c.run_id.not_in(kept)))
         if self._temporary:
             self._empty(connection, kept)
         self.counts = Counter()
         self.open_listings = self._open(connection, self._tree.roots())
+
+    def _can_be_resumed(self, other: Row[Any], now: datetime) -> bool:
+        """Whether a sync with another query may resume an unfinished run after this one."""
+        is_recent = now - other.started_at <= self._resume_max_age
+        is_wanted = not self._temporary or other.fingerprint in self._fingerprints
+        return is_recent and is_wanted and other.fingerprint != self._tree.query.fingerprint
 
     def _empty(self, connection: Connection, kept: Sequence[int]) -> None:
         """Delete what only other runs have read of the account."""
