@@ -234,7 +234,7 @@ def _reason(error: Exception) -> str:
     """Describe a broken exchange, without its URL."""
     match error:
         case aiohttp.ClientConnectorError():
-            return f"no connection to {error.host}:{error.port}: {error.os_error}"
+            return f"no connection to {error.host}:{error.port}: {error.os_error or type(error.os_error).__name__}"
         case TimeoutError():
             return "the storage service stopped sending"
         case aiohttp.ClientPayloadError():

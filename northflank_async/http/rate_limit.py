@@ -369,7 +369,7 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _read_reset(headers: Mapping[str, str]) -> float | None:
     reset = _number(headers.get("x-ratelimit-reset"))
-    return reset if reset is not None and reset <= _LONGEST_WAIT else None
+    return min(reset, _WINDOW) if reset is not None and reset <= _LONGEST_WAIT else None
 
 
 def _read_date(text: str | None) -> datetime | None:

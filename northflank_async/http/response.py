@@ -25,6 +25,7 @@ from northflank_async.http.rate_limit import read_rate_limit, read_retry_after
 from northflank_async.http.request import is_unicode
 from northflank_async.http.retry import SAFE_METHODS
 from northflank_async.records import Pagination
+from northflank_async.records.values import kind_of
 
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequest,
@@ -100,7 +101,7 @@ def read_body(response: Response, body: bytes) -> Body:
     if is_change and not (isinstance(parsed, dict) and "error" in parsed):
         return Body(data=parsed, pagination=None)
     if not isinstance(parsed, dict):
-        raise DecodeError(f"the response must be a JSON object, got {type(parsed).__name__}")
+        raise DecodeError(f"the response must be a JSON object, got {kind_of(parsed)}")
     raise DecodeError("missing", place="data")
 
 
@@ -136,7 +137,7 @@ def read_page(data: Any, name: str | None, *, is_optional: bool = False) -> tupl
     raw, place = data, "data"
     if name is not None:
         if not isinstance(data, dict):
-            raise DecodeError(f"expected an object, got {type(data).__name__}", place=place)
+            raise DecodeError(f"expected an object, got {kind_of(data)}", place=place)
         place = f"data.{name}"
         if is_optional and not data:
             return [], place
@@ -153,7 +154,7 @@ def read_array(raw: Any, place: str) -> list[Any]:
         DecodeError: there is something else.
     """
     if not isinstance(raw, list):
-        raise DecodeError(f"expected an array, got {type(raw).__name__}", place=place)
+        raise DecodeError(f"expected an array, got {kind_of(raw)}", place=place)
     return raw
 
 
@@ -166,7 +167,7 @@ def read_pagination(raw: Any, items: int) -> Pagination:
     if raw is None:
         return Pagination(has_next_page=False, count=items)
     if not isinstance(raw, dict):
-        raise DecodeError(f"expected an object, got {type(raw).__name__}", place="pagination")
+        raise DecodeError(f"expected an object, got {kind_of(raw)}", place="pagination")
     has_next_page, cursor = raw.get("hasNextPage"), raw.get("cursor")
     if has_next_page.__class__ is not bool:
         has_next_page = _read_flag(has_next_page, missing=cursor not in (None, ""))

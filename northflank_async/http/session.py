@@ -108,5 +108,7 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
         return await send(request)
     except aiohttp.ClientConnectorError:
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+    except aiohttp.ServerDisconnectedError as error:  # its text may be that of half a response
+        raise aiohttp.ClientConnectionError("the server disconnected") from error
+    except aiohttp.ClientOSError as error:
         raise aiohttp.ClientConnectionError(str(error) or type(error).__name__) from error

@@ -247,8 +247,10 @@ class Transport:
                 response.status
             ):  # an error status is enough, even with an incomplete body
                 failure = _transport_error(error, phase)
+        except ConfigurationError:
+            raise  # it is a ValueError, too
         except ValueError as error:
-            raise ConfigurationError(f"the session that was passed in cannot send this: {error}") from error
+            raise ConfigurationError(f"the request cannot be sent: {error}") from error
         finally:
             if not phase.sent:
                 self.budget.refund(charge)
@@ -308,9 +310,9 @@ def _transport_error(error: Exception, phase: Phase) -> TransportError:
 def _reason(error: Exception, phase: Phase) -> str:
     match error:
         case aiohttp.ClientProxyConnectionError():
-            return f"no connection to the proxy {error.host}:{error.port}: {error.os_error}"
+            return f"no connection to the proxy {error.host}:{error.port}: {_text(error.os_error)}"
         case aiohttp.ClientConnectorError():
-            return f"no connection to {error.host}:{error.port}: {error.os_error}"
+            return f"no connection to {error.host}:{error.port}: {_text(error.os_error)}"
         case aiohttp.ClientHttpProxyError():
             return f"the proxy rejected the connection: {error.status} {error.message}"
         case TimeoutError():
@@ -319,4 +321,10 @@ def _reason(error: Exception, phase: Phase) -> str:
             return "the response was truncated"
         case aiohttp.ClientResponseError():
             return f"the response is not HTTP: {re.split(_QUOTED, error.message)[0]}"
-    return f"the connection broke: {error}"
+        case aiohttp.ServerDisconnectedError():  # its text may be that of half a response
+            return "the connection broke: the server disconnected"
+    return f"the connection broke: {_text(error)}"
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -38,13 +38,18 @@ class InvalidValue(ValueError):
         except RecursionError:
             shown = "deeply nested JSON"
         super().__init__(f"expected {what}, got {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '…'}")
-        self.without_value = f"expected {what}, got {_KINDS.get(type(value), type(value).__name__)}"
+        self.without_value = f"expected {what}, got {kind_of(value)}"
         """The message for a value that may be a secret."""
 
 
 def expected(what: str, value: Any) -> InvalidValue:
     """Build the error for an invalid value."""
     return InvalidValue(what, value)
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a JSON value, for messages."""
+    return _KINDS.get(type(value), type(value).__name__)
 
 
 def camel_case(name: str) -> str:

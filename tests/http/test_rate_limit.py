@@ -438,3 +438,10 @@ def test_a_burst_of_429s_backs_off_once_and_for_60_seconds_at_most(line: Line) -
         line.respond(charge, 429, headers(490, reset=2000))
     line.now += 1.5
     assert line.admit()
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_no_header_delays_a_request_beyond_a_window(status: int) -> None:
+    found = read_rate_limit(status, headers(0, reset=80_000) | {"Retry-After": "80000"})
+    assert found
+    assert found.reset_after == 3600

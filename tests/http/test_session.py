@@ -10,7 +10,7 @@ import pytest
 from northflank_async import ConfigurationError, Northflank
 from northflank_async.simulator import Simulator
 from tests.support.clocks import ManualClock
-from tests.support.scripted_server import TOKEN
+from tests.support.scripted_server import TOKEN, envelope, serve
 
 PROGRAM = """
 import asyncio, sys
@@ -72,3 +72,16 @@ async def test_the_count_of_the_budget_survives_the_loop() -> None:
         return asyncio.run(read())
 
     assert await asyncio.to_thread(in_another_loop) == remaining
+
+
+async def test_a_closed_session_is_one_clear_error() -> None:
+    async with (
+        serve(lambda _: envelope({})) as server,
+        aiohttp.ClientSession() as session,
+        server.client(session=session) as nf,
+    ):
+        await nf.request("GET", "/v1/x")
+        await session.close()
+        with pytest.raises(ConfigurationError, match=r"^the session that was passed in is closed \[") as caught:
+            await nf.request("GET", "/v1/x")
+        assert caught.value.__cause__ is None

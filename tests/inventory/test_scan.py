@@ -189,7 +189,7 @@ FAULTY: Tree = [{"p1": [{"a1": 2, "a2": 1}], "p2": [{"a3": 1}]}]
         (404, NotFound, "404 Not Found"),
         (500, ServerError, "500 Internal Server Error"),
         (None, TransportError, "the connection broke"),
-        ([], DecodeError, "data: expected an object, got list"),
+        ([], DecodeError, "data: expected an object, got an array"),
         ({"backup": []}, DecodeError, "missing; data has backup"),
     ],
 )
