@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test quick check bench clean
+# pytest caches its compiled tests, wherever bytecode is disabled by default.
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: demo test quick lowest check bench clean
 
 demo: .venv/cli.done
 	@mkdir -p build
@@ -13,6 +16,10 @@ test: .venv/development.done
 
 quick: .venv/development.done
 	$(BIN)/pytest -m 'not slow'
+
+lowest: .venv/lowest.done
+	.venv/lowest/bin/python -m pytest tests/http tests/records tests/inventory tests/cli tests/test_client.py \
+	    tests/test_paging.py -m 'not slow'
 
 check: .venv/development.done
 	$(BIN)/ruff format --check .
@@ -34,6 +41,13 @@ benchmarks/node_modules: benchmarks/package.json
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable '.[cli]'
+	@touch $@
+
+.venv/lowest.done: .venv/cli.done tests/support/lowest_versions.py
+	$(PYTHON) -m venv --clear .venv/lowest
+	.venv/lowest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(PYTHON) -m tests.support.lowest_versions > .venv/lowest/constraints.txt
+	.venv/lowest/bin/python -m pip install --quiet --constraint .venv/lowest/constraints.txt --editable '.[all]' --group test
 	@touch $@
 
 .venv/development.done: .venv/cli.done

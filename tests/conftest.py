@@ -1,3 +1,4 @@
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -6,10 +7,21 @@ from hypothesis import settings
 from northflank_async import Northflank
 from northflank_async.http import retry
 from northflank_async.simulator import Simulator
+from tests.support.memory import memory_directory
 from tests.support.postgresql import postgresql as postgresql
+
+if memory := memory_directory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 settings.register_profile("deterministic", deadline=None, derandomize=True)
 settings.load_profile("deterministic")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a PostgreSQL server as slow."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "postgresql" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

@@ -477,6 +477,7 @@ async def test_no_failure_shows_the_link(failure: str, tmp_path: Path, caplog: p
     assert TOKEN not in everything_a_report_shows(caught.value)
 
 
+@pytest.mark.slow
 async def test_200_megabytes_with_five_breaks_are_complete_and_take_little_memory(tmp_path: Path) -> None:
     size, block = 200 * 10**6, hashlib.sha512(b"block").digest() * 2**14  # 1 MiB
     turns = iter([5, 33, 60, 7, 50])

@@ -13,11 +13,12 @@ import pytest
 from northflank_async import DecodeError, Northflank, RateLimited, ServerError, TransportError
 from northflank_async.inventory.export import export
 from northflank_async.simulator import Faults, Simulator
+from tests.support.campaigns import SCALE
 from tests.support.clocks import FastClock
 
 pytestmark = pytest.mark.slow
 
-RUNS = 300
+RUNS = 80 * SCALE
 CHUNK = 20
 KINDS = ("errors", "html", "drops", "truncations", "bursts", "slow")
 EXPECTED_ERRORS = ServerError, TransportError, RateLimited, DecodeError

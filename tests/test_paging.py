@@ -41,6 +41,7 @@ def pages_by_cursor(pages: list[list[int]], *, counts: bool = True) -> Callable[
     return respond
 
 
+@pytest.mark.slow
 @given(items=st.integers(0, 60), per_page=st.integers(1, 25))
 def test_any_listing_is_read_once_in_order_and_in_the_fewest_requests(items: int, per_page: int) -> None:
     async def run() -> None:
@@ -53,6 +54,7 @@ def test_any_listing_is_read_once_in_order_and_in_the_fewest_requests(items: int
     asyncio.run(run())
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.just(0), max_size=4), min_size=1, max_size=8))
 def test_any_split_into_pages_yields_every_item_once_and_in_order(split: list[list[int]]) -> None:
     total = 0

@@ -69,6 +69,7 @@ def test_h_is_short_for_help(path: str) -> None:
     assert (short.exit_code, short.stdout) == (0, long.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "imported"),
     [
@@ -175,6 +176,7 @@ def test_without_click_the_command_says_what_to_install(tmp_path: Path, monkeypa
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "db"])
 def test_an_export_needs_only_the_packages_of_its_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
@@ -185,6 +187,7 @@ def test_an_export_needs_only_the_packages_of_its_format(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_an_export_to_postgresql_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hide(tmp_path, monkeypatch, "psycopg")
     command = [*COMMAND, "export", "--simulate", "postgresql://127.0.0.1:1/x"]

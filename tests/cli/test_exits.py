@@ -158,6 +158,7 @@ WRITING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", WRITING)
 def test_a_closed_standard_output_ends_a_command_silently(
     northflank_simulator: Simulator, command: tuple[str, ...]
@@ -169,6 +170,7 @@ def test_a_closed_standard_output_ends_a_command_silently(
         assert (process.stderr.read(), process.wait()) == ("", 141)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("command", WRITING)
 def test_a_full_disk_is_one_line(northflank_simulator: Simulator, command: tuple[str, ...]) -> None:

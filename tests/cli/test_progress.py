@@ -23,6 +23,7 @@ ADDON = ("--projectId", "default-project", "--addonId", "example-addon")
 DUMP = ("--project", "billing", "--addon", "billing-cache", "--backup", "billing-cache-20261031-224")
 
 
+@pytest.mark.slow
 def test_an_export_shows_a_bar(northflank_simulator: Simulator, tmp_path: Path) -> None:
     with terminal() as (ours, theirs):
         process = subprocess.Popen(
@@ -102,6 +103,7 @@ def test_the_bar_has_three_lines_that_never_wrap(width: int) -> None:
     assert width < 60 or f"waiting until {now.astimezone():%H:%M:%S}" in lines[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("northflank_simulator", [{"faults": Faults(errors=0.2, seed=7)}], indirect=True)
 @pytest.mark.parametrize("columns", ["60", "80"])
 def test_retries_are_a_counter_in_the_bar(northflank_simulator: Simulator, tmp_path: Path, columns: str) -> None:
@@ -113,6 +115,7 @@ def test_retries_are_a_counter_in_the_bar(northflank_simulator: Simulator, tmp_p
     assert all(re.match("$|finding|reading|[0-9,]+ requests? ", line) for line in lines[:-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("northflank_simulator", [{"faults": Faults(errors=0.2, seed=7)}], indirect=True)
 def test_verbose_shows_retries_above_the_bar_as_lines(northflank_simulator: Simulator, tmp_path: Path) -> None:
     shown = run_at_terminal("export", tmp_path / "o.jsonl", "--verbose")
@@ -121,12 +124,14 @@ def test_verbose_shows_retries_above_the_bar_as_lines(northflank_simulator: Simu
     assert any(line.startswith("northflank-async: GET /v1/") and "; retrying" in line for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("northflank_simulator", [{"speed": 1e6}], indirect=True)
 def test_a_wait_shows_that_it_waits(northflank_simulator: Simulator) -> None:
     shown = run_at_terminal("backup", "addon", *ADDON, "--wait")
     assert (shown.code, "waiting for it to end" in shown.text, "completed" in shown.text) == (0, True, True)
 
 
+@pytest.mark.slow
 def test_a_download_shows_a_bar(northflank_simulator: Simulator, tmp_path: Path) -> None:
     file = tmp_path / "example.dump"
     shown = run_at_terminal("download", "addon", "backup", *DUMP, file)

@@ -72,6 +72,7 @@ def test_a_destructive_command_requires_yes_without_a_terminal(
     assert northflank_simulator.requests == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "question"),
     [

@@ -139,6 +139,7 @@ async def test_a_server_that_rounds_down_costs_at_most_one_429_per_window() -> N
         assert len(server.requests) <= 12 + 2
 
 
+@pytest.mark.slow
 @given(
     limit=st.integers(1, 8),
     tasks=st.integers(1, 40),

@@ -68,21 +68,25 @@ def check(found: list[Any]) -> None:
     assert isinstance(items, list | NorthflankError)
 
 
+@pytest.mark.slow
 @given(response=listings | json_values, status=st.just("200 OK") | statuses)
 def test_any_json(response: Any, status: str) -> None:
     check(asyncio.run(outcomes(http_response(json.dumps(response), status))))
 
 
+@pytest.mark.slow
 @given(body=st.binary(max_size=300), status=st.just("200 OK") | statuses)
 def test_any_body(body: bytes, status: str) -> None:
     check(asyncio.run(outcomes(http_response(body, status))))
 
 
+@pytest.mark.slow
 @given(response=st.binary(max_size=300))
 def test_any_bytes_at_all(response: bytes) -> None:
     check(asyncio.run(outcomes(response)))
 
 
+@pytest.mark.slow
 @given(
     headers=st.lists(
         st.tuples(

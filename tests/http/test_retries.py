@@ -235,6 +235,7 @@ async def test_a_response_that_is_too_large_once_decompressed_is_refused() -> No
             await nf.projects()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("deflate", 15)])
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
 async def test_a_compressed_bomb_takes_little_memory(encoding: str, wbits: int, status: str) -> None:

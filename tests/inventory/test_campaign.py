@@ -22,6 +22,7 @@ from northflank_async import MassDeletion, NorthflankError
 from northflank_async.inventory import Inventory, Query
 from northflank_async.inventory.crawl import Outcome
 from northflank_async.inventory.store import lease
+from tests.support.campaigns import SCALE
 from tests.support.command import start
 from tests.support.model_account import (
     PERMISSIONS,
@@ -48,7 +49,7 @@ ODD: dict[str, Sequence[dict[str, Any]]] = {
     "restores": ({"backupId": 8}, {"status": 1}, {"restoreTimestamp": "soon"}),
 }
 """What makes one field of an item unreadable; `NO_IDS` make the item unreadable."""
-SEEDS = range(4)
+SEEDS = range(4 * SCALE)
 """Few, so that the suite stays fast: run hundreds by hand after a change to the ledger or to readings."""
 FIRST, SECOND = "token-of-the-account-acme", "another-token-of-acme"
 """Two tokens of one account; the second one sees less at times."""

@@ -123,6 +123,7 @@ async def test_a_null_listing_with_known_items_is_a_failure(database: str, kind:
         assert len(await stored(inventory)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("known", "left", "is_failure"), [(1, 0, True), (9, 1, False), (10, 5, False), (10, 4, True)])
 async def test_a_listing_that_loses_most_of_its_addons_is_a_failure(
     database: str, known: int, left: int, is_failure: bool
@@ -475,6 +476,7 @@ async def read_unlisted(inventory: Inventory, **options: Any) -> dict[str, list[
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 2500])
 async def test_restores_without_a_listed_backup_are_read_with_their_addon(database: str, count: int) -> None:
     account = an_account("p/a", "p/b", count=count)
@@ -507,6 +509,7 @@ async def test_restores_of_excluded_backups_are_not_unlisted(database: str) -> N
         assert [restore.id for restore in row.restores] == ["r1"]
 
 
+@pytest.mark.slow
 async def test_backups_of_many_small_addons_are_read_in_order(database: str) -> None:
     account = an_account(*(f"p{number % 7}/a{number}" for number in range(900)))
     async with account.serve() as nf, Inventory(database) as inventory:

@@ -126,9 +126,6 @@ def test_postgresql_reads_every_row(postgresql: PostgreSQL, kind: str) -> None:
     postgresql.query(database, f"CREATE TABLE backups (number integer, data {kind})")
     for number, row in enumerate(rows()):
         text = storable_json(row).replace("'", "''")
-        script = postgresql.directory / f"{database}.sql"
-        script.write_text(f"INSERT INTO backups VALUES ({number}, '{text}')", encoding="utf-8")
-        postgresql.run("psql", "-h", "127.0.0.1", "-p", str(postgresql.port), "-U", "northflank", "-d", database,
-                       "-v", "ON_ERROR_STOP=1", "-qf", str(script))  # fmt: skip
+        postgresql.query(database, f"INSERT INTO backups VALUES ({number}, '{text}')")
     assert postgresql.query(database, "SELECT data->>'x' FROM backups ORDER BY number") == EXPECTED
     assert postgresql.query(database, "SELECT data->'odd'->'\\x00'->>0 FROM backups WHERE number = 1") == [r"a\x00"]

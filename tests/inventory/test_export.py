@@ -65,6 +65,7 @@ async def test_an_export_contains_only_backups_that_match_the_query(nf: Northfla
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", FORMATS)
 async def test_an_interrupted_export_resumes_and_leaves_only_its_file(tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"out.{ending}"

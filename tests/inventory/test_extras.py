@@ -10,6 +10,7 @@ import pytest
 from tests.support.command import run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("missing", "target", "extra"),
     [
@@ -30,6 +31,7 @@ async def test_a_missing_package_is_reported_with_the_extra_to_install(
     assert err == f"northflank-async: {missing} is missing: pip install 'northflank-async[{extra}]'\n"
 
 
+@pytest.mark.slow
 async def test_scans_and_plans_need_no_extra(tmp_path: Path) -> None:
     for missing in ("sqlalchemy", "filelock", "pyarrow", "click", "rich"):
         (tmp_path / f"{missing}.py").write_text("raise ModuleNotFoundError")

@@ -39,6 +39,7 @@ async def test_an_inventory_must_be_opened_before_use(nf: Northflank, tmp_path: 
     assert "x.db" in repr(inventory)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", FORMATS)
 async def test_a_synced_inventory_is_exported_without_requests(
     sim: Simulator, nf: Northflank, tmp_path: Path, ending: str

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from northflank_async.simulator import Simulator
+from tests.support.campaigns import SCALE
 from tests.support.command import reaching, start
 from tests.support.postgresql import PostgreSQL
 
 pytestmark = pytest.mark.slow
 
 KILLS = 6
-"""Kills for each test; there are three tests for each kind of target."""
+"""Kills for each test."""
 CONCURRENCY = 8
 INVENTORY: dict[str, Any] = {"projects": 4, "addons": 5, "backups": 150, "rate_limit": 10**6}
 LEAST = 1 + 1 + 4 + 4 * 10
@@ -112,18 +113,18 @@ async def check(targets: Callable[[int], str], ask: Ask | None, seed: int) -> No
             killed += kills
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(SCALE))
 async def test_a_killed_export_to_a_file_resumes_to_the_same_result(tmp_path: Path, seed: int) -> None:
     await check(lambda run: str(tmp_path / f"{run}.jsonl"), None, seed)
     assert all(path.suffix == ".jsonl" for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("seed", range(5, 8))
+@pytest.mark.parametrize("seed", range(100, 100 + SCALE))
 async def test_a_killed_export_to_sqlite_resumes_to_the_same_result(tmp_path: Path, seed: int) -> None:
     await check(lambda run: str(tmp_path / f"{run}.db"), ask_sqlite, seed)
 
 
-@pytest.mark.parametrize("seed", range(10, 13))
+@pytest.mark.parametrize("seed", range(200, 200 + SCALE))
 async def test_a_killed_export_to_postgresql_resumes_to_the_same_result(postgresql: PostgreSQL, seed: int) -> None:
     def ask(target: str, query: str) -> list[str]:
         database = target.rsplit("/", 1)[1]

@@ -32,6 +32,7 @@ ACCOUNT = 1
 # Requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 16])
 @pytest.mark.parametrize(
     "size",

@@ -344,6 +344,7 @@ async def test_a_cancelled_sync_completes_its_last_transaction(
     assert outcome.progress.projects == len(await nf.projects().all())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 async def test_a_hanging_transaction_does_not_block_cancellation(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -155,6 +155,7 @@ async def test_reading_creates_no_schema(postgresql: PostgreSQL) -> None:
     assert postgresql.query("not_created", "SELECT nspname FROM pg_namespace WHERE nspname = 'northflank'") == []
 
 
+@pytest.mark.slow
 async def test_no_statement_has_more_variables_than_an_old_sqlite_allows(tmp_path: Path) -> None:
     account = FakeAccount({f"p{number % 3}/a{number}": backups(number % 5) for number in range(1200)})
     account.addons["p0/a0"] = backups(2100)

@@ -61,6 +61,7 @@ def test_the_simulator_is_imported(northflank_simulator):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [PLAIN, USING], ids=["unused", "used"])
 def test_pytest_imports_the_package_only_for_a_test_that_uses_the_fixture(content: str, tmp_path: Path) -> None:
     (tmp_path / "test_plugin.py").write_text(content)

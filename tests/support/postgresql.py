@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from attrs import field, frozen
 
+from tests.support.memory import memory_directory
+
 USER = "northflank"
+_FAST = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off"
+"""Only a crash of the machine would lose data."""
 
 
 @frozen
@@ -33,16 +38,24 @@ class PostgreSQL:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def create(self, database: str) -> str:
-        """Create a database and return its URL."""
-        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, database)
+    def url(self, database: str) -> str:
+        """The URL of a database."""
         return f"postgresql://{USER}:no-password@127.0.0.1:{self.port}/{database}"
 
+    def create(self, database: str) -> str:
+        """Create a database and return its URL."""
+        self.query("postgres", f'CREATE DATABASE "{database}"')
+        return self.url(database)
+
     def query(self, database: str, query: str) -> list[str]:
-        """Return the lines that psql prints."""
-        return self.run(
-            "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", database, "-Atc", query
-        ).splitlines()
+        """Return the rows of the last statement as text, with `|` between the columns, as `psql -At` prints them."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            result = connection.pgconn.exec_(query.encode())
+            assert not result.error_message, result.error_message.decode()
+            return [
+                "|".join((result.get_value(row, column) or b"").decode() for column in range(result.nfields))
+                for row in range(result.ntuples)
+            ]
 
 
 @pytest.fixture(scope="session")
@@ -60,14 +73,14 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @contextmanager
 def _serving(programs: Path) -> Iterator[PostgreSQL]:
-    directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    directory = Path(tempfile.mkdtemp(prefix="postgresql-", dir=memory_directory()))
     server = PostgreSQL(programs, directory)
     try:
         if os.geteuid() == 0:
             shutil.chown(directory, "postgres")
         data = str(directory / "data")
         server.run("initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        options = f"-p {server.port} -k {directory} -h 127.0.0.1 -c fsync=off"
+        options = f"-p {server.port} -k {directory} -h 127.0.0.1 {_FAST}"
         server.run("pg_ctl", "-D", data, "-l", str(directory / "log"), "-o", options, "-w", "start")
         try:
             yield server

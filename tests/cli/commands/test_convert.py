@@ -29,6 +29,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["o.jsonl", "o.csv", "o.parquet", "o.csv.gz"])
 def test_an_inventory_is_written_as_an_export_would_and_without_a_request(
     northflank_simulator: Simulator, inventory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

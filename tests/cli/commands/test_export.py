@@ -36,6 +36,7 @@ def test_a_simulated_export_needs_no_token(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout[:13], result.stderr) == (0, "3,000 backups", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("northflank_simulator", [{"latency": 0.02}], indirect=True)
 @pytest.mark.parametrize(
     ("number", "code", "options"),

@@ -303,6 +303,7 @@ almost_items = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(kinds, json_values | almost_items)
 @settings(max_examples=500)
 def test_any_json_becomes_a_row(kind: Kind, raw: Any) -> None:
@@ -329,6 +330,7 @@ def paths(raw: Any) -> list[tuple[str, ...]]:
     return [(name, *path) for name, part in raw.items() for path in [(), *paths(part)]]
 
 
+@pytest.mark.slow
 @given(kinds, st.data(), json_values)
 @settings(max_examples=500)
 def test_junk_in_one_field_costs_no_other(kind: Kind, data: st.DataObject, junk: Any) -> None:

@@ -29,6 +29,7 @@ shapes = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(shape=shapes, concurrency=st.integers(1, 6))
 @settings(max_examples=60)
 def test_any_account_is_read_once_with_few_open_listings(shape: list[list[list[list[int]]]], concurrency: int) -> None:

@@ -92,6 +92,7 @@ def test_the_ending_of_the_name_selects_format_and_compression(name: str, ending
             load_format(Path(name))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python contains zstd")
 def test_a_missing_zstd_package_is_reported_with_the_extra_to_install() -> None:
     for missing in ("backports", "backports.zstd"):

@@ -20,6 +20,7 @@ from tests.support.inventories import synced
 from tests.support.stored_rows import UNUSUAL_TEXTS, make_backup, make_restore, make_unlisted, write_file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row_group", [700, 50_000])
 async def test_a_parquet_file_contains_the_stored_backups_with_types(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row_group: int
