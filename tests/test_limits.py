@@ -1,0 +1,601 @@
+"""The README's table of limits is made from these tests: each row has a test that its limit holds.
+
+    python -m tests.test_limits
+
+rewrites the table in the README.
+"""
+
+import ast
+import asyncio
+import importlib
+import inspect
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from aiohttp import web
+from attrs import frozen
+
+from northflank_async import (
+    ConfigurationError,
+    Northflank,
+    NorthflankError,
+    NotFound,
+    PaginationError,
+    RateLimited,
+    ServerError,
+    TransportError,
+    UnknownName,
+    resources,
+)
+from northflank_async.http import budget, retry
+from northflank_async.http.rate_limit import RateLimit, read_rate_limit
+from northflank_async.http.redaction import Redactor, Secret
+from northflank_async.inventory import Inventory, sync
+from northflank_async.inventory.encoding import storable_json
+from northflank_async.inventory.export import export
+from northflank_async.inventory.names import check_known
+from northflank_async.inventory.store import connections, lease
+from northflank_async.inventory.store.connections import Database
+from northflank_async.inventory.store.target import Target
+from northflank_async.inventory.stream import stream
+from northflank_async.resources.resource import Resource
+from northflank_async.simulator import Simulator
+from tests.support.clocks import AutojumpClock
+from tests.support.command import invoke
+from tests.support.fake_account import FakeAccount, backups, refusal
+from tests.support.scripted_server import TOKEN, backup, envelope, http_response, serve, serve_bytes
+from tests.support.threads import in_thread
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PACKAGE = ROOT / "northflank_async"
+TABLE = re.compile(r"(?<=<!-- limits: made by python -m tests.test_limits -->\n).*?(?=\n<!-- end of limits -->)", re.S)
+LONGEST_BACKOFF = retry.LONGEST_BACKOFF  # the fixtures set it to 0
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+@frozen
+class Row:
+    """A row of the table."""
+
+    what: str
+    limit: str
+    set_by: str
+
+    def __str__(self) -> str:
+        return f"| {self.what} | {self.limit} | {self.set_by} |"
+
+
+ROWS: list[Row] = []
+DOCUMENTED: set[str] = set()
+"""The constants in the package that hold these limits."""
+NOT_FOR_USERS = {
+    "atomic_write._PRIVATE": "a file's mode",
+    "atomic_write._PUBLIC": "a file's mode",
+    "download._CHUNK": "bytes per write",
+    "http.rate_limit._ROUNDING": "how far two times of one reset differ",
+    "http.retry.BACKOFF_JITTER": "part of the backoff",
+    "inventory.crawl.columns._LARGEST_INTEGER": "what a column can hold",
+    "inventory.crawl.pages._MAX_ID_LENGTH": "of an id in a message",
+    "inventory.formats.compression._GZIP_LEVEL": "speed against size",
+    "inventory.formats.parquet.ROW_GROUP": "rows per group",
+    "inventory.names._CONCURRENCY": "requests for names",
+    "inventory.plan._OF_THE_ACCOUNT": "a request, not a limit",
+    "inventory.store.ledger._NO_RUN": "a number of a run",
+    "inventory.store.lease._REPEATS": "of a renewal",
+    "inventory.store.ownership.APPLICATION_ID": "a mark in a file",
+    "inventory.store.ownership._CREATION_LOCK": "the name of a lock",
+    "inventory.store.ownership._HEADER": "bytes of a file",
+    "inventory.store.reader.BATCH_SIZE": "rows per query",
+    "inventory.store.reader._ADDONS_AT_ONCE": "addons per query",
+    "inventory.store.readings._KEYS_AT_ONCE": "keys per statement",
+    "inventory.store.statements.MOST_VALUES": "variables per statement",
+    "records.values._MAX_SHOWN": "characters of a value in a message",
+    "resources.wait._PAUSE_GROWTH": "part of the pauses between polls",
+    "validation._SIMILARITY": "of a name that is suggested",
+}
+"""Other numbers, and what they are. Those of the layout of tables and bars are not listed."""
+
+
+def documented(
+    what: str, limit: float, unit: str = "", set_by: str = "", *, constants: tuple[str, ...] = ()
+) -> Callable[[Test], Test]:
+    """Add a row to the table. The test gets the limit as its argument, and shows that it holds.
+
+    Args:
+        what: what is limited.
+        limit: the limit.
+        unit: `"s"`, `"bytes"`, or a noun.
+        set_by: the argument or option that sets another limit.
+        constants: the constants in the package that hold it.
+    """
+    ROWS.append(Row(what, spoken(limit, unit), set_by))
+    DOCUMENTED.update(constants)
+    mark = pytest.mark.parametrize("limit", [limit])
+    return lambda test: mark(test)  # type: ignore[no-any-return, unused-ignore]
+
+
+def spoken(limit: float, unit: str) -> str:
+    """A limit with its unit, as a reader would say it."""
+    if unit == "s":
+        for size, name in ((3600, "h"), (60, "min")):
+            if limit >= size and limit % size == 0:
+                return f"{limit / size:g} {name}"
+        return f"{limit:g} s"
+    if unit == "bytes":
+        return f"{limit / 2**20:g} MiB"
+    return f"{limit:,g} {unit}".strip()
+
+
+def default(function: Callable[..., Any], argument: str) -> Any:
+    return inspect.signature(function).parameters[argument].default
+
+
+# Requests
+
+
+@documented("items on a page", 100, set_by="`per_page`, `--per_page`", constants=("http.request.MAX_PER_PAGE",))
+async def test_the_largest_page_is_the_default(limit: int) -> None:
+    async with Simulator() as simulator, Northflank(simulator.token, base_url=simulator.url) as nf:
+        assert len((await nf.project("billing").addon("billing-cache").backups()).items) == limit
+        with pytest.raises(ConfigurationError):
+            nf.projects(per_page=limit + 1)
+    classes = [cls for cls in map(vars(resources).get, resources.__all__) if isinstance(cls, type)]
+    defaults = {
+        default(function, "per_page")
+        for cls in classes if issubclass(cls, Resource)
+        for _, function in inspect.getmembers(cls, inspect.isfunction)
+        if "per_page" in inspect.signature(function).parameters and not function.__name__.startswith("_")
+    }  # fmt: skip
+    assert defaults == {limit}
+
+
+@documented("items on a page of a command, as Northflank's own has", 50, set_by="`--per_page`",
+            constants=("cli.options._API_PER_PAGE",))  # fmt: skip
+def test_a_command_lists_fifty(northflank_simulator: Simulator, limit: int) -> None:
+    result = invoke(
+        "get", "addon", "backups", "--projectId", "billing", "--addonId", "billing-cache", "--page", 1, "-o", "json"
+    )
+    assert len(json.loads(result.stdout)["backups"]) == limit
+
+
+@documented("time of an attempt, without the wait for a connection", 30, "s", "`timeout`, `--timeout`")
+async def test_an_attempt_has_a_timeout(limit: float) -> None:
+    async with serve(lambda _: envelope({})) as server, server.client() as nf:
+        assert nf._transport.timeout == limit
+
+
+@documented("attempts per request", 5, set_by="`attempts`")
+async def test_a_request_has_five_attempts(limit: int) -> None:
+    async with serve(lambda _: web.Response(status=500)) as server, server.client() as nf:
+        with pytest.raises(ServerError):
+            await nf.auth()
+        assert len(server.requests) == limit
+
+
+@documented("backoff before the second attempt; it doubles, with jitter of up to 1 s", 0.5, "s",
+            constants=("http.retry.FIRST_BACKOFF",))  # fmt: skip
+def test_the_first_backoff(monkeypatch: pytest.MonkeyPatch, limit: float) -> None:
+    monkeypatch.setattr(retry, "LONGEST_BACKOFF", LONGEST_BACKOFF)
+    monkeypatch.setattr("random.uniform", lambda low, high: low)
+    assert [retry.backoff(attempt) for attempt in (1, 2, 3)] == [limit, 2 * limit, 4 * limit]
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    assert retry.backoff(1) == limit + 1
+
+
+@documented("backoff before any attempt", 30, "s", constants=("http.retry.LONGEST_BACKOFF",))
+def test_the_longest_backoff(monkeypatch: pytest.MonkeyPatch, limit: float) -> None:
+    monkeypatch.setattr(retry, "LONGEST_BACKOFF", LONGEST_BACKOFF)
+    assert retry.backoff(100) == limit
+
+
+@documented("`Retry-After` of a 408 or 5xx that is obeyed", 300, "s", constants=("http.retry.LONGEST_HINT",))
+async def test_a_longer_hint_of_a_failed_server_is_shortened(limit: float) -> None:
+    clock = AutojumpClock()
+    answer = http_response("", "503 Service Unavailable", f"Retry-After: {limit + 60:g}")
+    async with serve_bytes(answer) as url, Northflank(TOKEN, base_url=url, clock=clock, attempts=2) as nf:
+        with pytest.raises(ServerError):
+            await nf.auth()
+    assert clock.pauses == [limit]
+
+
+@documented("size of a response", 64 * 2**20, "bytes", "`max_response_bytes`")
+async def test_the_largest_response(limit: int) -> None:
+    async with serve(lambda _: envelope({})) as server, server.client() as nf:
+        assert nf._transport._max_response_bytes == limit
+
+
+# Waiting for the rate limit
+
+
+def rate_limit(status: int = 429, **headers: Any) -> RateLimit | None:
+    return read_rate_limit(status, {name.replace("_", "-"): str(value) for name, value in headers.items()})
+
+
+@documented("`Retry-After` of a 429 that is obeyed, if the reset is not known or sooner than that", 3600, "s",
+            constants=("http.rate_limit._WINDOW",))  # fmt: skip
+def test_a_longer_hint_of_a_429_is_shortened(limit: float) -> None:
+    assert rate_limit(Retry_After=limit) == rate_limit(Retry_After=limit + 1)
+    found = rate_limit(Retry_After=limit + 1)
+    assert found is not None
+    assert found.reset_after == limit
+
+
+@documented("a wait that a header names; one that is longer is ignored", 86_400, "s",
+            constants=("http.rate_limit._LONGEST_WAIT",))  # fmt: skip
+def test_a_wait_of_more_than_a_day_is_ignored(limit: float) -> None:
+    headers: dict[str, Any] = {"x_ratelimit_remaining": 0}
+    assert rate_limit(200, **headers, x_ratelimit_reset=limit)
+    assert rate_limit(200, **headers, x_ratelimit_reset=limit + 1) is None
+    assert rate_limit(Retry_After=limit + 1) is None
+
+
+@documented("wait after a 429 that names no time; then one request probes", 60, "s",
+            constants=("http.rate_limit._LONGEST_BACKOFF",))  # fmt: skip
+async def test_a_429_without_a_time_waits_a_minute_at_most(limit: float) -> None:
+    clock = AutojumpClock()
+    async with serve(lambda _: web.Response(status=429)) as server, server.client(clock=clock, attempts=15) as nf:
+        with pytest.raises(RateLimited):
+            await nf.auth()
+    assert max(clock.pauses) == pytest.approx(limit)
+
+
+@documented("wait for the answer to a lost request; then one request probes", 30, "s",
+            constants=("http.rate_limit._GRACE",))  # fmt: skip
+async def test_lost_requests_are_awaited_for_half_a_minute(limit: float) -> None:
+    clock, lost = AutojumpClock(), [False]
+
+    def answer(request: web.Request) -> web.Response:
+        if lost[0]:
+            assert request.transport
+            request.transport.abort()
+            lost[0] = False
+        response = envelope({"entityId": "e", "entityType": "team"})
+        response.headers.update({"x-ratelimit-limit": "9", "x-ratelimit-remaining": "1", "x-ratelimit-reset": "3000"})
+        return response
+
+    async with serve(answer) as server, server.client(clock=clock, attempts=1) as nf:
+        await nf.request("GET", "/v1/x")
+        lost[0] = True
+        with pytest.raises(TransportError):
+            await nf.request("GET", "/v1/x")
+        await nf.request("GET", "/v1/x")
+    assert clock.pauses == [limit]
+
+
+@documented("time after which a wait notices that the machine was suspended", 10, "s",
+            constants=("http.budget._LONGEST_NAP",))  # fmt: skip
+async def test_a_wait_looks_at_the_clock(limit: float) -> None:
+    clock = budget._WakefulClock()
+    clock.time = lambda: 0.0
+    timer = clock.call_at(3000, lambda: None)
+    assert isinstance(timer, budget._WakefulTimer)
+    assert limit - 1 < timer._handle.when() - asyncio.get_running_loop().time() <= limit
+    timer.cancel()
+
+
+# Listings, waits, downloads
+
+
+@documented("pages in a row with nothing new", 100, constants=("paging._MAX_IDLE_PAGES",))
+async def test_a_listing_without_an_end_is_an_error(limit: int) -> None:
+    def answer(_: web.Request) -> web.Response:
+        return envelope({"projects": []}, hasNextPage=True, count=0, cursor=f"c{len(server.requests)}")
+
+    async with serve(answer) as server, server.client() as nf:
+        with pytest.raises(PaginationError):
+            await nf.projects().all()
+        assert len(server.requests) == limit
+
+
+async def polled(status: int, clock: AutojumpClock, polls: int) -> int:
+    """Wait for a backup that is in progress, or whose answers have a status, and ends after so many polls."""
+
+    def answer(_: web.Request) -> web.Response:
+        done = len(server.requests) > polls
+        return (
+            envelope({**backup(1), "status": "completed" if done else "in-progress"})
+            if status == 200
+            else (refusal(status))
+        )
+
+    async with serve(answer) as server, server.client(clock=clock) as nf:
+        with suppress(NotFound):
+            await nf.project("p").addon("a").backup("b").wait()
+        return len(server.requests)
+
+
+@documented("pause after the first poll of `wait()`; it grows by half each time", 2, "s",
+            constants=("resources.wait._FIRST_PAUSE",))  # fmt: skip
+async def test_the_first_pause_of_a_wait(limit: float) -> None:
+    clock = AutojumpClock()
+    await polled(200, clock, 3)
+    assert clock.pauses[:2] == pytest.approx([limit, 1.5 * limit])
+
+
+@documented("pause between polls of `wait()`, while more than half of the requests are left", 30, "s",
+            constants=("resources.wait._MAX_PAUSE",))  # fmt: skip
+async def test_the_longest_pause_of_a_wait(limit: float) -> None:
+    clock = AutojumpClock()
+    await polled(200, clock, 20)
+    assert max(clock.pauses) == limit
+
+
+@documented("time in which `wait()` tolerates that the run is not found", 30, "s",
+            constants=("resources.wait._GRACE",))  # fmt: skip
+async def test_a_new_run_may_be_missing_for_a_while(limit: float) -> None:
+    clock = AutojumpClock()
+    await polled(404, clock, 0)
+    assert sum(clock.pauses[:-1]) < limit <= sum(clock.pauses)
+
+
+@documented("polls in a row in which a restore may be missing from its listing after that", 3,
+            constants=("resources.wait._MAX_MISSES",))  # fmt: skip
+async def test_a_restore_may_be_missing_three_times(limit: int) -> None:
+    clock = AutojumpClock()
+    began = {"restores": [{"id": "r", "status": "running", "restoreTimestamp": "2026-01-01T00:00:00Z"}]}
+
+    def answer(_: web.Request) -> web.Response:
+        return envelope(began if clock.now < 100 else {"restores": []})
+
+    async with serve(answer) as server, server.client(clock=clock) as nf:
+        with pytest.raises(NotFound):
+            await nf.project("p").addon("a").backup("b").wait_restore("r")
+        found = 1 + sum(sum(clock.pauses[:count]) < 100 for count in range(1, len(clock.pauses) + 1))
+        assert len(server.requests) - found == limit
+
+
+@documented("redirects of a download", 5, constants=("download._MAX_REDIRECTS",))
+async def test_a_download_follows_five_redirects(tmp_path: Path, limit: int) -> None:
+    def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("/download-link"):
+            return envelope({"downloadLink": f"{server.url}/storage"})
+        return web.Response(status=302, headers={"Location": f"{server.url}/storage"})
+
+    async with serve(answer) as server, server.client() as nf:
+        with pytest.raises(TransportError, match=f"more than {limit} redirects"):
+            await nf.project("p").addon("a").backup("b").download(tmp_path / "b")
+        assert len(server.requests) == 1 + 1 + limit
+
+
+# Inventories
+
+
+@documented("requests in flight of a scan, an export or a sync", 16, set_by="`concurrency`, `--concurrency`")
+def test_the_default_concurrency(limit: int) -> None:
+    assert default(Northflank.scan, "concurrency") == default(Inventory.sync, "concurrency") == limit
+    assert default(export, "concurrency") == default(stream, "concurrency") == limit
+
+
+@documented("requests in flight that can be set", 100,
+            constants=("inventory.crawl.crawler.MAX_CONCURRENCY", "cli.options._MAX_CONCURRENCY"))  # fmt: skip
+async def test_the_largest_concurrency(tmp_path: Path, limit: int) -> None:
+    async with FakeAccount({}).serve() as nf, Inventory(tmp_path / "x.db") as inventory:
+        await inventory.sync(nf, concurrency=limit)
+        with pytest.raises(ConfigurationError):
+            await inventory.sync(nf, concurrency=limit + 1)
+    assert invoke("export", "--simulate", tmp_path / "x.jsonl", "--concurrency", limit + 1).exit_code == 2
+
+
+@documented("restarts of a listing whose cursors are rejected", 3, constants=("inventory.crawl.listings.MAX_RESTARTS",))
+async def test_a_listing_restarts_three_times(tmp_path: Path, limit: int) -> None:
+    account = FakeAccount({"p/a": backups(150)}, faults={"p/a#1": refusal(400)})
+    async with account.serve() as nf, Inventory(tmp_path / "x.db") as inventory:
+        await inventory.sync(nf)
+    assert account.requested.count("p/a#0") == 1 + limit
+
+
+@documented("listings in a row that fail without an answer or with 5xx, before a sync checks if the API is down", 10,
+            constants=("inventory.crawl.crawler._OUTAGE",))  # fmt: skip
+async def test_an_outage_is_checked_with_one_request(tmp_path: Path, limit: int) -> None:
+    for failing in (limit - 1, limit):
+        names = [f"p/a{number}" for number in range(failing)]
+        account = FakeAccount({name: [] for name in names}, faults={f"{name}#0": refusal(500) for name in names})
+        async with account.serve(attempts=1) as nf, Inventory(tmp_path / f"{failing}.db") as inventory:
+            assert len((await inventory.sync(nf, concurrency=1)).failures) == failing
+        assert len(account.requested) == 1 + 1 + failing + (failing == limit)
+
+
+@documented("age of an interrupted sync that is resumed", 86_400, "s", "`resume_max_age`, `--resume-max-age`",
+            constants=("inventory.store.ledger.RESUME_MAX_AGE",))  # fmt: skip
+async def test_a_sync_of_yesterday_is_resumed(tmp_path: Path, limit: float) -> None:
+    path = tmp_path / "x.db"
+    account = FakeAccount({"p/a": backups(150)})
+    async with account.serve(attempts=1) as nf, Inventory(path) as inventory:
+        for change, is_resumed in ((-60, True), (60, False)):
+            account.faults["p/a#1"] = refusal(401)
+            with pytest.raises(NorthflankError):
+                await inventory.sync(nf)
+            account.faults.clear()
+            started = datetime.now(UTC) - timedelta(seconds=limit + change)
+            with closing(sqlite3.connect(path)) as database, database:
+                changed = "UPDATE sync_runs SET started_at = ? WHERE finished_at IS NULL"
+                database.execute(changed, (started.isoformat(" ", "milliseconds"),))
+            assert (await inventory.sync(nf)).resumed is is_resumed
+
+
+@documented("addons or projects of which more than half may be missing at once; of fewer, all but one", 9,
+            set_by="`allow_mass_deletion`, `--allow-mass-deletion`",
+            constants=("inventory.store.readings._MANY",))  # fmt: skip
+async def test_most_of_many_addons_are_not_deleted_at_once(tmp_path: Path, limit: int) -> None:
+    for known, failures in ((limit, 0), (limit + 1, 1)):
+        account = FakeAccount({"q/a": [], **{f"p/a{number}": [] for number in range(known)}})
+        async with account.serve() as nf, Inventory(tmp_path / f"{known}.db") as inventory:
+            await inventory.sync(nf)
+            account.pages["p"] = [[{"id": "a0"}]]
+            assert len((await inventory.sync(nf)).failures) == failures
+
+
+@documented("levels of JSON in a database; what is deeper is stored as text", 100,
+            constants=("inventory.encoding._STORED_DEPTH",))  # fmt: skip
+def test_json_is_stored_to_a_depth(limit: int) -> None:
+    def stored(depth: int) -> Any:
+        value: Any = 1
+        for _ in range(depth):
+            value = [value]
+        value = json.loads(storable_json(value))
+        while isinstance(value, list):
+            (value,) = value
+        return value
+
+    assert stored(limit) == 1
+    assert stored(limit + 1) == "[1]"
+
+
+# Databases
+
+
+@documented("time to connect to PostgreSQL", 10, "s", "`?connect_timeout=` in the URL")
+def test_connecting_has_a_timeout(monkeypatch: pytest.MonkeyPatch, limit: float) -> None:
+    monkeypatch.setattr("psycopg.connect", lambda **parameters: parameters)
+    parameters: Any = Target.parse("postgresql://u@h/d").connect()
+    assert parameters["connect_timeout"] == str(limit)
+
+
+@documented("wait for a lock in PostgreSQL", 10, "s")
+def test_a_lock_is_awaited(limit: float) -> None:
+    assert f"lock_timeout = '{limit:g}s'" in connections._SETTINGS
+
+
+@documented("time after which PostgreSQL ends a transaction whose client is lost", 60, "s")
+def test_a_lost_transaction_ends(limit: float) -> None:
+    assert f"idle_in_transaction_session_timeout = '{limit:g}s'" in connections._SETTINGS
+
+
+@documented("wait for the lock of a SQLite file", 30, "s", constants=("inventory.store.connections._BUSY_TIMEOUT",))
+async def test_a_lock_of_sqlite_is_awaited(tmp_path: Path, limit: float) -> None:
+    (tmp_path / "x.db").touch()
+    async with Database(Target.parse(tmp_path / "x.db")) as database:
+        found = await database.transaction(lambda c: c.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+    assert found == limit * 1000
+
+
+@documented(
+    "time after which an unused connection to a database is closed",
+    1,
+    "s",
+    constants=("inventory.store.connections.IDLE",),
+)
+def test_an_unused_connection_is_closed(limit: float) -> None:
+    assert default(Database.__init__, "idle") == limit
+
+
+@documented("pauses, in all, while a transaction is repeated whose connection was lost", 30.8, "s")
+async def test_a_lost_connection_is_opened_again_for_a_while(limit: float) -> None:
+    assert sum(connections.BACKOFF) == pytest.approx(limit)
+
+
+@documented("time for the last transaction of a call that is cancelled", 10, "s",
+            constants=("inventory.store.connections.PATIENCE", "inventory.sync._CANCEL_TIMEOUT"))  # fmt: skip
+def test_a_cancelled_transaction_may_end(limit: float) -> None:
+    assert default(Database.__init__, "patience") == sync._CANCEL_TIMEOUT == limit
+
+
+@documented(
+    "time for that transaction to notice that it is interrupted",
+    3,
+    "s",
+    constants=("inventory.store.connections._GRACE",),
+)
+def test_an_interrupted_transaction_may_notice_it(limit: float) -> None:
+    assert limit == connections._GRACE
+
+
+@documented(
+    "time after which the lease of a lost writer to PostgreSQL expires",
+    30,
+    "s",
+    constants=("inventory.store.lease.TTL",),
+)
+def test_a_lease_expires(limit: float) -> None:
+    assert default(lease.writing, "ttl") == limit
+
+
+@documented("time between two renewals of a lease", 10, "s", constants=("inventory.store.lease.HEARTBEAT",))
+def test_a_lease_is_renewed(limit: float) -> None:
+    assert default(lease.writing, "heartbeat") == limit
+
+
+@documented("time between two looks at a lease that may be lost", 1, "s", constants=("inventory.store.lease.POLL",))
+def test_a_lease_is_polled(limit: float) -> None:
+    assert default(lease.writing, "poll") == limit
+
+
+@documented("length of the name of a schema in PostgreSQL", 63, "bytes of UTF-8", "`schema`, `--schema`",
+            constants=("inventory.store.target._LONGEST_NAME",))  # fmt: skip
+def test_the_longest_name_of_a_schema(limit: int) -> None:
+    assert Target.parse("postgresql://u@h/d", schema="s" * limit).schema
+    with pytest.raises(ConfigurationError):
+        Target.parse("postgresql://u@h/d", schema="s" * (limit + 1))
+
+
+# Messages
+
+
+@documented("names that an error suggests", 20, constants=("inventory.names._MAX_LISTED",))
+def test_an_error_lists_some_names(limit: int) -> None:
+    with pytest.raises(UnknownName) as caught:
+        check_known("project", ["zzz"], [f"p{number:02}" for number in range(limit + 1)])
+    assert f"p{limit - 1} and 1 more" in str(caught.value)
+
+
+@documented("failures that a command lists", 20, constants=("cli.exits._MAX_LISTED",))
+def test_a_command_lists_some_failures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: int) -> None:
+    names = [f"p/a{number}" for number in range(limit + 1)]
+    account = FakeAccount({name: [] for name in names}, faults={f"{name}#0": refusal(404) for name in names})
+    with in_thread(account.serve()) as nf:
+        monkeypatch.setenv("NORTHFLANK_API_TOKEN", TOKEN)
+        monkeypatch.setenv("NORTHFLANK_API_BASE_URL", nf.base_url)
+        result = invoke("export", tmp_path / "x.jsonl")
+    assert f"{limit + 1} failures, {limit} of them listed above" in result.stderr
+    assert sum("404" in line for line in result.stderr.splitlines()) == limit
+
+
+@documented("length of a secret that is redacted wherever it appears", 8, "characters",
+            constants=("http.redaction._SHORTEST",))  # fmt: skip
+def test_a_short_secret_is_not_redacted(limit: int) -> None:
+    assert Redactor([Secret("x" * limit)]).redact("y" + "x" * limit) == "y***"
+    assert Redactor([Secret("x" * (limit - 1))]).redact("y" + "x" * (limit - 1)) != "y***"
+
+
+# The table
+
+
+def numbers() -> Iterator[str]:
+    """The constants of all modules that are numbers or time spans, other than those of a layout."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        if module.startswith("simulator.") or module in ("cli.columns", "cli.progress"):
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            for name in [target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()]:
+                value = vars(importlib.import_module(f"northflank_async.{module}"))[name]
+                if isinstance(value, int | float | timedelta):
+                    yield f"{module}.{name}"
+
+
+def test_every_number_is_a_documented_limit_or_none_for_users() -> None:
+    assert sorted(numbers()) == sorted([*DOCUMENTED, *NOT_FOR_USERS])
+    assert not DOCUMENTED & NOT_FOR_USERS.keys()
+
+
+def table() -> str:
+    return "\n".join(["| what | at most, or by default | set by |", "| --- | --- | --- |", *map(str, ROWS)])
+
+
+def test_the_readme_has_these_limits() -> None:
+    found = TABLE.search(README.read_text(encoding="utf-8"))
+    assert found is not None
+    assert found[0] == table(), "run: python -m tests.test_limits"
+
+
+if __name__ == "__main__":
+    README.write_text(TABLE.sub(lambda _: table(), README.read_text(encoding="utf-8")), encoding="utf-8")
