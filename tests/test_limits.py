@@ -238,7 +238,7 @@ def test_a_wait_of_more_than_a_day_is_ignored(limit: float) -> None:
 
 
 @documented("wait after a 429 that names no time; then one request probes", 60, "s",
-            constants=("http.rate_limit._LONGEST_BACKOFF",))  # fmt: skip
+            constants=("http.rate_limit._LONGEST_PAUSE",))  # fmt: skip
 async def test_a_429_without_a_time_waits_a_minute_at_most(limit: float) -> None:
     clock = AutojumpClock()
     async with serve(lambda _: web.Response(status=429)) as server, server.client(clock=clock, attempts=15) as nf:
