@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,8 +48,8 @@ def test_the_mode_is_private_from_the_first_moment_on(tmp_path: Path, monkeypatc
     modes: list[int] = []
     opened = os.open
 
-    def watch(path: str, flags: int, *rest: int) -> int:
-        descriptor = opened(path, flags, *rest)
+    def watch(path: str, flags: int, *rest: int, **options: Any) -> int:
+        descriptor = opened(path, flags, *rest, **options)
         if flags & os.O_RDWR:
             modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
         return descriptor

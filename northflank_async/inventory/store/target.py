@@ -95,10 +95,10 @@ class Target:
 def _parse_file(text: str) -> Target:
     if not text or "\0" in text:
         raise ConfigurationError("the target must be a file or postgresql://…, not an empty name or one with NUL")
-    try:
-        return Target(text, path=Path(text).resolve())
-    except RuntimeError:  # Python before 3.13 reports a loop of symbolic links so
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), text) from None
+    path = Path(os.path.realpath(text))
+    if any(part.is_symlink() for part in (path, *path.parents)):  # only those of a loop are not followed
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), text)
+    return Target(text, path=path)
 
 
 def _parse_url(text: str, schema: str) -> Target:
