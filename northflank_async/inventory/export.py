@@ -27,7 +27,7 @@ from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
 from northflank_async.inventory.store.ownership import check_ours
 from northflank_async.inventory.store.reader import read_backups
 from northflank_async.inventory.store.schema import INVENTORY
-from northflank_async.inventory.store.target import SCHEMA, Target
+from northflank_async.inventory.store.target import SCHEMA, Target, resolve
 from northflank_async.inventory.sync import Sync
 from northflank_async.resources import AccountResource
 from northflank_async.validation import plain_callback
@@ -137,7 +137,7 @@ def _load_format(target: str) -> Write:
 
 def state_path(path: Path) -> Path:
     """Return the file in which an unfinished export stores what it has read, next to the resolved exported file."""
-    resolved = path.resolve()
+    resolved = resolve(path)
     return resolved.with_name(f"{resolved.name}.state")
 
 

@@ -219,6 +219,18 @@ async def test_an_unwritable_target_is_refused_before_any_request(
     assert not state_path(Path(path)).exists()
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "db"])
+async def test_a_loop_of_links_is_refused_before_any_request(
+    sim: Simulator, nf: Northflank, tmp_path: Path, ending: str
+) -> None:
+    (tmp_path / f"a.{ending}").symlink_to(f"b.{ending}")
+    (tmp_path / f"b.{ending}").symlink_to(f"a.{ending}")
+    with pytest.raises(OSError, match=f"a.{ending}"):
+        await export(str(tmp_path / f"a.{ending}"), nf)
+    assert sim.requests == []
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 async def test_a_second_export_to_the_same_file_is_refused(tmp_path: Path) -> None:
     out = str(tmp_path / "out.jsonl")
     async with Simulator(latency=0.05) as sim, Northflank(sim.token, base_url=sim.url) as nf:

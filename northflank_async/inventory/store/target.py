@@ -95,10 +95,19 @@ class Target:
 def _parse_file(text: str) -> Target:
     if not text or "\0" in text:
         raise ConfigurationError("the target must be a file or postgresql://…, not an empty name or one with NUL")
-    path = Path(os.path.realpath(text))
-    if any(part.is_symlink() for part in (path, *path.parents)):  # only those of a loop are not followed
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), text)
-    return Target(text, path=path)
+    return Target(text, path=resolve(text))
+
+
+def resolve(path: AnyPath) -> Path:
+    """Make a path absolute and follow its symbolic links.
+
+    Raises:
+        OSError: they are a loop, which `Path.resolve` reports differently in each version of Python.
+    """
+    resolved = Path(os.path.realpath(path))
+    if any(part.is_symlink() for part in (resolved, *resolved.parents)):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+    return resolved
 
 
 def _parse_url(text: str, schema: str) -> Target:
