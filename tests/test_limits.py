@@ -515,17 +515,17 @@ def test_an_interrupted_transaction_may_notice_it(limit: float) -> None:
     constants=("inventory.store.lease.TTL",),
 )
 def test_a_lease_expires(limit: float) -> None:
-    assert default(lease.writing, "ttl") == limit
+    assert default(lease.open_store, "ttl") == limit
 
 
 @documented("time between two renewals of a lease", 10, "s", constants=("inventory.store.lease.HEARTBEAT",))
 def test_a_lease_is_renewed(limit: float) -> None:
-    assert default(lease.writing, "heartbeat") == limit
+    assert default(lease.open_store, "heartbeat") == limit
 
 
 @documented("time between two looks at a lease that may be lost", 1, "s", constants=("inventory.store.lease.POLL",))
 def test_a_lease_is_polled(limit: float) -> None:
-    assert default(lease.writing, "poll") == limit
+    assert default(lease.open_store, "poll") == limit
 
 
 @documented("length of the name of a schema in PostgreSQL", 63, "bytes of UTF-8", "`schema`, `--schema`",
