@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-_PRIVATE = 0o600
+PRIVATE = 0o600
+"""The mode of a file that only its owner can read."""
 _PUBLIC = 0o666
 """The mode of a new file, before the umask or the folder takes some of it away."""
 
@@ -63,7 +64,7 @@ def create_private(path: Path) -> BinaryIO:
     Raises:
         OSError: it exists, or it cannot be created.
     """
-    return open(path, "x+b", opener=lambda name, flags: os.open(name, flags, _PRIVATE))  # Path.open takes no opener
+    return open(path, "x+b", opener=lambda name, flags: os.open(name, flags, PRIVATE))  # Path.open takes no opener
 
 
 def discard_parts(path: Path) -> None:

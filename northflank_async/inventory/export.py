@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
-from northflank_async.atomic_write import atomic_write, check_writable, discard_parts
+from northflank_async.atomic_write import PRIVATE, atomic_write, check_writable, create_private, discard_parts
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
 from northflank_async.inventory.formats import (
@@ -101,7 +101,7 @@ async def export(
     state = state_path(path)
     restores = any(query.restores for query in wanted)
     options = WriteOptions(restores=restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
-    with lock_file(state, str(path)):
+    with lock_file(state, str(path), mode=PRIVATE):
         exporting = _FileExport(path, state, write, options, wanted, strict=strict, allow_empty=allow_empty)
         try:
             return await exporting.run(concurrency, resume_max_age, on_start)
@@ -167,6 +167,8 @@ class _FileExport:
     async def run(self, concurrency: int, resume_max_age: timedelta, on_start: OnStart | None) -> Outcome:
         """Read the API into the state, and write the file."""
         try:
+            if not self._state.exists():
+                create_private(self._state).close()  # SQLite gives its mode to the files beside it
             async with AsyncExitStack() as stack:
                 database = await stack.enter_async_context(Database(Target.parse(self._state)))
                 try:

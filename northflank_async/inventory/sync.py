@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -37,8 +37,6 @@ from northflank_async.records import Auth
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_CANCEL_TIMEOUT = 10.0
-"""Seconds that a cancelled run waits for its last transaction."""
 _log = logging.getLogger("northflank_async")
 
 
@@ -305,7 +303,7 @@ class SyncRun:
         self._queue.append(queued)
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store_queue())
-        await _complete(self._storing)
+        await self._writer.finish(self._storing)  # refetching its pages would cost requests
         self._has_stored = True
         assert queued.stored is not None
         if queued.stored.reads_again:
@@ -346,7 +344,7 @@ class SyncRun:
             async with self._lock:
                 return await self._writer.transaction(lambda connection: work(connection, *args, **kwargs))
 
-        return await _complete(in_turn())
+        return await self._writer.finish(in_turn())
 
 
 def _age(moment: datetime) -> str:
@@ -356,25 +354,3 @@ def _age(moment: datetime) -> str:
 
 def _parse(queue: list[_QueuedPage]) -> list[ParsedPage]:
     return [queued.fetched.parse() for queued in queue]
-
-
-async def _complete(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
-    """Complete a transaction even if the caller is cancelled: refetching its pages would cost requests.
-
-    A timeout or a second cancellation ends it.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    finally:
-        if not task.done():  # cancelled
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task], timeout=_CANCEL_TIMEOUT)
-            for _ in range(2):  # the second one ends the patience of the database, too
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([task], timeout=0.01)
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if task.done() and not task.cancelled():
-            task.exception()  # retrieved, so that asyncio does not log it if another error is raised

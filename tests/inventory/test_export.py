@@ -2,6 +2,8 @@
 
 import asyncio
 import csv
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -240,3 +242,30 @@ async def test_a_second_export_to_the_same_file_is_refused(tmp_path: Path) -> No
             await export(out, nf)
         assert (await first).backups == 3000
     assert len(sim.requests) == 47
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o000], ids=oct)
+async def test_only_the_owner_reads_what_an_export_stores_meanwhile(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        modes: dict[str, int] = {}
+
+        def look(_: str) -> bool:
+            for path in tmp_path.iterdir():
+                modes[path.name] = modes.get(path.name, 0) | stat.S_IMODE(path.stat().st_mode)
+            return False
+
+        account = FakeAccount({"p/a": backups(450)}, holds=look)
+        account.faults["p/a#3"] = refusal(401)
+        async with account.serve() as nf:
+            with pytest.raises(AuthenticationError):
+                await export(str(tmp_path / "x.jsonl"), nf)
+            account.faults.clear()
+            look("")
+            assert (await export(str(tmp_path / "x.jsonl"), nf)).resumed
+        assert {"x.jsonl.state", "x.jsonl.state-wal", "x.jsonl.state-shm", "x.jsonl.state.lock"} <= modes.keys()
+        assert set(modes.values()) == {0o600}
+        (path,) = tmp_path.iterdir()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+    finally:
+        os.umask(before)

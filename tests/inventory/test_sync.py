@@ -349,7 +349,7 @@ async def test_a_cancelled_sync_completes_its_last_transaction(
 async def test_a_hanging_transaction_does_not_block_cancellation(
     nf: Northflank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("northflank_async.inventory.sync._CANCEL_TIMEOUT", 0.01)
+    monkeypatch.setattr("northflank_async.inventory.store.connections._GRACE", 0.01)
     started, released = threading.Event(), threading.Event()
 
     def endless(*_: object) -> None:
@@ -358,6 +358,7 @@ async def test_a_hanging_transaction_does_not_block_cancellation(
 
     monkeypatch.setattr(Ledger, "store_pages", endless)
     async with Inventory(tmp_path / "x.db") as inventory:
+        inventory._database._patience = 0.01
         task = asyncio.create_task(inventory.sync(nf))
         await asyncio.to_thread(started.wait)
         task.cancel()

@@ -43,6 +43,8 @@ _PATHS: dict[Kind, dict[str, Path]] = {
 }
 """Where each column comes from."""
 _LARGEST_INTEGER = 2**63 - 1
+_LONGEST_ID = 500
+"""Bytes: PostgreSQL's indexes hold 2,704 of a key, which may be that of a listing, with four ids."""
 _NO_CONFIG = BackupConfig()
 
 
@@ -111,7 +113,9 @@ def _without_id(kind: Kind, errors: tuple[DecodeError, ...]) -> Row:
 
 
 def _check_id(kind: Kind, item_id: str) -> None:
-    """Check that an id can tell items apart, and be part of the URL of a listing below it."""
+    """Check that an id can tell items apart in a database, and be part of the URL of a listing below it."""
+    if len(storable(item_id).encode()) > _LONGEST_ID:
+        raise DecodeError(f"expected at most {_LONGEST_ID} bytes of text")
     if kind in (Kind.PROJECTS, Kind.ADDONS):
         try:
             segment("an id", item_id)

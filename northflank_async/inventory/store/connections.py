@@ -41,6 +41,8 @@ _SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _REPEATABLE = frozenset({"40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})
 """SQLSTATEs of a transaction that the server rolled back and that may succeed when it is repeated: serialization,
 deadlock, too many connections, shutdown, crash, start-up, idle timeouts, transaction timeout."""
+_READ_ONLY = "25006"
+"""The SQLSTATE of a write to a server that has become a standby: the connection parameters lead to the new primary."""
 
 
 class Database:
@@ -68,6 +70,7 @@ class Database:
         self._patience = patience
         self._sleep = sleep
         self._reached = False
+        self._finishing: set[asyncio.Future[Any] | None] = set()
         self._writer = _Session(_engine(target, read_only=False), idle)
         self._reader = _Session(_engine(target, read_only=True), idle)
 
@@ -115,12 +118,17 @@ class Database:
         """
         return await self._repeat(self._writer, work, repeats)
 
-    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+    async def finish(self, work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
         """Run `work` to its end even if the caller is cancelled meanwhile.
 
         The patience for that ends with a second cancellation: then the transaction is interrupted and rolled back.
+        Work inside such work has the patience of the outer one.
         """
+        if asyncio.current_task() in self._finishing:
+            return await work
         task = asyncio.ensure_future(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
         try:
             return await asyncio.shield(task)
         finally:
@@ -146,7 +154,8 @@ class Database:
                 result = await session.run(work)
             except SQLAlchemyError as error:
                 self._reached = self._reached or session.reached
-                if not self._reached or attempts == repeats or not _is_repeatable(error, attempts):
+                is_repeatable = _is_repeatable(error, attempts) or (session.has_succeeded and _is_read_only(error))
+                if not self._reached or attempts == repeats or not is_repeatable:
                     raise os_error(error, self.target) from error
             else:
                 self._reached = True
@@ -215,6 +224,7 @@ class _Session:
 
     def __init__(self, engine: Engine, idle: float) -> None:
         self.reached = False
+        self.has_succeeded = False
         self._engine = engine
         self._idle = idle
         self._turn = asyncio.Lock()
@@ -281,9 +291,10 @@ class _Session:
             with call.connection.begin():
                 result = work(call.connection)
                 call.check()
+            self.has_succeeded = True
             return result
         except BaseException as error:
-            if not _is_healthy(call.connection, error):
+            if not _is_healthy(call.connection, error) or _is_read_only(error):
                 call.drop()
             raise
         finally:
@@ -341,6 +352,10 @@ def _is_repeatable(error: SQLAlchemyError, attempts: int) -> bool:
     if state:
         return state in _REPEATABLE or state.startswith("08")
     return error.connection_invalidated or isinstance(error, OperationalError)
+
+
+def _is_read_only(error: BaseException) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == _READ_ONLY
 
 
 def _is_healthy(connection: Connection | None, error: BaseException) -> bool:

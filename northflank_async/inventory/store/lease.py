@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +50,10 @@ class Writer:
         """
         return await self._database.transaction(work)
 
+    async def finish(self, work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
+        """Run work with transactions to its end even if the caller is cancelled. See `Database.finish`."""
+        return await self._database.finish(work)
+
 
 class _Lease(Writer):
     """The only writer of an account in PostgreSQL, until its lease expires and another one takes it.
@@ -71,7 +75,7 @@ class _Lease(Writer):
         self._committed: int | None = 0  # transactions; None if it is not known how the last one ended
 
     async def transaction(self, work: Callable[[Connection], T]) -> T:
-        return await self._database.finish(self._transaction(work))
+        return await self.finish(self._transaction(work))
 
     async def acquire(self) -> None:
         """Take the lease if it is free, expired, or that of a process which has ended on this machine.
@@ -266,17 +270,18 @@ async def open_store(
 
 
 @contextmanager
-def lock_file(path: Path, target: Target | str) -> Iterator[None]:
+def lock_file(path: Path, target: Target | str, *, mode: int = -1) -> Iterator[None]:
     """Hold the lock of a file, which is another file beside it. It ends with the process, however that ends.
 
     Args:
         path: the resolved file.
         target: what a refusal names.
+        mode: that of the lock's file; by default, that of any new file.
 
     Raises:
         BlockingIOError: another process holds it.
     """
-    lock = FileLock(f"{path}.lock", blocking=False)
+    lock = FileLock(f"{path}.lock", mode=mode, blocking=False)
     try:
         lock.acquire()
     except Timeout:

@@ -200,6 +200,59 @@ async def test_a_session_that_ends_in_a_transaction_has_the_work_run_again(serve
         assert await database.read(count) == 1
 
 
+async def test_a_session_whose_server_has_become_a_standby_is_replaced(direct: ServerDatabase) -> None:
+    sessions: list[Any] = []
+
+    def work(connection: Connection) -> None:
+        sessions.append(connection.execute(text("SELECT pg_backend_pid()")).scalar())
+        if len(sessions) < 3:
+            connection.execute(text("SET TRANSACTION READ ONLY"))  # as after a failover
+        add(connection)
+
+    sleeps = Sleeps()
+    async with Database(Target.parse(direct.url), sleep=sleeps) as database:
+        await database.transaction(create)
+        await database.transaction(work)
+        assert await database.read(count) == 1
+    assert len(sleeps.seconds) == 2
+    assert len(set(sessions)) == 3
+
+
+async def test_a_standby_is_reported_at_once(direct: ServerDatabase) -> None:
+    direct.query(f"ALTER DATABASE {direct.name} SET default_transaction_read_only = on")
+    sleeps = Sleeps()
+    async with Database(Target.parse(direct.url), sleep=sleeps) as database:
+        await database.read(lambda connection: None)
+        with pytest.raises(OSError, match="read-only transaction"):
+            await database.transaction(create)
+    assert sleeps.seconds == []
+
+
+async def test_transactions_inside_work_that_is_finished_end_with_its_patience(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def work(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.create_function("begin", 0, begun.set)
+        connection.exec_driver_sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(begin()) FROM n"
+        )
+
+    async def call(task: "asyncio.Task[None]") -> None:
+        await database.finish(task)
+
+    (tmp_path / "x.db").touch()
+    async with Database(Target.parse(tmp_path / "x.db"), patience=0.0) as database:
+        shared = asyncio.create_task(database.finish(asyncio.create_task(database.transaction(work))))
+        callers = [asyncio.create_task(call(shared)) for _ in range(3)]
+        await asyncio.to_thread(begun.wait)
+        for caller in callers:
+            caller.cancel()
+        results = await asyncio.gather(*callers, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+        assert await database.read(lambda connection: 1) == 1
+
+
 async def test_a_server_that_stays_away_is_given_up_after_half_a_minute(direct: ServerDatabase) -> None:
     sleeps = Sleeps()
     async with cutting_proxy(direct.server.port) as proxy:
