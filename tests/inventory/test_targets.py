@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -193,3 +194,22 @@ async def test_an_unchanged_row_is_not_rewritten(database: str) -> None:
     assert [item_id for (_, item_id), time in rewritten.items() - written.items()] == ["b0"]
     assert all(second[name].last_seen_at > row.last_seen_at for name, row in first.items())
     assert all(second[name].first_seen_at == row.first_seen_at for name, row in first.items())
+
+
+@pytest.mark.slow
+async def test_reading_during_a_sync_leaves_the_locks_of_the_writer_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    account = FakeAccount({"p/a": backups(250)}, holds=lambda page: page == "p/a#2")
+    async with account.serve() as nf, Inventory(path) as inventory:
+        inventory._database._writer._idle = 3600
+        task = asyncio.create_task(inventory.sync(nf))
+        await wait_until(lambda: account.held)
+        assert len(await stored(inventory)) == 200
+        async with Inventory(path) as second:
+            assert len(await stored(second)) == 200
+        script = f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM backups'); c.close()"
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+        assert await process.wait() == 0
+        assert (tmp_path / "x.db-wal").exists()  # the other process was not the last one to close the file
+        account.release("p/a#2")
+        assert (await task).backups == 250

@@ -9,8 +9,10 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from weakref import WeakSet
 
 from attrs import define, field
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
@@ -309,6 +311,30 @@ class _Session:
         self._closing = asyncio.ensure_future(self._close())
 
 
+class _FileConnection(sqlite3.Connection):
+    """A connection to a file, which `is_in_use` until it is closed."""
+
+    path: Path
+
+    def close(self) -> None:
+        super().close()
+        with _in_use_mutex:
+            _in_use.discard(self)
+
+
+_in_use: WeakSet[_FileConnection] = WeakSet()
+_in_use_mutex = threading.Lock()
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether SQLite has a file open in this process: closing another descriptor of it would drop SQLite's locks.
+
+    https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+    """
+    with _in_use_mutex:
+        return any(connection.path == path for connection in _in_use)
+
+
 def qualified(connection: Connection, name: str) -> str:
     """Quote the name of a table, with its schema, for a statement that is written as text."""
     quote = connection.dialect.identifier_preparer.quote
@@ -402,7 +428,12 @@ def _sqlite(target: Target, *, read_only: bool) -> Engine:
         if not path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
         uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
-        connection = dialect.dbapi.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+        connection = dialect.dbapi.connect(
+            uri, uri=True, check_same_thread=False, isolation_level=None, factory=_FileConnection
+        )
+        connection.path = path
+        with _in_use_mutex:
+            _in_use.add(connection)
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
         if not read_only:
             connection.execute("PRAGMA synchronous = FULL")  # a committed page survives a power cut

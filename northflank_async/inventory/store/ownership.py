@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateSchema
 
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory.store.connections import Database, busy
+from northflank_async.inventory.store.connections import Database, busy, is_in_use
 from northflank_async.inventory.store.target import Target
 
 Migration: TypeAlias = Callable[[Connection], None]
@@ -286,6 +286,8 @@ async def _check_file(target: Target, schema: Schema) -> bool:
 
 
 def _check_header(target: Target, path: Path, known: int) -> bool:
+    if is_in_use(path):
+        return True  # it was checked when it was opened, and is checked with SQL
     try:
         if not path.is_file() and path.exists() and not path.is_dir():
             raise _not_ours(target)
