@@ -1,8 +1,13 @@
 """Syncs into PostgreSQL as people run it: behind a pooler, with sessions that are ended, and queried as JSON."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+from aiohttp import web
+from attrs import asdict
 
 from northflank_async import Northflank
 from northflank_async.inventory import Inventory, Query
@@ -75,3 +80,48 @@ async def test_a_sync_of_unchanged_data_leaves_no_dead_rows(nf: Northflank, dire
         await export(direct.url, query)
     assert direct.query("SELECT ctid, id FROM northflank.backup_rows ORDER BY listing_id, id") == versions
     assert direct.query("SELECT pg_relation_size('northflank.backup_rows')") == size
+
+
+ODD_VALUES = [
+    '"nul \\u0000"', '"half \\ud800"', '"\\\\u0000"', '"\\ud83d\\ude00"', '""', "null", "true",
+    "[]", '{"\\u0000":{"\\ud800":1}}',
+    "-0.0", "1e-400", "1E5", "9223372036854775807", "18446744073709551616", "1" * 400, "[" * 1000 + "]" * 1000,
+    '"9999-12-31T23:59:59-12:00"', '"0001-01-01T00:00:00+12:00"', '"0001-01-01T00:00:00Z"', '"infinity"',
+    '"' + "x" * 1_000_000 + '"', "1e400", "NaN",
+]  # fmt: skip
+"""JSON that is odd in a column, in `data`, or (the last two) that makes an answer unreadable."""
+ODD_FIELDS = ("name", "uid", "status", "createdAt", "completedAt", "customDestinationId", "extra")
+
+
+def odd_backups(value: str) -> str:
+    """A page of backups, each of which has the value in another place."""
+    items = [f'{{"id": "{name}", "{name}": {value}}}' for name in ODD_FIELDS]
+    config = f'{{"size": {value}, "compressionType": {value}, "addonVersion": {value}, "source": {{"type": {value}}}}}'
+    items.append(f'{{"id": "config", "config": {config}}}')
+    return f'{{"data": {{"backups": [{", ".join(items)}]}}, "pagination": {{"hasNextPage": false}}}}'
+
+
+async def test_odd_values_arrive_in_postgresql_as_in_sqlite(direct: ServerDatabase, tmp_path: Path) -> None:
+    names = [f"p/a{number:02}" for number in range(len(ODD_VALUES))]
+    account = FakeAccount({name: [] for name in names})
+    for name, value in zip(names, ODD_VALUES, strict=True):
+        account.faults[f"{name}#0"] = web.Response(text=odd_backups(value))
+    found = []
+    async with account.serve() as nf:
+        for target in (direct.url, str(tmp_path / "x.db")):
+            async with Inventory(target) as inventory:
+                failures = [str(failure).partition(" [GET ")[0] for failure in (await inventory.sync(nf)).failures]
+                rows = [asdict(row) async for row in inventory.backups()]
+                rows = [{name: row[name] for name in row if not name.endswith("_seen_at")} for row in rows]
+            found.append((sorted(failures), rows))
+    (failures, rows), (failures_of_file, rows_of_file) = found
+    assert failures == failures_of_file
+    assert rows == rows_of_file
+    assert len(rows) == (len(ODD_VALUES) - 2) * (len(ODD_FIELDS) + 1)
+    assert sum("is not JSON" in failure for failure in failures) == 2
+    with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
+        query = "SELECT json_extract(data, '$.id'), count(json_extract(data, '$.extra')) FROM backups GROUP BY 1"
+        in_sqlite = sorted(f"{name}|{count}" for name, count in connection.execute(query))
+    query = "SELECT data->>'id', count(data->>'extra') FROM northflank.backups GROUP BY 1"
+    assert sorted(direct.query(query)) == in_sqlite
+    direct.query("SELECT data::jsonb FROM northflank.backups")
