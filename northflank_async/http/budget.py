@@ -174,8 +174,12 @@ class Budget:
     async def timeout(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
         """Raise `TimeoutError` after `seconds` of the clock, like `asyncio.timeout()`."""
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(None if seconds > 0 else 0) as timeout:
-            timer = self.call_later(max(0.0, seconds), lambda: timeout.reschedule(loop.time()))
+        if seconds <= 0:
+            async with asyncio.timeout(0) as timeout:
+                yield timeout
+            return
+        async with asyncio.timeout(None) as timeout:
+            timer = self.call_later(seconds, lambda: timeout.reschedule(loop.time()))
             try:
                 yield timeout
             finally:

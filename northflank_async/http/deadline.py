@@ -34,6 +34,12 @@ def current_deadline(budget: Budget) -> Deadline | None:
     return deadline if deadline and deadline.budget is budget else None
 
 
+def deadline_has_passed(budget: Budget) -> bool:
+    """Whether the deadline of all calls in this context has passed, so that none of them can be made."""
+    deadline = current_deadline(budget)
+    return deadline is not None and deadline.at <= budget.time()
+
+
 @contextmanager
 def deadline_block(budget: Budget, seconds: float) -> Iterator[None]:
     """Set the deadline of all calls in the block, unless they have an earlier one."""

@@ -7,14 +7,11 @@ from typing import Self
 from attrs import evolve, frozen
 
 from northflank_async.errors import (
-    AuthenticationError,
-    ConfigurationError,
     NorthflankError,
     NotFound,
     PermissionDenied,
-    RateLimited,
-    TransportError,
 )
+from northflank_async.inventory.crawl import ends_reading
 from northflank_async.inventory.encoding import storable, storable_json
 from northflank_async.records import (
     Auth,
@@ -43,10 +40,8 @@ async def identify(account: AccountResource, *, must_answer: bool = False) -> Au
     """
     try:
         auth = await account.auth()
-    except (AuthenticationError, ConfigurationError, RateLimited):
-        raise
     except NorthflankError as error:
-        if isinstance(error, TransportError) and not error.sent:
+        if ends_reading(error, account):
             raise
         if must_answer and not isinstance(error, (NotFound, PermissionDenied)):
             raise

@@ -6,15 +6,20 @@ from typing import Any
 from attrs import Factory, define, evolve
 
 from northflank_async.errors import (
-    AuthenticationError,
-    ConfigurationError,
     NorthflankError,
     NotFound,
-    RateLimited,
-    TransportError,
     UnknownName,
 )
-from northflank_async.inventory.crawl import Accounts, Crawler, FailureCollector, FetchedPage, Handled, Kind, Tree
+from northflank_async.inventory.crawl import (
+    Accounts,
+    Crawler,
+    FailureCollector,
+    FetchedPage,
+    Handled,
+    Kind,
+    Tree,
+    ends_reading,
+)
 from northflank_async.inventory.query import Query
 from northflank_async.resources import AccountResource
 from northflank_async.validation import did_you_mean
@@ -103,13 +108,9 @@ async def _find_projects(account: AccountResource, wanted: Collection[str]) -> t
             except NotFound:
                 continue
             missing.discard(project_id)
-    except (AuthenticationError, ConfigurationError, RateLimited):
-        raise
-    except TransportError as error:
-        if not error.sent:
+    except NorthflankError as error:
+        if ends_reading(error, account):
             raise
-        return set(), listed
-    except NorthflankError:
         return set(), listed
     return missing, listed
 

@@ -208,3 +208,16 @@ async def test_a_deadline_is_a_number_of_seconds(seconds: Any) -> None:
         Northflank(TOKEN, deadline=seconds)
     with pytest.raises(ConfigurationError, match="seconds"):
         Northflank(TOKEN).deadline(seconds)
+
+
+async def test_a_call_after_the_deadline_ends_at_once() -> None:
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    async with serve(never_answer) as server, server.client() as nf:
+        with nf.deadline(0.01):
+            for _ in range(2):
+                with pytest.raises(DeadlineExceeded):
+                    await nf.projects()
+        await asyncio.sleep(0)
+        assert len(server.requests) <= 1
+    assert errors == []

@@ -7,6 +7,7 @@ from northflank_async.inventory.crawl.crawler import (
     FailureCollector,
     Handled,
     check_concurrency,
+    ends_reading,
 )
 from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, Tree
 from northflank_async.inventory.crawl.pages import FetchedPage, ParsedPage
@@ -30,5 +31,6 @@ __all__ = [
     "Progress",
     "Tree",
     "check_concurrency",
+    "ends_reading",
     "time_left",
 ]

@@ -8,15 +8,18 @@ from typing import Any, NamedTuple, Protocol
 from northflank_async.errors import (
     AuthenticationError,
     ConfigurationError,
+    DeadlineExceeded,
     NorthflankError,
     RateLimited,
     ServerError,
     TransportError,
 )
+from northflank_async.http.deadline import deadline_has_passed
 from northflank_async.inventory.crawl.columns import Row
 from northflank_async.inventory.crawl.listings import Failure, Kind, Listing, RawPage, Tree
 from northflank_async.inventory.crawl.pages import FetchedPage, ParsedPage
 from northflank_async.inventory.crawl.progress import Meter, Progress
+from northflank_async.resources import AccountResource
 from northflank_async.validation import check_integer
 
 MAX_CONCURRENCY = 100
@@ -83,6 +86,16 @@ def check_concurrency(concurrency: int) -> None:
         ConfigurationError: it is out of range.
     """
     check_integer("concurrency", concurrency, 1, MAX_CONCURRENCY)
+
+
+def ends_reading(error: NorthflankError, account: AccountResource) -> bool:
+    """Whether nothing else can be read either, after this error."""
+    match error:
+        case AuthenticationError() | ConfigurationError() | RateLimited() | TransportError(sent=False):
+            return True
+        case DeadlineExceeded():
+            return deadline_has_passed(account.budget)
+    return False
 
 
 class Crawler:
@@ -235,14 +248,13 @@ class Crawler:
             self.counts["backups"] -= listing.items_read
 
     async def _handle_error(self, listing: Listing, error: NorthflankError) -> None:
-        match error:
-            case AuthenticationError() | ConfigurationError() | RateLimited() | TransportError(sent=False):
-                raise error  # nothing else can be read either
-            case ServerError() | TransportError():
-                self._outage += 1
-                async with self._probing:
-                    if self._outage >= _OUTAGE:
-                        await self._probe(error)
+        if ends_reading(error, listing.account):
+            raise error
+        if isinstance(error, ServerError | TransportError):
+            self._outage += 1
+            async with self._probing:
+                if self._outage >= _OUTAGE:
+                    await self._probe(error)
         await self._give_up(listing, error)
 
     async def _give_up(self, listing: Listing, error: NorthflankError) -> None:
@@ -260,10 +272,10 @@ class Crawler:
         answered = self._answered or self._tree.roots()[0]
         try:
             await answered.at(answered.cursor, answered.page).fetch_page()
-        except (AuthenticationError, RateLimited):
-            raise
         except (ServerError, TransportError):
             raise failure from None
-        except NorthflankError:
-            pass  # it was answered
+        except NorthflankError as error:
+            if ends_reading(error, answered.account):
+                raise
+            # it was answered
         self._outage = 0
