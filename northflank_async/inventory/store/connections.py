@@ -7,6 +7,7 @@ import random
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing, suppress
 from pathlib import Path
@@ -34,8 +35,10 @@ BACKOFF = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 _GRACE = 3.0
 """Seconds that an interrupted transaction has to notice it."""
-_BUSY_TIMEOUT = 30_000
-"""Milliseconds that SQLite waits for the lock of another process."""
+_BUSY_TIMEOUT = 30.0
+"""Seconds in which a transaction waits for the lock of another process that uses the same SQLite file."""
+_BUSY_SLICE = 250
+"""Milliseconds of that which SQLite itself waits: nothing can interrupt it meanwhile."""
 _SETTINGS = "SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 """For one transaction only: a pooler hands the session to others. The second one frees the locks of a lost client."""
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -73,6 +76,7 @@ class Database:
         self._sleep = sleep
         self._reached = False
         self._finishing: set[asyncio.Future[Any] | None] = set()
+        self._ending: set[asyncio.Task[Any]] = set()
         self._writer = _Session(_engine(target, read_only=False), idle)
         self._reader = _Session(_engine(target, read_only=True), idle)
 
@@ -150,11 +154,14 @@ class Database:
         return await self.finish(asyncio.to_thread(_set_journal_mode, self.target, mode))
 
     async def _repeat(self, session: "_Session", work: Callable[[Connection], T], repeats: int) -> T:
-        attempts = 0
+        attempts, began = 0, time.monotonic()
         while True:
             try:
                 result = await session.run(work)
             except SQLAlchemyError as error:
+                is_ending = asyncio.current_task() in self._ending
+                if self.is_file and _is_busy(error) and not is_ending and time.monotonic() - began < _BUSY_TIMEOUT:
+                    continue  # nothing was committed
                 self._reached = self._reached or session.reached
                 is_repeatable = _is_repeatable(error, attempts) or (session.has_succeeded and _is_read_only(error))
                 if not self._reached or attempts == repeats or not is_repeatable:
@@ -166,6 +173,13 @@ class Database:
             attempts += 1
 
     async def _end(self, task: asyncio.Task[T]) -> None:
+        self._ending.add(task)  # it waits for no lock any more
+        try:
+            await self._wait_for_end(task)
+        finally:
+            self._ending.discard(task)
+
+    async def _wait_for_end(self, task: asyncio.Task[T]) -> None:
         with suppress(asyncio.CancelledError):
             await asyncio.wait([task], timeout=self._patience)
         if not task.done():
@@ -434,7 +448,7 @@ def _sqlite(target: Target, *, read_only: bool) -> Engine:
         connection.path = path
         with _in_use_mutex:
             _in_use.add(connection)
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_SLICE}")
         if not read_only:
             connection.execute("PRAGMA synchronous = FULL")  # a committed page survives a power cut
         return connection

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
@@ -311,7 +312,7 @@ async def test_a_lock_of_another_process_is_a_blocking_io_error(
 
 
 async def test_a_locked_file_is_a_blocking_io_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("northflank_async.inventory.store.connections._BUSY_TIMEOUT", 10)
+    monkeypatch.setattr("northflank_async.inventory.store.connections._BUSY_TIMEOUT", 0.01)
     (tmp_path / "x.db").touch()
     other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -319,6 +320,25 @@ async def test_a_locked_file_is_a_blocking_io_error(tmp_path: Path, monkeypatch:
         with pytest.raises(BlockingIOError, match=r"x\.db"):
             await database.transaction(create)
     other.close()
+
+
+async def test_a_cancelled_transaction_stops_waiting_for_the_lock_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("northflank_async.inventory.store.connections._BUSY_TIMEOUT", math.inf)
+    (tmp_path / "x.db").touch()
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    async with Database(Target.parse(tmp_path / "x.db"), patience=math.inf) as database:
+        first, second = (asyncio.create_task(database.transaction(create)) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert not second.done()  # it may still get the lock
+        other.rollback()
+        other.close()
+        await second
 
 
 @pytest.mark.parametrize(
