@@ -33,8 +33,11 @@ COLUMNS = (
 )
 RESTORE_COLUMNS = ("restore_count", "last_restore_status", "last_restore_timestamp")
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""The start of a formula, also after apostrophes: removing one apostrophe before such a start restores every text."""
+_FORMULA = re.compile(r"'*([\t\r]|[\s\ufeff\u200b]*[=+\-@＝＋－＠])")
+"""The start of a formula, also after white space, which some spreadsheets trim, and full-width, which some convert.
+
+Also after apostrophes: removing one apostrophe before such a start restores every text.
+"""
 
 
 async def write(file: BinaryIO, batches: Batches, options: WriteOptions) -> int:

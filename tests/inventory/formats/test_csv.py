@@ -64,7 +64,10 @@ def test_text_is_quoted_and_unusual_text_splits_no_row(tmp_path: Path) -> None:
         assert len(list(csv.reader(file))) == 1 + len(UNUSUAL_TEXTS)
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "'=", "''-"])
+@pytest.mark.parametrize(
+    "start",
+    ["=", "+", "-", "@", "\t", "\r", "'=", "''-", " =", "\n+", "\u00a0@", "\ufeff=", "＝", "＋", "－", "＠", "' ＝"],
+)
 def test_text_that_looks_like_a_formula_gets_an_apostrophe_unless_raw(tmp_path: Path, start: str) -> None:
     text, out = f"{start}cmd|'/C calc'!A0", tmp_path / "out.csv"
     backup = make_backup(text, name=text, account_id=text, size=-5, json_text=destinations(text, "b"))
@@ -79,12 +82,15 @@ def test_text_that_looks_like_a_formula_gets_an_apostrophe_unless_raw(tmp_path: 
 
 
 def test_removing_one_apostrophe_before_a_formula_restores_every_text(tmp_path: Path) -> None:
-    texts, out = ["'", "''", "'a", "a=", "'=", "''=", "=", "'\r", " =", "-1", *UNUSUAL_TEXTS], tmp_path / "out.csv"
+    texts, out = (
+        ["'", "''", "'a", "a=", "'=", "''=", "=", "'\r", " =", "＝", "' ＝", "-1", *UNUSUAL_TEXTS],
+        tmp_path / "out.csv",
+    )
     write_file(out, [make_backup(name=text) for text in texts])
     with out.open(encoding="utf-8", newline="") as file:
         names = [row["name"] for row in csv.DictReader(file)]
     assert not [name for name in names if name[:1] in {"=", "+", "-", "@", "\t", "\r"}]
-    assert [re.sub(r"^'('*[=+\-@\t\r])", r"\1", name) for name in names] == texts
+    assert [re.sub(r"^'('*([\t\r]|\s*[=+\-@＝]))", r"\1", name) for name in names] == texts
 
 
 def test_missing_values_have_no_quotes_and_empty_text_does(tmp_path: Path) -> None:
