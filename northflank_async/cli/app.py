@@ -1,6 +1,8 @@
 """The tree of commands. It prints the help pages of groups by itself: a command is imported only when it is used."""
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -98,12 +100,15 @@ class CommandTree(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and report in one line what click would not."""
-        try:
+        with _reporting():
             return super().invoke(ctx)
-        except (ConfigurationError, OSError, KeyboardInterrupt) as error:
-            from northflank_async.cli.exits import fail_outside_request
 
-            fail_outside_request(error)
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse the options, which print help and the version."""
+        with _reporting():
+            return super().make_context(info_name, args, parent, **extra)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List all commands below, with the rest of their names."""
@@ -122,6 +127,16 @@ class CommandTree(click.Group):
         """For each path in this tree: its words after those of the tree, and the whole path."""
         start = f"{self._path} ".lstrip()
         return ((path.removeprefix(start), path) for path in paths if path.startswith(start))
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    try:
+        yield
+    except (ConfigurationError, OSError, KeyboardInterrupt, asyncio.CancelledError) as error:
+        from northflank_async.cli.exits import fail_outside_request
+
+        fail_outside_request(error)
 
 
 def _tree(path: str) -> CommandTree | None:

@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from northflank_async.cli.streams import at_terminal
 from northflank_async.errors import DecodeError, printable
 from northflank_async.records import structure
 
@@ -297,4 +298,4 @@ class _Output(Console):
 
 def _console() -> Console:
     """Open standard output; without a terminal, as wide as the table."""
-    return _Output(highlight=False, width=None if sys.stdout.isatty() else _WIDEST)
+    return _Output(highlight=False, width=None if at_terminal(sys.stdout) else _WIDEST)

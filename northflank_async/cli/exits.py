@@ -1,5 +1,6 @@
 """How a command fails: one line that says what to do, and an exit code that scripts can distinguish."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
@@ -11,6 +12,7 @@ from northflank_async.errors import (
     BadRequest,
     ConfigurationError,
     Conflict,
+    DeadlineExceeded,
     DecodeError,
     NorthflankError,
     NotFound,
@@ -42,6 +44,7 @@ class ExitCode(IntEnum):
     STRICT = 10
     RUN_FAILED = 11
     TIMEOUT = 12
+    DEADLINE = 13
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -78,22 +81,30 @@ def fail_request(error: NorthflankError, *, state: str, permission: str) -> NoRe
             fail(f"the API rejected the request: {error}", ExitCode.NO_RESPONSE)
         case DecodeError() | PaginationError():
             fail(f"the API's response is not as documented: {error}", ExitCode.BAD_RESPONSE)
+        case DeadlineExceeded():
+            fail(f"the deadline has passed; {state}: {error}", ExitCode.DEADLINE)
+        case NorthflankError(changed=None | True):  # to retry might do it twice
+            fail(f"{state}: {error}", ExitCode.NO_RESPONSE)
         case TransportError():
             fail(f"check the network and the base URL, or retry later; {state}: {error}", ExitCode.NO_RESPONSE)
     fail(f"the API refused or failed: retry later; {state}: {error}", ExitCode.NO_RESPONSE)
 
 
-def fail_outside_request(error: ConfigurationError | OSError | KeyboardInterrupt) -> NoReturn:
+def fail_outside_request(error: BaseException) -> NoReturn:
     """End the command if its options or its output fail, or if it is interrupted while no request is in flight."""
     match error:
         case ConfigurationError():
             fail(f"{error}", ExitCode.CONFIGURATION)
         case KeyboardInterrupt():
             fail("interrupted", ExitCode.INTERRUPTED)
+        case asyncio.CancelledError():
+            fail("terminated", ExitCode.TERMINATED)
         case BrokenPipeError():  # the reader wants no more: nothing to report
             sys.stderr.close()
             sys.exit(ExitCode.BROKEN_PIPE)
-    fail_target("standard output", error)
+        case OSError():
+            fail_target("standard output", error)
+    raise error
 
 
 def fail_target(target: str, error: OSError, *, access: str = "write") -> NoReturn:

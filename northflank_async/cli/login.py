@@ -1,5 +1,6 @@
 """The login of Northflank's own command line: the contexts in `~/.northflank/config.json`."""
 
+import errno
 import json
 import os
 from collections.abc import Iterable
@@ -57,9 +58,8 @@ def _first_set(names: Iterable[str]) -> str | None:
 
 def _find_context(name: str | None) -> dict[str, Any]:
     """Find the named context, or the current one; empty if there is no current one."""
-    path = Path.home() / ".northflank" / "config.json"
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(_path().read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         if name is not None:
             raise ConfigurationError(f"no context {name!r}: {_FILE} does not exist") from None
@@ -80,6 +80,21 @@ def _find_context(name: str | None) -> dict[str, Any]:
     names = [str(context.get("name")) for context in contexts]
     available = ", ".join(names) or "none"
     raise ConfigurationError(f"no context {name!r} in {_FILE}; available: {available}.{did_you_mean(name, names)}")
+
+
+def _path() -> Path:
+    """Find the file.
+
+    Raises:
+        FileNotFoundError: there is no home directory.
+    """
+    try:
+        path = Path(_FILE).expanduser()
+    except RuntimeError:  # neither HOME nor an entry for the user, as in some containers
+        path = Path()
+    if not path.is_absolute():  # an empty HOME does not mean the current folder
+        raise FileNotFoundError(errno.ENOENT, "there is no home directory")
+    return path
 
 
 def _text(context: dict[str, Any], name: str) -> str | None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import asdict, fields_dict, frozen
+from attrs import asdict, field, fields_dict, frozen
 from click.shell_completion import CompletionItem
 
 from northflank_async.cli.login import find_login
+from northflank_async.cli.streams import at_terminal
 from northflank_async.errors import DecodeError
 from northflank_async.http.request import MAX_PER_PAGE
 from northflank_async.records import BackupDestination, BackupType, CompressionType, RunStatus, structure
@@ -34,6 +35,7 @@ _API_PER_PAGE = 50
 """Items on a page by default, as the API documents it."""
 _MAX_CONCURRENCY = 100
 _DATABASE_SUFFIX = ".db"
+_TIME_UNITS = {"s": 1, "m": 60, "h": 3600}
 _SPAN_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPAN = re.compile(f"([0-9]+)([{''.join(_SPAN_UNITS)}])")
 
@@ -72,12 +74,15 @@ class Choice(click.Choice[str]):
 
 
 def parse_seconds(text: str) -> float:
-    """Parse a number of seconds, as the library accepts it."""
+    """Parse a number of seconds, or one with a unit: `30`, `0.5`, `30s`, `5m`, `2h`."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _TIME_UNITS else (text, "s")
     try:
-        seconds = float(text)
+        seconds = float(number) * _TIME_UNITS[unit]
         check_seconds("it", seconds)
     except ValueError:  # ConfigurationError is one
-        raise click.BadParameter(f"{text!r} is not a number of seconds greater than 0") from None
+        raise click.BadParameter(
+            f"{text!r} is not a time greater than 0, such as 30 (seconds), 30s, 5m or 2h"
+        ) from None
     return seconds
 
 
@@ -124,13 +129,15 @@ class ConnectionOptions:
     """How a command connects, and how much it writes to standard error."""
 
     context: str | None
+    deadline: float | None
+    proxy: str | None = field(repr=False)
     verbose: bool
     quiet: bool
 
     @property
     def client_arguments(self) -> dict[str, Any]:
         """The arguments of the client, besides its login."""
-        return {}
+        return {"proxy": self.proxy}
 
 
 @frozen(kw_only=True)
@@ -143,11 +150,18 @@ class ApiOptions(ConnectionOptions):
     @property
     def format(self) -> str:
         """The output format: by default a table at a terminal and JSON elsewhere."""
-        return self.output or ("table" if sys.stdout.isatty() else "json")
+        return self.output or ("table" if at_terminal(sys.stdout) else "json")
 
 
 _connection_options = (
     click.option("--context", metavar="NAME", is_eager=True, help="Use this context of the northflank CLI."),
+    click.option(
+        "--deadline",
+        type=parse_seconds,
+        metavar="SECONDS",
+        help="Stop after this time, waits for the rate limit included: 90, 30s, 5m, 2h.",
+    ),
+    click.option("--proxy", metavar="URL", help="Use this HTTP proxy; defaults to HTTPS_PROXY."),
     click.option("--verbose", is_flag=True, help="Log every request and the remaining quota."),
     click.option("--quiet", is_flag=True, help="Print only the result."),
 )
@@ -566,7 +580,12 @@ class CrawlOptions(ConnectionOptions):
     @property
     def client_arguments(self) -> dict[str, Any]:
         """The arguments of the client, besides its login."""
-        return {"reserve": self.reserve, "timeout": self.timeout, "attempts": self.attempts}
+        return {
+            **super().client_arguments,
+            "reserve": self.reserve,
+            "timeout": self.timeout,
+            "attempts": self.attempts,
+        }
 
 
 crawl_options = grouped(
@@ -592,7 +611,7 @@ crawl_options = grouped(
         "--timeout",
         type=parse_seconds,
         metavar="SECONDS",
-        default=30.0,
+        default="30",
         show_default=True,
         help="Time for one attempt of a request.",
     ),

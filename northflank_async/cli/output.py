@@ -4,12 +4,14 @@ JSON and YAML are what Northflank's own command line prints.
 """
 
 import json
+import re
 import sys
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from northflank_async.cli.streams import can_show
 from northflank_async.errors import ConfigurationError, RunFailed, printable
 from northflank_async.inventory.extras import require_extra
 from northflank_async.paging import Paginator
@@ -17,6 +19,23 @@ from northflank_async.records import Backup, Restore, unstructure
 
 if TYPE_CHECKING:
     from northflank_async.cli.options import ListingOptions
+
+
+_NOT_TEXT_IN_YAML = re.compile(
+    r"""
+    [-+]? (\d[\d_]*)? (\.[\d_]*)? (e[-+]?\d*)?           # 08, 1_000, .5, 1e3
+    | [-+]? 0 (x[\da-f_]* | o[0-7_]* | b[01_]*)            # 0x1F, 0o17
+    | [-+]? \d[\d_]* (:\d+)+ (\.[\d_]*)?                   # 12:30:45
+    | \d{4}-\d\d?-\d\d? ([t\ \t].*)?                      # 2026-01-01
+    | [-+]? \.(inf|nan)
+    | null | ~ | true | false | yes | no | on | off | y | n
+    | = | <<
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
+"""Plain words that are not text to some parser of YAML 1.1 or 1.2."""
+_NEEDS_ESCAPES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+"""Characters that a parser drops, refuses, or takes for a line break, unless they are escaped."""
 
 
 def notify(message: str) -> None:
@@ -135,11 +154,9 @@ def write_data(data: Any, format: str) -> None:
 
 def _json(data: Any, indent: int | None) -> str:
     text = json.dumps(data, indent=indent, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair: only an escape can represent it
-        return json.dumps(data, indent=indent)
-    return text
+    if can_show(sys.stdout, text):
+        return text
+    return json.dumps(data, indent=indent)  # escapes, also for half of a surrogate pair
 
 
 def _yaml(data: Any) -> str:
@@ -154,4 +171,14 @@ def _yaml(data: Any) -> str:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
-    return yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=sys.maxsize)
+        def represent_str(self, data: str) -> yaml.ScalarNode:
+            style = '"' if _NEEDS_ESCAPES.search(data) else "'" if _NOT_TEXT_IN_YAML.fullmatch(data) else None
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+    Dumper.add_representer(str, Dumper.represent_str)
+
+    def dumped(*, allow_unicode: bool) -> str:
+        return yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=allow_unicode, width=sys.maxsize)
+
+    text = dumped(allow_unicode=True)
+    return text if can_show(sys.stdout, text) else dumped(allow_unicode=False)

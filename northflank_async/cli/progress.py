@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from northflank_async.cli.output import count, duration
+from northflank_async.cli.streams import at_terminal
 
 if TYPE_CHECKING:
     from northflank_async.http.rate_limit import RateLimit
@@ -28,7 +29,7 @@ _LEAST_WIDTH_FOR_BARS = 72
 
 def stderr_console(*, quiet: bool) -> Console:
     """Open standard error. It is a terminal only if it really is one, whatever FORCE_COLOR says."""
-    return Console(stderr=True, force_terminal=sys.stderr.isatty(), quiet=quiet)
+    return Console(stderr=True, force_terminal=at_terminal(sys.stderr), quiet=quiet)
 
 
 class LogHandler(logging.Handler):
@@ -89,9 +90,10 @@ class CrawlLines:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         crawled, width = self.crawled, options.max_width
-        yield _line(width, "finding", self._found(), crawled.projects, self._total_projects)
-        yield _line(width, "reading", self._read(), crawled.listings_done, self._total_listings)
-        yield _fit(self._requests(), width)
+        separator = " - " if options.ascii_only else " · "
+        yield _line(width, separator, "finding", self._found(), crawled.projects, self._total_projects)
+        yield _line(width, separator, "reading", self._read(), crawled.listings_done, self._total_listings)
+        yield _fit(self._requests(), width, separator)
 
     @property
     def _total_projects(self) -> int | None:
@@ -146,22 +148,22 @@ class Part:
     rank: int = 0
 
 
-def _fit(parts: Sequence[Part], width: int) -> Text:
+def _fit(parts: Sequence[Part], width: int, separator: str) -> Text:
     """Join the parts that fit into the width."""
     kept = list(parts)
-    while len(text := " · ".join(part.text for part in kept)) > width and any(part.rank for part in kept):
+    while len(text := separator.join(part.text for part in kept)) > width and any(part.rank for part in kept):
         kept.remove(max(kept, key=lambda part: part.rank))
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def _line(width: int, title: str, parts: Sequence[Part], done: int, total: int | None) -> Table:
+def _line(width: int, separator: str, title: str, parts: Sequence[Part], done: int, total: int | None) -> Table:
     """Build a line: a title, a bar on a terminal of usual width, and the parts that fit."""
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_column(no_wrap=True)
     room = width - len(title) - 2
     if width < _LEAST_WIDTH_FOR_BARS:
-        line.add_row(title, _fit(parts, room))
+        line.add_row(title, _fit(parts, room, separator))
     else:
         bar = ProgressBar(total=total, completed=done, width=_BAR_WIDTH)
-        line.add_row(title, bar, _fit(parts, room - _BAR_WIDTH - 2))
+        line.add_row(title, bar, _fit(parts, room - _BAR_WIDTH - 2, separator))
     return line

@@ -4,35 +4,39 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from attrs import frozen
+from attrs import define, evolve
 
 from northflank_async.cli.exits import ExitCode, fail, fail_request, fail_target
 from northflank_async.cli.login import find_login
 from northflank_async.cli.options import ApiOptions, ConnectionOptions, CrawlOptions
 from northflank_async.cli.output import notify, write_run
+from northflank_async.cli.streams import at_terminal, can_show, check_stdout
 from northflank_async.client import Account, Northflank
-from northflank_async.errors import ApiError, ConfigurationError, NorthflankError, TransportError
+from northflank_async.errors import ConfigurationError, NorthflankError
 from northflank_async.records import Backup, Restore
 
 if TYPE_CHECKING:  # only export and plan need an inventory
     from northflank_async.inventory import OnStart
 
 T = TypeVar("T")
+_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Operation:
     """Describes a command for its failure messages.
 
     Args:
         permission: the permission that its requests need.
         if_stopped: the state it leaves behind if it fails or is interrupted.
-        if_refused: the same if the API cannot have acted; by default `if_stopped`.
+        if_refused: the same if the change that failed was not made; by default `if_stopped`.
         target: the file or database it writes; `None` is standard output.
         access: what it does with the target: `"write"`, `"read"` or `"use"`.
     """
@@ -45,10 +49,14 @@ class Operation:
 
     def state_after(self, error: NorthflankError) -> str:
         """The state that a failed request leaves behind."""
-        refused = (isinstance(error, ApiError) and error.status < 500) or (
-            isinstance(error, TransportError) and not error.sent
-        )
-        return self.if_refused if refused and self.if_refused else self.if_stopped
+        if error.changed:
+            return "the change was made"
+        return self.if_refused if error.changed is False and self.if_refused else self.if_stopped
+
+    @property
+    def writes_result(self) -> bool:
+        """Whether its result goes to standard output. Else that only gets a summary."""
+        return self.target is None or self.access != "write"
 
 
 READ = Operation()
@@ -60,9 +68,52 @@ CHANGE = Operation(
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on an event loop; on uvloop if it is installed."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(coroutine)
+    """Run a coroutine on an event loop; on uvloop if it is installed. Ctrl-C, SIGTERM and SIGHUP cancel it.
+
+    A second Ctrl-C, or one that comes when it has ended, does what it does elsewhere.
+    """
+    elsewhere = signal.getsignal(signal.SIGINT)
+    with interruptible(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_until_stopped(coroutine, elsewhere))
+
+
+async def _until_stopped(coroutine: Coroutine[Any, Any, T], elsewhere: _Handler) -> T:
+    task, by_runner = asyncio.current_task(), signal.getsignal(signal.SIGINT)
+    if task and sys.platform != "win32":
+        handle_signals((signal.SIGTERM, signal.SIGHUP), task.cancel)
+    if not callable(by_runner) or by_runner is elsewhere:  # ignored, or not the main thread
+        return await coroutine
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, elsewhere)
+        by_runner(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        return await coroutine
+    finally:
+        signal.signal(signal.SIGINT, elsewhere)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` on Ctrl-C in a block that can handle it. Elsewhere, that ends the process at once."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def handle_signals(numbers: Iterable[signal.Signals], handle: Callable[[], object]) -> None:
+    """Handle signals in the running event loop. Those that were ignored at the start stay ignored, as nohup wants."""
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, handle)
 
 
 def run(options: ApiOptions, work: Callable[[Account], Awaitable[T]], operation: Operation = READ) -> T:
@@ -95,26 +146,41 @@ def run_with_progress(
     return _run_with_client(options, with_bar, operation, handler)
 
 
-def wait_for_end(
-    options: ApiOptions, name: str, key: str, ending: Callable[[Account], Awaitable[Backup | Restore]]
+def start_and_wait(
+    options: ApiOptions,
+    noun: str,
+    key: str,
+    start: Callable[[Account], Awaitable[str]],
+    wait: Callable[[Account, str], Awaitable[Backup | Restore]],
 ) -> None:
-    """Wait until a backup or a restore ends, and write its record; fail unless it completes."""
+    """Start a backup or a restore, wait until it ends, and write its record; fail unless it completes.
+
+    Args:
+        options: the command's.
+        noun: what is started, for messages.
+        key: the name that the API gives its listing.
+        start: starts it, and returns its id.
+        wait: waits for the one with that id.
+    """
     from northflank_async.cli.progress import stderr_console
 
-    if not options.quiet:
-        notify(f"{name} started")  # its id, should the wait be interrupted
     console = stderr_console(quiet=options.quiet)
+    operation = evolve(CHANGE)
 
-    async def with_spinner(account: Account) -> Backup | Restore:
-        with console.status("waiting for it to end…"):
-            return await ending(account)
+    async def work(account: Account) -> None:
+        started = await start(account)
+        operation.if_stopped, operation.if_refused = f"{noun} {started} continues", None
+        if not options.quiet:
+            notify(f"{noun} {started} started")  # its id, should the wait be interrupted
+
+        async def with_spinner() -> Backup | Restore:
+            with console.status("waiting for it to end", spinner="dots" if can_show(sys.stderr, "⠋") else "line"):
+                return await wait(account, started)
+
+        await write_run(with_spinner(), key, options.format)
 
     try:
-        run(
-            options,
-            lambda account: write_run(with_spinner(account), key, options.format),
-            Operation(if_stopped=f"{name} continues"),
-        )
+        run(options, work, operation)
     except TimeoutError as error:
         fail(f"{error}; it continues", ExitCode.TIMEOUT)
 
@@ -127,11 +193,12 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (at_terminal(sys.stdin) and at_terminal(sys.stderr)):
         raise click.UsageError("This is destructive: pass --yes to confirm.")
     try:
-        if click.confirm(question, err=True):
-            return
+        with interruptible():
+            if click.confirm(question, err=True):
+                return
     except click.Abort:  # Ctrl-C or Ctrl-D
         click.echo(err=True)
     fail("nothing was changed", ExitCode.DECLINED)
@@ -143,6 +210,8 @@ def _run_with_client(
     operation: Operation,
     handler: logging.Handler,
 ) -> T:
+    if operation.writes_result:
+        check_stdout()
     try:
         with _logging_to(handler, options):
             return run_coroutine(_with_client(options, work))
@@ -159,13 +228,10 @@ def _run_with_client(
 
 
 async def _with_client(options: ConnectionOptions, work: Callable[[Northflank], Awaitable[T]]) -> T:
-    task = asyncio.current_task()
-    if task and sys.platform != "win32":
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     simulate = isinstance(options, CrawlOptions) and options.simulate
     async with _simulated_client(options) if simulate else _client(options) as nf:
-        return await work(nf)
+        with nullcontext() if options.deadline is None else nf.deadline(options.deadline):
+            return await work(nf)
 
 
 @asynccontextmanager

@@ -10,7 +10,14 @@ from typing import BinaryIO, Self
 from northflank_async.atomic_write import atomic_write
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
-from northflank_async.inventory.formats import Batches, OnUnwritten, WriteOptions, load_format, log_unwritten
+from northflank_async.inventory.formats import (
+    Batches,
+    OnUnwritten,
+    WriteOptions,
+    json_lines,
+    load_format,
+    log_unwritten,
+)
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
 from northflank_async.inventory.store.lease import open_store
@@ -186,20 +193,44 @@ class Inventory:
             The number of backups.
 
         Raises:
-            ConfigurationError: the ending is unknown, or a package the format needs is not installed; or the result is
-                empty, and the file is not.
+            ConfigurationError: the ending is unknown, or a package the format needs is not installed; or the file is
+                the database itself; or the result is empty, and the file is not.
             FileNotFoundError: nothing was ever synced into the database.
             OSError: the database cannot be read, or the file cannot be written.
         """
         on_unwritten = plain_callback("on_unwritten", on_unwritten)
         matches = None if matches is None else plain_callback("matches", matches)
         write = load_format(Path(path))
+        _check_is_another(Path(path), self._target)
         options = WriteOptions(restores=restores, csv_raw=csv_raw, on_unwritten=on_unwritten)
         rows = Counted(self._read(restores=restores, matches=matches))
         with atomic_write(Path(path)) as file:
             count = await write(file, rows.batches(), options)
             if not rows.count and not allow_empty:
                 check_replaceable(file, Path(path))
+        return count
+
+    async def write_lines(
+        self, file: BinaryIO, *, restores: bool = False, matches: Callable[[StoredRow], bool] | None = None
+    ) -> int:
+        """Write the backups to a stream, as the JSON Lines of `export`.
+
+        Args:
+            file: the stream.
+            restores: include the restores of each backup, if they were synced.
+            matches: whether to write a row; by default, all are written.
+
+        Returns:
+            The number of backups.
+
+        Raises:
+            FileNotFoundError: nothing was ever synced into the database.
+            OSError: the database cannot be read, or the stream cannot be written.
+        """
+        count = await json_lines.write(
+            file, self._read(restores=restores, matches=matches), WriteOptions(restores=restores)
+        )
+        file.flush()
         return count
 
     async def _read(
@@ -231,6 +262,11 @@ class Counted:
         async for batch in self._batches:
             self.count += len(batch)
             yield batch
+
+
+def _check_is_another(path: Path, database: Target) -> None:
+    if Path(os.path.realpath(path)) == database.path:
+        raise ConfigurationError(f"{path} is the database itself: it is not replaced")
 
 
 def check_replaceable(file: BinaryIO, path: Path) -> None:

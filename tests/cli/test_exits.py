@@ -10,7 +10,8 @@ from aiohttp import web
 from northflank_async.simulator import Faults, Simulator
 from tests.support.command import COMMAND, invoke, start_process
 from tests.support.fake_account import FakeAccount, backups
-from tests.support.scripted_server import Responder, ScriptedServer
+from tests.support.scripted_server import Responder, ScriptedServer, serve_bytes
+from tests.support.threads import in_thread
 
 ADDON = ("--projectId", "billing", "--addonId", "billing-cache")
 BACKUP = (*ADDON, "--backupId", "billing-cache-20261017-210")
@@ -120,6 +121,31 @@ def test_a_failed_change_says_whether_it_may_have_been_made(
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
     assert len(northflank_simulator.requests) == 1
+
+
+CUT = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+UNKNOWN = "the change may have been made: check before you retry"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", UNKNOWN),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", UNKNOWN),
+        (b"HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n", UNKNOWN),
+        (CUT, "the change was made"),
+    ],
+)
+def test_the_state_after_a_change_is_what_the_error_says(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str
+) -> None:
+    with in_thread(serve_bytes(answer)) as url:
+        monkeypatch.setenv("NORTHFLANK_API_TOKEN", "token")
+        monkeypatch.setenv("NORTHFLANK_API_BASE_URL", url)
+        result = invoke("backup", "addon", *EXAMPLE[:4])
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert result.stderr.startswith(f"northflank-async: {state}: ")
+    assert "retry later" not in result.stderr
 
 
 def test_an_incomplete_export_lists_its_failures(serve_account: Callable[[FakeAccount], None], tmp_path: Path) -> None:

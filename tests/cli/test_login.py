@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from northflank_async.client import BASE_URL_VARIABLES, TOKEN_VARIABLES
 from northflank_async.simulator import Simulator
 from tests.support.command import invoke
 
@@ -168,3 +169,23 @@ def test_a_named_context_without_a_login_is_reported(home: Path, context_only: S
     result = invoke("list", "projects", "--context", "nope")
     assert (result.exit_code, result.stderr.count("\n")) == (3, 1)
     assert "no context 'nope': ~/.northflank/config.json does not exist" in result.stderr
+
+
+@pytest.mark.parametrize("home", ["", None])
+def test_without_a_home_there_are_no_contexts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".northflank").mkdir()
+    Path(".northflank/config.json").write_text('{"current": "here", "contexts": [{"name": "here", "token": "t"}]}')
+    monkeypatch.delenv("HOME")
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    else:  # a user without an entry, as in some containers
+        monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    for name in (*TOKEN_VARIABLES, *BASE_URL_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+    result = invoke("list", "projects")
+    assert (result.exit_code, "no token" in result.stderr) == (3, True)
+    result = invoke("list", "projects", "--context", "here")
+    assert (result.exit_code, "~/.northflank/config.json does not exist" in result.stderr) == (3, True)

@@ -3,9 +3,14 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from northflank_async.cli.output import count, write_data
 from northflank_async.simulator import Simulator
@@ -53,6 +58,33 @@ def test_json_is_indented_by_one_and_yaml_ends_with_an_empty_line(northflank_sim
         "restores:\n  - id: 8be1cfc1433b555ffde38219\n    status: aborting\n"
         "    restoreTimestamp: '2026-10-28T20:05:26.293Z'\n    backupId: billing-cache-20261027-220\n\n"
     )
+
+
+WORDS = """
+    1e3 1e 1.e5 12E03 0o17 0o 017 08 0_8 1_000 0x1F 0X1f 0b101 12:30:45 190:20:30.15 1:2 + - -1 +1 .5 5. 1. . .1_5 -.inf
+    .inf .Inf .NaN .nan yes No ON off y N true False TRUE ~ null Null NULL = << 2026-01-01 2026-1-1 2026-01-01T00:00:00Z
+    2026-01-01t1:2:3 7.0.14 1.2.3 0x 0b e3 1e3e a: #a !a &a *a |a >a %a @a `a [a {a ,a ?a -a : ? ''
+"""
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_a_text_in_yaml_is_a_text_to_every_parser(capsys: pytest.CaptureFixture[str], version: str) -> None:
+    words = [*WORDS.split(), "", "2026-01-01 00:00:00", "a\nb", "a\r\nb", " a", "a ", "\t", "\u2028", "\x85", "\ufeff"]
+    data = {"keys": dict.fromkeys(words, 1), "values": words}
+    write_data(data, "yaml")
+    written = capsys.readouterr().out
+    parser = YAML(typ="safe", pure=True)
+    parser.version = version
+    assert parser.load(written) == data
+    assert yaml.safe_load(written) == data
+
+
+@given(st.lists(st.one_of(st.text(), st.from_regex(r"[-+.0-9a-fxob_:e]{1,6}", fullmatch=True))))
+def test_any_text_in_yaml_is_a_text(texts: list[str]) -> None:
+    with redirect_stdout(StringIO()) as out:
+        write_data(texts, "yaml")
+    assert yaml.safe_load(out.getvalue()) == texts
+    assert all(type(item) is str for item in YAML(typ="safe", pure=True).load(out.getvalue()))
 
 
 @pytest.mark.parametrize("format", ["json", "yaml", "jsonl"])

@@ -19,7 +19,7 @@ from northflank_async.cli.options import (
     yes_option,
 )
 from northflank_async.cli.output import count, write_change, write_item, write_listing
-from northflank_async.cli.runner import CHANGE, Operation, confirm, run, wait_for_end
+from northflank_async.cli.runner import CHANGE, Operation, confirm, run, start_and_wait
 from northflank_async.client import Account
 from northflank_async.errors import printable
 from northflank_async.records import unstructure
@@ -75,15 +75,20 @@ def create_backup(
       --backupType dump --compressionType zstd
     """
     arguments = body.arguments(fields)
-    started = run(options, lambda account: address.addon(account).create_backup(**arguments), CHANGE)
+
+    async def start(account: Account) -> str:
+        return (await address.addon(account).create_backup(**arguments)).id
+
     if wait:
-        wait_for_end(
+        start_and_wait(
             options,
-            f"backup {started.id}",
+            "backup",
             "backups",
-            lambda account: address.addon(account).backup(started.id).wait(timeout=timeout),
+            start,
+            lambda account, backup_id: address.addon(account).backup(backup_id).wait(timeout=timeout),
         )
     else:
+        started = run(options, lambda account: address.addon(account).create_backup(**arguments), CHANGE)
         write_item(unstructure(started), "backups", options.format)
 
 

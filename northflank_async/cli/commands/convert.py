@@ -1,5 +1,6 @@
+import sys
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +18,13 @@ from northflank_async.cli.options import (
 )
 from northflank_async.cli.output import count, notify, without_password
 from northflank_async.cli.runner import run_coroutine
+from northflank_async.cli.streams import check_stdout
 from northflank_async.errors import ConfigurationError, UnknownName
 from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.names import check_known
+
+if TYPE_CHECKING:
+    from northflank_async.inventory.store.stored_backup import StoredRow
 
 
 @click.command()
@@ -35,8 +40,8 @@ def convert_inventory(
     """Write the backups of the database SOURCE to the file TARGET.
 
     SOURCE is a database that an export wrote: a .db file or postgresql://USER:PASSWORD@HOST/DATABASE. TARGET is a
-    file (.jsonl, .csv or .parquet; append .gz or .zst to .jsonl or .csv for a compressed file). No request is sent.
-    Deleted backups are not included.
+    file (.jsonl, .csv or .parquet; append .gz or .zst to .jsonl or .csv for a compressed file), or - for JSON Lines on
+    standard output. No request is sent. Deleted backups are not included.
 
     \b
     northflank-async convert inventory.db backups.parquet
@@ -44,6 +49,8 @@ def convert_inventory(
     """
     check_schema_option(schema, source)
     check_csv_option(csv_raw, target)
+    if target == "-":
+        check_stdout()
     shown = without_password(source)
     try:
         written = run_coroutine(_convert(source, target, query, schema, allow_empty=allow_empty, csv_raw=csv_raw))
@@ -52,9 +59,12 @@ def convert_inventory(
     except ConfigurationError as error:
         fail(f"{error}", ExitCode.CONFIGURATION)
     except OSError as error:
+        if target == "-" and error.filename is None:
+            raise  # of standard output
         is_source = error.filename in (None, shown)
         fail_target(shown if is_source else target, error, access="read" if is_source else "write")
-    click.echo(f"{count(written, 'backup')} written to {target}")
+    to_stdout = target == "-"
+    click.echo(f"{count(written, 'backup')} written to {'standard output' if to_stdout else target}", err=to_stdout)
 
 
 async def _convert(
@@ -62,16 +72,22 @@ async def _convert(
 ) -> int:
     with require_extra():
         from northflank_async.inventory.inventory import Inventory
-    path, now = Path(target), datetime.now(UTC)
+    now = datetime.now(UTC)
+
+    def matches(row: "StoredRow") -> bool:
+        return query.matches_stored(row, now)
+
     async with Inventory(source, schema=schema) if schema else Inventory(source) as inventory:
         addons = await inventory.addons()
         check_known("project", query.projects, await inventory.project_ids())
         check_known("team", query.team_ids, {addon.team_id for addon in addons if addon.team_id})
         check_known("addon of type", query.addon_types, {addon.addon_type for addon in addons if addon.addon_type})
+        if target == "-":
+            return await inventory.write_lines(sys.stdout.buffer, restores=query.restores, matches=matches)
         return await inventory.export(
-            path,
+            target,
             restores=query.restores,
-            matches=lambda row: query.matches_stored(row, now),
+            matches=matches,
             allow_empty=allow_empty,
             csv_raw=csv_raw,
             on_unwritten=lambda restore: notify(f"restore {restore} is not in the file: its backup is not listed"),

@@ -58,8 +58,7 @@ def plan_export(options: CrawlOptions, target: str | None, query: QueryOptions, 
     click.echo(f"projects   {estimate.projects:,}")
     click.echo(f"addons     {estimate.addons:,}")
     if estimate.expected_requests is None:
-        reason = "an addon takes one more for each 100 backups after the first 100"
-        click.echo(f"requests   at least {estimate.requests:,}: {reason}")
+        click.echo(f"requests   at least {estimate.requests:,}, plus one for each further 100 backups of an addon")
         least = " at the earliest"
     else:
         click.echo(f"requests   about {estimate.expected_requests:,}, for as many backups as {shown} has")

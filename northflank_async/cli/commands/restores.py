@@ -16,7 +16,8 @@ from northflank_async.cli.options import (
     yes_option,
 )
 from northflank_async.cli.output import write_change, write_listing
-from northflank_async.cli.runner import CHANGE, confirm, run, wait_for_end
+from northflank_async.cli.runner import CHANGE, confirm, run, start_and_wait
+from northflank_async.client import Account
 
 
 @click.command()
@@ -71,15 +72,22 @@ def restore_backup(
       --yes --wait
     """
     confirm(f"Overwrite the data of {address.addon_id} with backup {address.backup_id}?", yes=yes)
-    restore_id = run(options, lambda account: address.backup(account).restore(**source.arguments), CHANGE)
+
+    async def start(account: Account) -> str:
+        return await address.backup(account).restore(**source.arguments)
+
     if wait:
-        wait_for_end(
+        start_and_wait(
             options,
-            f"restore {restore_id}",
+            "restore",
             "restores",
-            lambda account: address.backup(account).wait_restore(restore_id, timeout=timeout, **source.arguments),
+            start,
+            lambda account, restore_id: address.backup(account).wait_restore(
+                restore_id, timeout=timeout, **source.arguments
+            ),
         )
     else:
+        restore_id = run(options, start, CHANGE)
         write_change(f"restore {restore_id} started", {"restoreId": restore_id}, options.format)
 
 

@@ -9,7 +9,7 @@ import click
 
 from northflank_async.atomic_write import atomic_write, check_writable
 from northflank_async.cli.exits import ExitCode, fail
-from northflank_async.cli.runner import run_coroutine
+from northflank_async.cli.runner import handle_signals, run_coroutine
 from northflank_async.simulator import SCENARIOS, Faults, Simulator, Tenant
 
 
@@ -85,9 +85,7 @@ def serve_simulator(
 
 async def _serve(simulator: Simulator, accounts: Path | None) -> None:
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+    handle_signals((signal.SIGINT, signal.SIGTERM), stopped.set)
     async with simulator:
         if accounts is not None:
             _write_accounts(accounts, simulator)

@@ -51,6 +51,14 @@ def test_an_inventory_is_written_as_an_export_would_and_without_a_request(
     assert northflank_simulator.requests == []
 
 
+def test_standard_output_takes_json_lines(inventory: Path, tmp_path: Path) -> None:
+    out, options = tmp_path / "o.jsonl", ("--restores", "--project", "billing")
+    assert invoke("convert", inventory, out, *options).exit_code == 0
+    result = invoke("convert", inventory, "-", *options)
+    assert (result.exit_code, result.stdout) == (0, out.read_text())
+    assert result.stderr == "750 backups written to standard output\n"
+
+
 def test_filters_select_stored_backups(inventory: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     options = ("--project", "billing", "--addon-type", "redis", "--status", "completed", "--since", "2026-10-01")
@@ -91,6 +99,11 @@ def test_teams_are_selected_and_deleted_backups_omitted(
         (["inventory.db", "missing/o.csv"], 8, "cannot write missing/o.csv: there is no such folder"),
         (["missing.db", "o.csv"], 8, "cannot read missing.db: "),
         (["good.jsonl", "o.csv"], 3, "is not an inventory of northflank-async"),
+        (["inventory.db", "link.csv"], 3, "link.csv is the database itself"),
+        (["inventory.db", "inventory.db"], 3, "the file must end with"),
+        (["inventory.db", "folder.csv"], 8, "cannot write folder.csv: it is a directory"),
+        (["inventory.db", "-", "--project", "nope"], 5, "there is no project 'nope'"),
+        (["inventory.db", "-", "--csv-raw"], 2, "--csv-raw requires a .csv file"),
         (["inventory.db", "o.jsonl", "--csv-raw"], 2, "--csv-raw requires a .csv file"),
         (["inventory.db", "o.csv", "--schema", "x"], 2, "--schema requires a postgresql:// URL"),
     ],
@@ -105,11 +118,14 @@ def test_a_conversion_that_is_refused_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.jsonl").write_text("{}\n")
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "link.csv").symlink_to("inventory.db")
+    (tmp_path / "folder.csv").mkdir()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     result = invoke("convert", *arguments)
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert (tmp_path / "link.csv").is_symlink()
 
 
 def test_an_empty_result_replaces_a_file_if_that_is_allowed(inventory: Path, tmp_path: Path) -> None:

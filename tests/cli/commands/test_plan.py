@@ -13,7 +13,7 @@ def test_a_plan_estimates_the_requests_of_an_export(northflank_simulator: Simula
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["projects", "addons", "requests", "remaining", "done"]
-    assert "requests   at least 47: an addon takes one more for each 100 backups" in result.stdout
+    assert "requests   at least 47, plus one for each further 100 backups of an addon" in result.stdout
     assert "994 of 1,000 in this window" in result.stdout
     assert len(northflank_simulator.requests) == 6
 
@@ -30,7 +30,7 @@ def test_a_plan_of_an_inventory_expects_as_many_backups_as_it_has(
 ) -> None:
     inventory = tmp_path / "inventory.db"
     before = invoke("plan", inventory, "--restores")
-    assert "requests   at least 47: an addon takes one more for each 100 backups after the first 100" in before.stdout
+    assert "requests   at least 47, plus one for each further 100 backups of an addon" in before.stdout
     assert " at the earliest, in " in before.stdout
     assert not inventory.exists()
     assert invoke("export", inventory, "--restores").exit_code == 0
