@@ -118,7 +118,7 @@ async def test_odd_values_arrive_in_postgresql_as_in_sqlite(direct: ServerDataba
     assert failures == failures_of_file
     assert rows == rows_of_file
     assert len(rows) == (len(ODD_VALUES) - 2) * (len(ODD_FIELDS) + 1)
-    assert sum("is not JSON" in failure for failure in failures) == 2
+    assert {failure.split(": ")[0] for failure in failures if "data.backups" not in failure} == set(names[-2:])
     with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
         query = "SELECT json_extract(data, '$.id'), count(json_extract(data, '$.extra')) FROM backups GROUP BY 1"
         in_sqlite = sorted(f"{name}|{count}" for name, count in connection.execute(query))
