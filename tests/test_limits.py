@@ -37,7 +37,9 @@ from northflank_async import (
 from northflank_async.http import budget, retry
 from northflank_async.http.rate_limit import RateLimit, read_rate_limit
 from northflank_async.http.redaction import Redactor, Secret
-from northflank_async.inventory import Inventory, sync
+from northflank_async.inventory import Inventory
+from northflank_async.inventory.crawl import Kind
+from northflank_async.inventory.crawl.columns import read_row
 from northflank_async.inventory.encoding import storable_json
 from northflank_async.inventory.export import export
 from northflank_async.inventory.names import check_known
@@ -77,7 +79,7 @@ ROWS: list[Row] = []
 DOCUMENTED: set[str] = set()
 """The constants in the package that hold these limits."""
 NOT_FOR_USERS = {
-    "atomic_write._PRIVATE": "a file's mode",
+    "atomic_write.PRIVATE": "a file's mode",
     "atomic_write._PUBLIC": "a file's mode",
     "download._CHUNK": "bytes per write",
     "http.rate_limit._ROUNDING": "how far two times of one reset differ",
@@ -478,6 +480,17 @@ async def test_a_lock_of_sqlite_is_awaited(tmp_path: Path, limit: float) -> None
 
 
 @documented(
+    "length of an id in a scan or an inventory",
+    500,
+    "bytes",
+    constants=("inventory.crawl.columns._LONGEST_ID",),
+)
+def test_an_id_that_is_too_long_is_unreadable(limit: int) -> None:
+    assert read_row(Kind.BACKUPS, {"id": "x" * limit}, "data.backups[0]").id == "x" * limit
+    assert read_row(Kind.BACKUPS, {"id": "x" * (limit + 1)}, "data.backups[0]").id is None
+
+
+@documented(
     "time after which an unused connection to a database is closed",
     1,
     "s",
@@ -492,10 +505,14 @@ async def test_a_lost_connection_is_opened_again_for_a_while(limit: float) -> No
     assert sum(connections.BACKOFF) == pytest.approx(limit)
 
 
-@documented("time for the last transaction of a call that is cancelled", 10, "s",
-            constants=("inventory.store.connections.PATIENCE", "inventory.sync._CANCEL_TIMEOUT"))  # fmt: skip
+@documented(
+    "time for the last transaction of a call that is cancelled",
+    10,
+    "s",
+    constants=("inventory.store.connections.PATIENCE",),
+)
 def test_a_cancelled_transaction_may_end(limit: float) -> None:
-    assert default(Database.__init__, "patience") == sync._CANCEL_TIMEOUT == limit
+    assert default(Database.__init__, "patience") == limit
 
 
 @documented(
