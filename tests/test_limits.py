@@ -9,6 +9,7 @@ import ast
 import asyncio
 import importlib
 import inspect
+import itertools
 import json
 import re
 import sqlite3
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -90,6 +92,7 @@ NOT_FOR_USERS = {
     "inventory.formats.parquet.ROW_GROUP": "rows per group",
     "inventory.names._CONCURRENCY": "requests for names",
     "inventory.plan._OF_THE_ACCOUNT": "a request, not a limit",
+    "inventory.store.connections._BUSY_SLICE": "of the wait for a lock",
     "inventory.store.ledger._NO_RUN": "a number of a run",
     "inventory.store.lease._REPEATS": "of a renewal",
     "inventory.store.ownership.APPLICATION_ID": "a mark in a file",
@@ -472,11 +475,16 @@ def test_a_lost_transaction_ends(limit: float) -> None:
 
 
 @documented("wait for the lock of a SQLite file", 30, "s", constants=("inventory.store.connections._BUSY_TIMEOUT",))
-async def test_a_lock_of_sqlite_is_awaited(tmp_path: Path, limit: float) -> None:
-    (tmp_path / "x.db").touch()
-    async with Database(Target.parse(tmp_path / "x.db")) as database:
-        found = await database.transaction(lambda c: c.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
-    assert found == limit * 1000
+async def test_a_lock_of_sqlite_is_awaited(tmp_path: Path, limit: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.db"
+    seconds = itertools.count(0, limit / 2)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+        async with Database(Target.parse(path)) as database:
+            with pytest.raises(BlockingIOError):
+                await database.transaction(lambda c: c.exec_driver_sql("CREATE TABLE t (x)").close())
+    assert next(seconds) == limit * 1.5
 
 
 @documented(

@@ -167,7 +167,7 @@ def test_several_interruptions_are_one_line(northflank_simulator: Simulator, tmp
             process.send_signal(signal.SIGINT)
             time.sleep(0.01)
         _, err = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)  # a shell reports both as 130
     state = "northflank-async: interrupted; run the same command to resume\n"
     assert err in (INTERRUPTED, state, state + INTERRUPTED)
 
