@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -16,21 +17,42 @@ _log = logging.getLogger("northflank_async")
 
 _LONGEST_NAP = 10.0
 """Seconds."""
-_slots: ContextVar[asyncio.Semaphore | None] = ContextVar("slots", default=None)
 
 
-@contextmanager
-def sharing_slots(slots: asyncio.Semaphore) -> Iterator[None]:
-    """Have the requests of a block share slots with those of other clients: each holds one while it is in flight.
+class Slots:
+    """The requests that several clients may have in flight together, in equal shares.
 
-    A client asks for one slot at a time, and not before its rate limit allows a request. So the clients take turns
-    however many requests each of them has to send, and none occupies a slot while it waits for its window.
+    A client takes a slot when its rate limit allows a request, and asks for one at a time. So clients take turns,
+    however many requests each of them has to send, and one that waits for its window occupies none.
+
+    Args:
+        requests: the requests in flight, of all clients together.
     """
-    token = _slots.set(slots)
-    try:
-        yield
-    finally:
-        _slots.reset(token)
+
+    def __init__(self, requests: int) -> None:
+        self.free = asyncio.Semaphore(requests)  # first come, first served
+        self.clients = 0
+        """Clients that have requests to send, and do not wait for their window."""
+        self._requests = requests
+
+    @property
+    def share(self) -> int:
+        """The requests that one client may have in flight. Each needs a connection, which stays open for a while."""
+        return max(1, math.ceil(self._requests / max(1, self.clients)))
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Have the requests of a block, which are those of one client, use the slots."""
+        token = _slots.set(self)
+        self.clients += 1
+        try:
+            yield
+        finally:
+            self.clients -= 1
+            _slots.reset(token)
+
+
+_slots: ContextVar[Slots | None] = ContextVar("slots", default=None)
 
 
 class Timer(Protocol):
@@ -108,6 +130,7 @@ class Budget:
         self.time = self._clock.time
         """The clock's time, in seconds."""
         self._limiter = RateLimiter(reserve)
+        self._in_slots = 0
         self._awaited: float | None = None
         self._announced: int | None = None
         self._polls: dict[object, int] = {}  # the requests that each poller takes for one poll
@@ -199,6 +222,7 @@ class Budget:
             await self._wait_for_admission(slots)
             charge = self._limiter.charge(self.time())
             self.spent += 1
+            self._in_slots += slots is not None
         try:
             yield charge
         finally:
@@ -206,7 +230,9 @@ class Budget:
                 self._limiter.close(charge, self.time())
                 self._changed.set()
             if slots is not None:
-                slots.release()
+                self._in_slots -= 1
+                slots.free.release()
+                self._changed.set()
 
     def update(self, charge: Charge, status: int, headers: Mapping[str, str]) -> None:
         """Update the window from the headers of a response to an admitted request."""
@@ -225,17 +251,26 @@ class Budget:
         if loop is not self._loop:
             self._loop, self._turn, self._changed = loop, asyncio.Lock(), asyncio.Event()
 
-    async def _wait_for_admission(self, slots: asyncio.Semaphore | None) -> None:
+    async def _wait_for_admission(self, slots: Slots | None) -> None:
         """Wait until the rate limit allows one request, and for one of the shared slots, if there are any."""
-        while True:
+        if slots is None:
             while not self._limiter.is_affordable(self.time()):
                 await self._wait_for_change()
-            if slots is None:
-                return
-            await slots.acquire()
+            return
+        while True:
+            while self._in_slots >= slots.share:
+                self._changed.clear()
+                await self._changed.wait()
+            await slots.free.acquire()
             if self._limiter.is_affordable(self.time()):
                 return
-            slots.release()  # the window has changed while the slot was awaited
+            slots.free.release()
+            slots.clients -= 1  # the others share what this one does not need
+            try:
+                while not self._limiter.is_affordable(self.time()):
+                    await self._wait_for_change()
+            finally:
+                slots.clients += 1
 
     async def _wait_for_change(self) -> None:
         """Wait for the reset, for the time of a probe, or for a response that may allow a request."""

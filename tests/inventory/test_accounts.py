@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from northflank_async import AuthenticationError, ConfigurationError, Northflank, RateLimited, UnknownName
-from northflank_async.inventory import Inventory, Outcome, Query, Scan, plan
+from northflank_async.inventory import Inventory, Outcome, Progress, Query, Scan, plan
 from northflank_async.inventory.export import export, state_path
 from northflank_async.inventory.names import check_names
 from northflank_async.inventory.stream import stream
@@ -335,6 +335,18 @@ async def test_concurrency_bounds_the_requests_of_all_accounts_together() -> Non
     assert most == 5
 
 
+async def test_clients_open_no_more_connections_than_their_share() -> None:
+    tenants = Tenant.many(20, projects=1, addons=6, backups=5)
+    async with (
+        Simulator(tenants=tenants, latency=0.001) as sim,
+        clients_of(sim) as clients,
+        Scan(*clients, concurrency=4) as scan,
+    ):
+        assert len({found.account_id async for found in scan}) == 20
+        peers = {request.peer for request in sim.requests}
+    assert len(peers) <= 20 + 6  # the last clients share the slots of all
+
+
 async def test_leaving_a_scan_of_several_clients_frees_their_slots() -> None:
     async with Simulator(tenants=Tenant.many(3, **SMALL), latency=0.002) as sim, clients_of(sim) as clients:
         async with Scan(*clients, concurrency=2) as scan:
@@ -346,7 +358,7 @@ async def test_leaving_a_scan_of_several_clients_frees_their_slots() -> None:
 
 async def test_an_interrupted_sync_of_several_accounts_reads_nothing_again(database: str) -> None:
     tenants = [
-        Tenant(name="large", token="large", projects=4, addons=4, backups=20),
+        Tenant(name="large", token="large", projects=6, addons=10, backups=20),
         *Tenant.many(3, **SMALL),
     ]
     async with (
@@ -354,8 +366,9 @@ async def test_an_interrupted_sync_of_several_accounts_reads_nothing_again(datab
         clients_of(sim) as clients,
         Inventory(database) as inventory,
     ):
-        task = asyncio.create_task(inventory.sync(*clients, concurrency=4))
-        await until(lambda: len(requests_of(sim, "large")) >= 12, task.cancel)
+        progress: list[Callable[[], Progress]] = []
+        task = asyncio.create_task(inventory.sync(*clients, concurrency=4, on_start=progress.append))
+        await until(lambda: bool(progress) and progress[0]().accounts_done == 3, task.cancel)
         with pytest.raises(asyncio.CancelledError):
             await task
         before = {tenant.name: len(requests_of(sim, tenant.name)) for tenant in tenants}
@@ -364,22 +377,23 @@ async def test_an_interrupted_sync_of_several_accounts_reads_nothing_again(datab
         outcome = await inventory.sync(*clients)
         after = {tenant.name: len(requests_of(sim, tenant.name)) for tenant in tenants}
         assert after["tenant-1"] == after["tenant-2"] == after["tenant-3"] == 1
-        assert after["large"] <= 1 + (1 + 1 + 4 + 16) - before["large"] + 4
+        assert after["large"] <= 1 + (1 + 1 + 6 + 60) - before["large"] + 4
         assert outcome.failures == []
         assert all(each.resumed_from for each in outcome.accounts)
         sim.requests.clear()
         anew = await inventory.sync(*clients)
         assert not anew.resumed
         assert anew.backups == outcome.backups == (await counts(inventory)).total()
-        assert len(sim.requests) == 1 + 1 + 4 + 16 + 3 * OF_SMALL
+        assert len(sim.requests) == 1 + 1 + 6 + 60 + 3 * OF_SMALL
 
 
 async def test_an_interrupted_export_of_several_accounts_reads_nothing_again(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    tenants = [Tenant(name="large", token="large", projects=4, addons=4, backups=20), *Tenant.many(3, **SMALL)]
+    tenants = [Tenant(name="large", token="large", projects=6, addons=10, backups=20), *Tenant.many(3, **SMALL)]
     async with Simulator(tenants=tenants, latency=0.003) as sim, clients_of(sim) as clients:
-        task = asyncio.create_task(export(str(path), *clients, concurrency=4))
-        await until(lambda: len(requests_of(sim, "large")) >= 12, task.cancel)
+        progress: list[Callable[[], Progress]] = []
+        task = asyncio.create_task(export(str(path), *clients, concurrency=4, on_start=progress.append))
+        await until(lambda: bool(progress) and progress[0]().accounts_done == 3, task.cancel)
         with pytest.raises(asyncio.CancelledError):
             await task
         sim.requests.clear()

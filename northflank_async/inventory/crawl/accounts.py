@@ -8,7 +8,7 @@ from typing import TypeAlias
 from attrs import evolve, frozen
 
 from northflank_async.errors import NorthflankError
-from northflank_async.http.budget import sharing_slots
+from northflank_async.http.budget import Slots
 from northflank_async.inventory.crawl.crawler import Crawler, check_concurrency
 from northflank_async.inventory.crawl.listings import Failure
 from northflank_async.inventory.crawl.progress import Progress, waiting_until
@@ -124,19 +124,22 @@ class Accounts:
             self._done[0] = True
             return
         try:
-            with sharing_slots(asyncio.Semaphore(self._concurrency)):
-                async with asyncio.TaskGroup() as tasks:
-                    for index, query in enumerate(self.queries):
-                        tasks.create_task(self._run(work, index, query))
+            slots = Slots(self._concurrency)
+            async with asyncio.TaskGroup() as tasks:
+                for index, query in enumerate(self.queries):
+                    tasks.create_task(self._run(work, index, query, slots))
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         first = self.errors[0]
         if first is not None and None not in self.errors:
             raise first
 
-    async def _run(self, work: Callable[[int, Query], Awaitable[object]], index: int, query: Query) -> None:
+    async def _run(
+        self, work: Callable[[int, Query], Awaitable[object]], index: int, query: Query, slots: Slots
+    ) -> None:
         try:
-            await work(index, query)
+            with slots.shared():
+                await work(index, query)
         except (NorthflankError, BlockingIOError) as error:
             self.errors[index] = error
         self._done[index] = True
