@@ -1,6 +1,10 @@
 """Ownership and version of a database: nothing is written to one that is not ours.
 
 A SQLite file is marked in its header. In PostgreSQL, the mark is a table in the schema of our own.
+
+The version is one number, and a migration is a function that runs in the transaction that raises it. Alembic would add
+a dependency and files that are found by a path, for a schema with one line of versions that each writer migrates
+itself; and it could not tell a file that is not ours before SQLite opens it.
 """
 
 import asyncio
