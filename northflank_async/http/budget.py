@@ -262,9 +262,14 @@ class Budget:
                 self._changed.clear()
                 await self._changed.wait()
             await slots.free.acquire()
-            if self._limiter.is_affordable(self.time()):
+            is_affordable = False
+            try:
+                is_affordable = self._limiter.is_affordable(self.time())
+            finally:
+                if not is_affordable:
+                    slots.free.release()
+            if is_affordable:
                 return
-            slots.free.release()
             slots.clients -= 1  # the others share what this one does not need
             try:
                 while not self._limiter.is_affordable(self.time()):

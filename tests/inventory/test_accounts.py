@@ -347,6 +347,19 @@ async def test_clients_open_no_more_connections_than_their_share() -> None:
     assert len(peers) <= 20 + 6  # the last clients share the slots of all
 
 
+async def test_a_reserve_that_leaves_nothing_ends_only_its_account() -> None:
+    tenants = Tenant.many(2, **SMALL)
+    async with (
+        Simulator(tenants=tenants) as sim,
+        Northflank(tenants[0].token, base_url=sim.url, reserve=1000) as spent,
+        Northflank(tenants[1].token, base_url=sim.url) as other,
+        Scan(spent, other, concurrency=1) as scan,
+    ):
+        assert {found.account_id async for found in scan} == {"tenant-2"}
+        (failure,) = scan.failures
+        assert "leaves nothing" in str(failure)
+
+
 async def test_leaving_a_scan_of_several_clients_frees_their_slots() -> None:
     async with Simulator(tenants=Tenant.many(3, **SMALL), latency=0.002) as sim, clients_of(sim) as clients:
         async with Scan(*clients, concurrency=2) as scan:
