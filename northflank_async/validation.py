@@ -1,8 +1,10 @@
-"""The rules for numeric, boolean and enumerated arguments, each in one place, and the suggestion after a typo."""
+"""The rules for numeric, boolean and enumerated arguments and time spans, and the suggestion after a typo."""
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Collection, Iterable
+from datetime import timedelta
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -11,6 +13,8 @@ from northflank_async.errors import ConfigurationError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_SPAN_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN = re.compile(f"([0-9]+)([{''.join(_SPAN_UNITS)}])")
 _SIMILARITY = 0.7
 """The least ratio at which a word is suggested: "logs" for "lgos", but not for "bogus"."""
 
@@ -44,6 +48,29 @@ def check_seconds(name: str, value: Any) -> None:
     """
     if not isinstance(value, int | float) or isinstance(value, bool) or not (value > 0 and math.isfinite(value)):
         raise ConfigurationError(f"{name} must be a number of seconds greater than 0, not {value!r}")
+
+
+def is_span(text: str) -> bool:
+    """Whether a text has the form of a time span; it may still be empty or too long."""
+    return _SPAN.fullmatch(text) is not None
+
+
+def parse_span(text: Any) -> timedelta:
+    """Parse a number of minutes, hours, days or weeks: `30m`, `12h`, `7d`, `2w`.
+
+    Raises:
+        ConfigurationError: it is something else, empty, or too long.
+    """
+    match = _SPAN.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ConfigurationError(f"{text!r} is not a time span such as 30m, 12h, 7d or 2w")
+    try:
+        span = timedelta(**{_SPAN_UNITS[match[2]]: int(match[1])})
+    except (OverflowError, ValueError):  # int refuses thousands of digits
+        raise ConfigurationError("the time span is too long") from None
+    if not span:
+        raise ConfigurationError("the time span is empty")
+    return span
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:

@@ -14,9 +14,10 @@ import click
 from attrs import asdict, field, fields_dict, frozen
 from click.shell_completion import CompletionItem
 
+from northflank_async import validation
 from northflank_async.cli.login import find_login
 from northflank_async.cli.streams import at_terminal
-from northflank_async.errors import DecodeError
+from northflank_async.errors import ConfigurationError, DecodeError
 from northflank_async.http.request import MAX_PER_PAGE
 from northflank_async.records import BackupDestination, BackupType, CompressionType, RunStatus, structure
 from northflank_async.validation import check_seconds, did_you_mean
@@ -36,8 +37,6 @@ _API_PER_PAGE = 50
 _MAX_CONCURRENCY = 100
 _DATABASE_SUFFIX = ".db"
 _TIME_UNITS = {"s": 1, "m": 60, "h": 3600}
-_SPAN_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_SPAN = re.compile(f"([0-9]+)([{''.join(_SPAN_UNITS)}])")
 
 
 def combined(*options: Decorator) -> Decorator:
@@ -104,21 +103,15 @@ def parse_time(text: str, or_else: str = "") -> datetime:
 
 def parse_since(text: str) -> datetime | timedelta:
     """Parse a date, a time, or a time span before now."""
-    return parse_span(text) if _SPAN.fullmatch(text) else parse_time(text, ", or a time span such as 7d, 12h or 30m")
+    return parse_span(text) if validation.is_span(text) else parse_time(text, ", or a time span such as 7d, 12h or 30m")
 
 
 def parse_span(text: str) -> timedelta:
     """Parse a number of minutes, hours, days or weeks: `30m`, `12h`, `7d`, `2w`."""
-    match = _SPAN.fullmatch(text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is not a time span such as 30m, 12h, 7d or 2w")
     try:
-        span = timedelta(**{_SPAN_UNITS[match[2]]: int(match[1])})
-    except (OverflowError, ValueError):  # int refuses thousands of digits
-        raise click.BadParameter("the time span is too long") from None
-    if not span:
-        raise click.BadParameter("the time span is empty")
-    return span
+        return validation.parse_span(text)
+    except ConfigurationError as error:
+        raise click.BadParameter(f"{error}") from None
 
 
 # Login, messages and output
