@@ -1,0 +1,1 @@
+"""The audit: an inventory judged by the rules of a policy."""
