@@ -10,6 +10,7 @@ from typing import BinaryIO, Self
 from northflank_async.atomic_write import atomic_write
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
+from northflank_async.inventory.facts import AccountFacts, AddonFacts
 from northflank_async.inventory.formats import (
     Batches,
     OnUnwritten,
@@ -20,6 +21,7 @@ from northflank_async.inventory.formats import (
 )
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
+from northflank_async.inventory.store.facts import read_account_facts, read_addon_facts
 from northflank_async.inventory.store.lease import open_store
 from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
 from northflank_async.inventory.store.ownership import check_ours, check_schema
@@ -57,6 +59,11 @@ class Inventory:
 
     def __repr__(self) -> str:
         return f"<Inventory {self._target}>"
+
+    @property
+    def target(self) -> str:
+        """The file, or the database's URL without its password."""
+        return str(self._target)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -164,6 +171,27 @@ class Inventory:
         """
         await self._check_exists()
         return await read_project_ids(self._database)
+
+    async def addon_facts(self) -> AsyncIterator[AddonFacts]:
+        """Yield what is known of every addon, and how far; ordered by account, team, project and id.
+
+        Raises:
+            FileNotFoundError: nothing was ever synced into the database.
+            OSError: the database cannot be read.
+        """
+        await self._check_exists()
+        async for facts in read_addon_facts(self._database):
+            yield facts
+
+    async def account_facts(self) -> list[AccountFacts]:
+        """Return what is known of every account: when it was synced, and what could not be read.
+
+        Raises:
+            FileNotFoundError: nothing was ever synced into the database.
+            OSError: the database cannot be read.
+        """
+        await self._check_exists()
+        return await read_account_facts(self._database)
 
     async def export(
         self,
