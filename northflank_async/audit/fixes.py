@@ -1,0 +1,93 @@
+"""The commands that fix what is wrong."""
+
+import shlex
+from datetime import timedelta
+
+from northflank_async.inventory.facts import AddonFacts
+from northflank_async.records import BackupSchedule, BackupType, ScheduleInterval
+
+_PROGRAM = "northflank-async"
+_DAY = timedelta(days=1)
+_LONGEST_RETENTION = {ScheduleInterval.HOURLY: 7, ScheduleInterval.DAILY: 60, ScheduleInterval.WEEKLY: 120}
+"""The platform's limits, in days."""
+_FIRST_SCHEDULE = ("--interval", "daily", "--hour", "2", "--minute", "0", "--backupType", "snapshot")
+
+
+def back_up(facts: AddonFacts, backup_type: str | None = None) -> str:
+    """Make a backup, of a type if that is known."""
+    known = backup_type in list(BackupType)
+    return _command("backup addon", facts, *(("--backupType", str(backup_type)) if known else ()))
+
+
+def show_backups(facts: AddonFacts) -> str:
+    """List the backups, or show why that fails."""
+    return _command("get addon backups", facts)
+
+
+def show_backup_logs(facts: AddonFacts, backup_id: str) -> str:
+    """Show the logs of a dump."""
+    return _command("get addon backup logs", facts, "--backup", backup_id)
+
+
+def show_restore_logs(facts: AddonFacts, backup_id: str, restore_id: str) -> str:
+    """Show the logs of a restore."""
+    return _command("get addon restore logs", facts, "--backup", backup_id, "--restore", restore_id)
+
+
+def abort_backup(facts: AddonFacts, backup_id: str) -> str:
+    """Abort a run."""
+    return _command("abort addon backup", facts, "--backup", backup_id)
+
+
+def download_backup(facts: AddonFacts, backup_id: str) -> str:
+    """Download a dump, to restore it elsewhere."""
+    return _command("download addon backup", facts, "--backup", backup_id, f"{backup_id}.dump")
+
+
+def create_schedule(facts: AddonFacts, retention: timedelta) -> str:
+    """Create a daily schedule that keeps its backups for as long as the policy says, if the platform can."""
+    days = min(_days(retention), _LONGEST_RETENTION[ScheduleInterval.DAILY])
+    return _command("create addon backup-schedule", facts, *_FIRST_SCHEDULE, "--retentionTime", str(days))
+
+
+def replace_schedule(facts: AddonFacts, schedule: BackupSchedule, retention: timedelta) -> str | None:
+    """Replace a schedule, which cannot be changed, by one with a longer retention; `None` if it cannot be longer."""
+    scheduling, days = schedule.scheduling, _days(retention)
+    if scheduling is None or scheduling.interval not in _LONGEST_RETENTION or schedule.backup_type is None:
+        return None
+    if days > _LONGEST_RETENTION[ScheduleInterval(scheduling.interval)]:
+        return None
+    options = ["--interval", str(scheduling.interval), "--backupType", str(schedule.backup_type)]
+    for name in ("day", "hour", "minute"):
+        for number in getattr(scheduling, name) or ():
+            options += [f"--{name}", str(number)]
+    if schedule.backup_compression_type is not None and schedule.backup_type == BackupType.DUMP:
+        options += ["--compressionType", str(schedule.backup_compression_type)]
+    if schedule.custom_destination_id is not None:
+        options += ["--customDestinationId", schedule.custom_destination_id]
+    for destination in schedule.additional_destinations or ():
+        kept = "" if destination.retention_time is None else f":{destination.retention_time}"
+        options += ["--additionalDestination", f"{destination.destination_id}{kept}"]
+    delete = _command("delete addon backup-schedule", facts, "--schedule", schedule.id)
+    return f"{delete} && {_command('create addon backup-schedule', facts, *options, '--retentionTime', str(days))}"
+
+
+def show_destinations(facts: AddonFacts) -> str:
+    """List the destinations that a schedule can have."""
+    team = () if facts.team_id is None else ("--team", facts.team_id)
+    return shlex.join([_PROGRAM, "list", "backup-destinations", *team])
+
+
+def sync(target: str | None) -> str | None:
+    """Bring the inventory up to date, with all that is judged; `None` for one that is not stored."""
+    return target and shlex.join([_PROGRAM, "export", target, "--restores", "--schedules"])
+
+
+def _command(name: str, facts: AddonFacts, *words: str) -> str:
+    place = ["--project", facts.project_id, "--addon", facts.addon_id]
+    team = [] if facts.team_id is None else ["--team", facts.team_id]
+    return shlex.join([_PROGRAM, *name.split(), *place, *team, *words])
+
+
+def _days(retention: timedelta) -> int:
+    return -(-retention // _DAY)
