@@ -334,17 +334,13 @@ def size(case: Case) -> Verdict | None:
             fix=fixes.back_up(case.facts, BackupType.DUMP),
             **evidence,
         )
-    before = [
-        backup for backup in others if backup.size != 0 and _may_equal(backup.compression_type, newest.compression_type)
-    ][: rule.last]
+    before = [backup for backup in others if backup.size != 0][: rule.last]
     window = [newest, *before]
     is_full = len(before) == rule.last
     if any(not is_full or _is_newer(backup, window[-1]) for backup in odd):
         return case.unknown("size", "the status, type or creation time of a dump is missing", **evidence)
     if newest.size is None or any(backup.size is None for backup in before):
         return case.unknown("size", "the size of a dump is missing", **evidence)
-    if len({backup.compression_type for backup in window}) > 1:
-        return case.unknown("size", "the compression of some dumps is missing", **evidence)
     if not before:
         return None
     usual = median(backup.size or 0 for backup in before)
@@ -713,10 +709,6 @@ def _kind(backup: BackupFact) -> BackupType | None:
     if backup.source_type is None:
         return None
     return BackupType.SNAPSHOT if backup.source_type == SourceType.SNAPSHOT else BackupType.DUMP
-
-
-def _may_equal(one: str | None, other: str | None) -> bool:
-    return one is None or other is None or one == other
 
 
 def _is_certain(backup: BackupFact) -> bool:

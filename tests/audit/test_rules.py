@@ -411,13 +411,6 @@ def test_snapshots_and_imported_dumps_are_not_compared() -> None:
     assert outcome("size", addon([backup(HOUR, size=0), dump(DAY), dump(2 * DAY)])) is None
 
 
-def test_dumps_of_another_compression_are_not_compared() -> None:
-    facts = addon([dump(DAY, 40, compression_type="zstd"), dump(2 * DAY, 100), dump(3 * DAY, 100)])
-    assert outcome("size", facts) is None
-    unknown = addon([dump(DAY, 40, compression_type=None), dump(2 * DAY, 100), dump(3 * DAY, 100)])
-    assert outcome("size", unknown) == "unknown"
-
-
 def test_a_first_dump_has_nothing_to_be_compared_with() -> None:
     assert outcome("size", dumps(100)) is None
     assert outcome("size", dumps(0)) == "critical"
