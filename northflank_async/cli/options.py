@@ -421,6 +421,7 @@ class QueryOptions:
     team_ids: tuple[str, ...]
     addon_types: tuple[str, ...]
     restores: bool
+    schedules: bool = False
     since: datetime | timedelta | None = None
     statuses: tuple[str, ...] = ()
 
@@ -435,6 +436,7 @@ class QueryOptions:
             statuses=self.statuses,
             since=self.since,
             restores=self.restores,
+            schedules=self.schedules,
         )
 
     def matches_stored(self, row: "StoredRow", now: datetime) -> bool:
@@ -480,8 +482,11 @@ _filter_options = (
         help=f"Only backups with this status ({', '.join(RunStatus)}); repeatable.",
     ),
 )
-query_options = grouped(QueryOptions, "query", *_query_options)
+_schedules_option = click.option("--schedules", is_flag=True, help="Include backup schedules; requires a database.")
+query_options = grouped(QueryOptions, "query", *_query_options, _schedules_option)
 filtered_query_options = grouped(QueryOptions, "query", *_query_options, *_filter_options)
+"""For what is stored."""
+export_query_options = grouped(QueryOptions, "query", *_query_options, _schedules_option, *_filter_options)
 schema_option = click.option(
     "--schema", metavar="NAME", help="Schema of the tables in PostgreSQL.", show_default="northflank"
 )

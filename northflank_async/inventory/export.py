@@ -97,6 +97,8 @@ async def export(
                 on_start=on_start,
             )
     write = _load_format(target)
+    if any(query.schedules for query in wanted):
+        raise ConfigurationError(f"only a database can store schedules, not {target!r}")
     check_writable(path)
     state = state_path(path)
     restores = any(query.restores for query in wanted)

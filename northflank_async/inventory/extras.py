@@ -7,8 +7,10 @@ _EXTRAS = {
     "backports": "zstd",
     "backports.zstd": "zstd",
     "filelock": "sql",
+    "prometheus_client": "prometheus",
     "psycopg": "postgres",
     "pyarrow": "parquet",
+    "rich": "cli",
     "sqlalchemy": "sql",
 }
 """The extra that installs each optional package."""

@@ -138,7 +138,7 @@ async def _plan_account(
     await crawler.run()
     seconds_each = (budget.time() - budget.total_wait - started) / max(1, crawler.counts["pages"])
     fixed = _OF_THE_ACCOUNT + crawler.counts["pages"]
-    requests = fixed + len(counter.addons) * (2 if query.restores else 1)
+    requests = fixed + len(counter.addons) * (1 + query.restores + query.schedules)
     expected = None
     if stored:
         expected = fixed + sum(_expected_pages(stored.get(key), query) for key in counter.addons)
@@ -171,7 +171,7 @@ async def _stored_addons(inventory: "Inventory | None") -> "dict[str | None, dic
 def _expected_pages(stored: "StoredAddon | None", query: Query) -> int:
     """Estimate the pages of an addon's listings. An addon that is new has few backups."""
     items = [stored.backups if stored else 0, *([stored.restores if stored else 0] if query.restores else [])]
-    return sum(max(1, math.ceil(number / MAX_PER_PAGE)) for number in items)
+    return query.schedules + sum(max(1, math.ceil(number / MAX_PER_PAGE)) for number in items)
 
 
 class _AddonCounter(FailureCollector):

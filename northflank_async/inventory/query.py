@@ -62,6 +62,7 @@ class Query:
         since: the earliest creation time of a backup, with a time zone; or a `timedelta` before the start of the scan
             or sync run, which stays the same when the sync run is resumed.
         restores: read restores too. Only a sync or an export to a target reads them.
+        schedules: read backup schedules too. Only a sync, or an export to a database, reads them.
 
     Raises:
         ConfigurationError: an argument is invalid.
@@ -73,6 +74,7 @@ class Query:
     statuses: frozenset[str] = field(default=(), converter=_word_set, kw_only=True)
     since: datetime | timedelta | None = field(default=None, validator=_check_since, kw_only=True)
     restores: bool = field(default=False, kw_only=True)
+    schedules: bool = field(default=False, kw_only=True)
 
     @classmethod
     def of(cls, source: "Query | AccountResource") -> "Query":
@@ -162,5 +164,6 @@ class Query:
                 "statuses": sorted(self.statuses),
                 "addonTypes": sorted(self.addon_types),
                 "restores": self.restores,
+                "schedules": self.schedules,
             }
         )

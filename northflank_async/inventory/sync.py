@@ -210,7 +210,8 @@ class SyncRun:
     def __init__(
         self, writer: Writer, query: Query, account_id: str, *, concurrency: int, label: str = "", **options: Any
     ) -> None:
-        kinds = (Kind.BACKUPS, Kind.RESTORES) if query.restores else (Kind.BACKUPS,)
+        wanted = {Kind.BACKUPS: True, Kind.RESTORES: query.restores, Kind.SCHEDULES: query.schedules}
+        kinds = tuple(kind for kind, is_wanted in wanted.items() if is_wanted)
         self._tree = Tree(query, kinds, account_id or None)
         self._account_id = account_id
         self._concurrency = concurrency

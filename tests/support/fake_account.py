@@ -1,7 +1,8 @@
-"""An account that a test can change: projects, addons, backups and restores, served over a real socket.
+"""An account that a test can change: projects, addons, backups, restores and schedules, served over a real socket.
 
 Its pages have short names: `#0` is the first page of projects, `p#1` the second page of the addons of project `p`,
-`p/a#0` the first page of the backups of its addon `a`, `p/a/restores#0` of its restores; `red:#0` is a team's.
+`p/a#0` the first page of the backups of its addon `a`, `p/a/restores#0` of its restores, `p/a/schedules#0` of its
+schedules; `red:#0` is a team's.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ PER_PAGE = 100
 
 @define
 class FakeAccount:
-    """Serves `addons` (by `project/addon`, their backups) and `restores`, 100 a page, and `pages`, which replace these.
+    """Serves `addons` (by `project/addon`, their backups), `restores` and `schedules`, 100 a page, and `pages`, which
+    replace these. `addon_fields` are more fields of addons.
 
     `auth` is what `/v1/auth` says of the token, which is not a page, but can be among the `faults`.
     `faults` are the pages that get another answer: a status, a response, other data, or (`None`) no answer at all. A
@@ -30,7 +32,9 @@ class FakeAccount:
 
     addons: dict[str, list[Any]] = Factory(dict)
     restores: dict[str, list[Any]] = Factory(dict)
+    schedules: dict[str, list[Any]] = Factory(dict)
     addon_types: dict[str, str] = Factory(dict)
+    addon_fields: dict[str, dict[str, Any]] = Factory(dict)
     pages: dict[str, list[list[Any]]] = Factory(dict)
     faults: dict[str, Any] = Factory(dict)
     holds: Callable[[str], bool] = lambda _: False
@@ -62,7 +66,11 @@ class FakeAccount:
         if request.path == "/v1/auth":
             self.auth_requests += 1
             return _fault(request, self.faults["auth"]) if "auth" in self.faults else envelope(self.auth)
-        place, kind, cursor = _place(request), request.path.rpartition("/")[2], request.query.get("cursor", "")
+        place, kind, cursor = (
+            _place(request),
+            request.path.rpartition("/")[2].removeprefix("backup-"),
+            request.query.get("cursor", ""),
+        )
         page = f"{place}#{cursor or 0}"
         self.requested.append(page)
         self._in_flight += 1
@@ -96,11 +104,14 @@ class FakeAccount:
                 return [self._addon(name) for name in self.addons if name.split("/")[0] == project]
             case [project, addon]:
                 return self.addons[f"{project}/{addon}"]
+            case [_, _, "schedules"]:
+                return self.schedules.get(place.removesuffix("/schedules"), [])
         return self.restores.get(place.removesuffix("/restores"), [])
 
     def _addon(self, name: str) -> dict[str, Any]:
         addon_type = self.addon_types.get(name, "redis")
-        return {"id": name.split("/")[1], "spec": {"type": addon_type}, "status": "running"}
+        fields = self.addon_fields.get(name, {})
+        return {"id": name.split("/")[1], "spec": {"type": addon_type}, "status": "running", **fields}
 
 
 def is_of_backups(page: str) -> bool:
@@ -128,7 +139,8 @@ def _place(request: web.Request) -> str:
     if parts[0] == "teams":
         team, parts = f"{parts[1]}:", parts[2:]
     place = "/".join(parts[1::2])
-    return team + (f"{place}/restores" if parts[-1] == "restores" else place)
+    kind = parts[-1].removeprefix("backup-")
+    return team + (f"{place}/{kind}" if kind in ("restores", "schedules") else place)
 
 
 def _fault(request: web.Request, fault: Any) -> web.Response:

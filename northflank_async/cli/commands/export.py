@@ -10,7 +10,7 @@ from northflank_async.cli.options import (
     check_csv_option,
     check_schema_option,
     crawl_options,
-    filtered_query_options,
+    export_query_options,
     store_options,
     target_argument,
 )
@@ -31,7 +31,7 @@ _STRICT_DATABASE = (
 
 @click.command()
 @target_argument
-@filtered_query_options
+@export_query_options
 @store_options
 @crawl_options
 def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, store: StoreOptions) -> None:
@@ -52,6 +52,8 @@ def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, st
     to_stdout = target == "-"
     if to_stdout and (store.strict or query.restores):
         raise click.UsageError("--strict and --restores require a file or a database.")
+    if query.schedules and not is_database(target):
+        raise click.UsageError("--schedules requires a database.")
     check_schema_option(store.schema, target)
     check_csv_option(store.csv_raw, target)
 

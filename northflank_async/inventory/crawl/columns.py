@@ -8,16 +8,26 @@ from northflank_async.errors import ConfigurationError, DecodeError
 from northflank_async.http.request import segment
 from northflank_async.inventory.crawl.listings import Kind
 from northflank_async.inventory.encoding import storable
-from northflank_async.records import Addon, Backup, BackupConfig, Project, Restore, structure, structure_all
+from northflank_async.records import (
+    Addon,
+    Backup,
+    BackupConfig,
+    BackupSchedule,
+    Project,
+    Restore,
+    structure,
+    structure_all,
+)
 from northflank_async.records.fields import Path, read_fields
 
-Record: TypeAlias = Project | Addon | Backup | Restore
+Record: TypeAlias = Project | Addon | Backup | Restore | BackupSchedule
 
 RECORDS: dict[Kind, type[Record]] = {
     Kind.PROJECTS: Project,
     Kind.ADDONS: Addon,
     Kind.BACKUPS: Backup,
     Kind.RESTORES: Restore,
+    Kind.SCHEDULES: BackupSchedule,
 }
 _PATHS: dict[Kind, dict[str, Path]] = {
     Kind.PROJECTS: {"name": ("name",)},
@@ -39,6 +49,13 @@ _PATHS: dict[Kind, dict[str, Path]] = {
         "status": ("status",),
         "restore_timestamp": ("restoreTimestamp",),
         "completed_at": ("completedAt",),
+    },
+    Kind.SCHEDULES: {
+        "backup_type": ("backupType",),
+        "interval": ("scheduling", "interval"),
+        "retention_time": ("retentionTime",),
+        "created_at": ("createdAt",),
+        "updated_at": ("updatedAt",),
     },
 }
 """Where each column comes from."""
@@ -146,6 +163,13 @@ def _values(kind: Kind, found: Any) -> dict[str, Any]:
             values["status"] = _text(found.status)
             values["restore_timestamp"] = found.restore_timestamp
             values["completed_at"] = found.completed_at
+        case Kind.SCHEDULES:
+            days = found.retention_time
+            values["backup_type"] = _text(found.backup_type)
+            values["interval"] = _text(found.scheduling.interval) if found.scheduling else None
+            values["retention_time"] = days if abs(days or 0) <= _LARGEST_INTEGER else None
+            values["created_at"] = found.created_at
+            values["updated_at"] = found.updated_at
         case Kind.ADDONS:
             values["name"] = _text(found.name)
             values["type"] = _text(found.spec.type) if found.spec else None

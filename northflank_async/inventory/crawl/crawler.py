@@ -24,7 +24,7 @@ from northflank_async.validation import check_integer
 
 MAX_CONCURRENCY = 100
 """aiohttp's limit of connections: a request that waits for one would spend its timeout waiting."""
-_DEPTHS = {Kind.PROJECTS: 0, Kind.ADDONS: 1, Kind.BACKUPS: 2, Kind.RESTORES: 2}
+_DEPTHS = {Kind.PROJECTS: 0, Kind.ADDONS: 1, Kind.BACKUPS: 2, Kind.RESTORES: 2, Kind.SCHEDULES: 2}
 _OUTAGE = 10
 """Consecutive listings that fail without an answer or with 5xx, after which the crawler checks if the API is down."""
 

@@ -1,4 +1,4 @@
-"""The listings of an account, as a tree: projects, their addons, and the backups and restores of each addon."""
+"""The listings of an account, as a tree: projects, their addons, and the backups and others of each addon."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ADDONS = "addons"
     BACKUPS = "backups"
     RESTORES = "restores"
+    SCHEDULES = "schedules"
 
 
 @frozen(kw_only=True)
@@ -158,8 +159,12 @@ class Listing:
         if self.addon is None:
             return project.addons(cursor=self.cursor, page=self.page)
         addon = project.addon(self.addon.id)
-        listing = addon.backups if self.kind is Kind.BACKUPS else addon.restores
-        return listing(cursor=self.cursor, page=self.page)
+        match self.kind:
+            case Kind.RESTORES:
+                return addon.restores(cursor=self.cursor, page=self.page)
+            case Kind.SCHEDULES:
+                return addon.backup_schedules(cursor=self.cursor, page=self.page)
+        return addon.backups(cursor=self.cursor, page=self.page)
 
 
 @frozen(eq=False)

@@ -102,7 +102,7 @@ class Meter:
             addons_expected=counts["addons"] + round(open_[Kind.ADDONS] * self._addons_each),
             addons_done=counts["addons_done"],
             listings=listings,
-            listings_done=listings - open_[Kind.BACKUPS] - open_[Kind.RESTORES],
+            listings_done=listings - sum(open_[kind] for kind in self._tree.of_each_addon),
             backups=counts["backups"],
             requests=budget.spent - self._spent_before,
             retries=budget.retries - self._retries_before,

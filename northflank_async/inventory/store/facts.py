@@ -24,17 +24,18 @@ from northflank_async.inventory.store.schema import (
     listings,
     project_rows,
     restore_rows,
+    schedule_rows,
     sync_runs,
 )
 from northflank_async.inventory.store.statements import chunks
-from northflank_async.records import Addon
+from northflank_async.records import Addon, BackupSchedule
 
 Place: TypeAlias = tuple[str, str, str, str]
 """The ids of an account, a team, a project and an addon; empty for what there is not."""
 
 _ADDONS_AT_ONCE = 40
 """Addons per query: an addon has at most about 1,500 backups that have not expired."""
-_OF_EACH_ADDON = (Kind.BACKUPS, Kind.RESTORES)
+_OF_EACH_ADDON = (Kind.BACKUPS, Kind.RESTORES, Kind.SCHEDULES)
 _DESTINATIONS = "additionalDestinations"
 _JUDGED_FIELDS = ("id", "spec", "status", "tags")
 """The fields of an addon without which it cannot be judged."""
@@ -123,6 +124,7 @@ def _stored_addon(row: Any, children: Mapping[Kind, Any], failed: _Failures, fil
         is_deleted=row.deleted_at is not None,
         backups=known(Kind.BACKUPS),
         restores=known(Kind.RESTORES),
+        schedules=known(Kind.SCHEDULES),
     )
     errors = [
         None if is_listed else "it is no longer listed, but not known to be deleted",
@@ -186,14 +188,22 @@ def _read_items(part: Sequence[_StoredAddon], connection: Connection) -> list[Ad
     ids = {kind: [addon.listing_ids.get(kind, 0) for addon in part] for kind in _OF_EACH_ADDON}
     backups = _fetch_backups(connection, ids[Kind.BACKUPS])
     restores = _fetch_restores(connection, ids[Kind.RESTORES])
-    return [
-        evolve(
+    schedules = _fetch_schedules(connection, ids[Kind.SCHEDULES])
+    found = []
+    for addon in part:
+        facts, (of_backups, of_restores, of_schedules) = (
             addon.facts,
-            backups=evolve(addon.facts.backups, items=backups.get(addon.listing_ids.get(Kind.BACKUPS, 0), ())),
-            restores=evolve(addon.facts.restores, items=restores.get(addon.listing_ids.get(Kind.RESTORES, 0), ())),
+            (addon.listing_ids.get(k, 0) for k in _OF_EACH_ADDON),
         )
-        for addon in part
-    ]
+        found.append(
+            evolve(
+                facts,
+                backups=evolve(facts.backups, items=backups.get(of_backups, ())),
+                restores=evolve(facts.restores, items=restores.get(of_restores, ())),
+                schedules=evolve(facts.schedules, items=schedules.get(of_schedules, ())),
+            )
+        )
+    return found
 
 
 def _fetch_backups(connection: Connection, listing_ids: Sequence[int]) -> dict[int, list[BackupFact]]:
@@ -226,6 +236,22 @@ def _fetch_restores(connection: Connection, listing_ids: Sequence[int]) -> dict[
     found: dict[int, list[RestoreFact]] = defaultdict(list)
     for listing_id, *values in connection.execute(query):
         found[listing_id].append(RestoreFact._make(values))
+    return found
+
+
+def _fetch_schedules(connection: Connection, listing_ids: Sequence[int]) -> dict[int, list[BackupSchedule]]:
+    """Fetch the schedules. Of one that is malformed, a failure of the last sync names what could not be read."""
+    c = schedule_rows.c
+    query = (
+        select(c.listing_id, cast(c.data, Text))
+        .where(c.listing_id.in_(listing_ids), c.deleted_at.is_(None))
+        .order_by(c.listing_id, c.id)
+    )
+    found: dict[int, list[BackupSchedule]] = defaultdict(list)
+    for listing_id, text in connection.execute(query):
+        row = read_row(Kind.SCHEDULES, load(text), "schedule")
+        if isinstance(row.record, BackupSchedule):
+            found[listing_id].append(row.record)
     return found
 
 

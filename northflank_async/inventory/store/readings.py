@@ -46,8 +46,8 @@ _GUARDED = (Kind.PROJECTS, Kind.ADDONS)
 _MANY = 10
 """Items, of which more than half are not believed to be deleted."""
 _BELOW: Mapping[Kind, tuple[Kind, ...]] = {
-    Kind.PROJECTS: (Kind.ADDONS, Kind.BACKUPS, Kind.RESTORES),
-    Kind.ADDONS: (Kind.BACKUPS, Kind.RESTORES),
+    Kind.PROJECTS: (Kind.ADDONS, Kind.BACKUPS, Kind.RESTORES, Kind.SCHEDULES),
+    Kind.ADDONS: (Kind.BACKUPS, Kind.RESTORES, Kind.SCHEDULES),
 }
 
 

@@ -144,12 +144,21 @@ restore_rows = _rows(
     Column("restore_timestamp", Time),
     Column("completed_at", Time),
 )
+schedule_rows = _rows(
+    "schedule_rows",
+    Column("backup_type", Text),
+    Column("interval", Text),
+    Column("retention_time", BigInteger),
+    Column("created_at", Time),
+    Column("updated_at", Time),
+)
 
 ROWS: dict[Kind, Table] = {
     Kind.PROJECTS: project_rows,
     Kind.ADDONS: addon_rows,
     Kind.BACKUPS: backup_rows,
     Kind.RESTORES: restore_rows,
+    Kind.SCHEDULES: schedule_rows,
 }
 BOOKKEEPING = ("listing_id", "id", "first_seen_at", "written_at", "last_seen_at", "deleted_at", "run_id", "data")
 
@@ -250,6 +259,7 @@ VIEWS: dict[str, Select[Any]] = {
     "addons": _view(Kind.ADDONS, "account_id", "team_id", "project_id"),
     "backups": _view(Kind.BACKUPS, "account_id", "team_id", "project_id", "addon_id"),
     "restores": _view(Kind.RESTORES, "account_id", "team_id", "project_id", "addon_id"),
+    "schedules": _view(Kind.SCHEDULES, "account_id", "team_id", "project_id", "addon_id"),
 }
 
 
