@@ -317,6 +317,11 @@ class Policy:
                 rules = _apply(rules, override.rules)
         return rules
 
+    def with_max_data_age(self, max_age: timedelta) -> "Policy":
+        """Return the policy with another limit for the age of the data, which no override changes."""
+        changes = {"stale-data": {"max_age": max_age}}
+        return evolve(self, overrides=(*self.overrides, Override(match=Match(), rules=changes)))
+
     def find_waiver(self, rule: str, place: Place) -> Waiver | None:
         """Return the waiver for a finding that expires last, even if it has expired."""
         found = [waiver for waiver in self.waivers if waiver.matches(rule, place)]

@@ -34,6 +34,7 @@ class ExitCode(IntEnum):
     """A command's exit codes. click exits with 2 if the command line is wrong."""
 
     DECLINED = 1
+    FINDINGS = 1
     CONFIGURATION = 3
     ACCESS = 4
     NOT_FOUND = 5

@@ -7,11 +7,28 @@ from typing import TypeAlias
 from northflank_async.audit.policy import Severity
 from northflank_async.audit.report import Report
 from northflank_async.inventory.extras import require_extra
+from northflank_async.validation import check_choice
 
 Render: TypeAlias = Callable[[Report, Severity], str]
 """Renders a report; the severity is the one from which findings fail."""
 
 FORMATS = ("table", "json", "junit", "nagios", "prometheus")
+
+
+def load_renderer(format: str) -> Render:
+    """Load the function that renders a format.
+
+    Args:
+        format: one of `FORMATS`.
+
+    Raises:
+        ConfigurationError: the format is unknown, or a package it needs is not installed.
+    """
+    check_choice("format", format, FORMATS)
+    with require_extra():
+        module = import_module(f"{__name__}.{format}")
+    render: Render = module.render
+    return render
 
 
 def render(report: Report, format: str, fail_on: Severity = Severity.HIGH) -> str:
@@ -23,12 +40,9 @@ def render(report: Report, format: str, fail_on: Severity = Severity.HIGH) -> st
         fail_on: findings that are at least that severe are failures in JUnit XML and for Nagios.
 
     Raises:
-        ConfigurationError: a package the format needs is not installed.
+        ConfigurationError: the format is unknown, or a package it needs is not installed.
     """
-    with require_extra():
-        module = import_module(f"{__name__}.{format}")
-    function: Render = module.render
-    return function(report, fail_on)
+    return load_renderer(format)(report, fail_on)
 
 
 def summary_line(report: Report) -> str:
