@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from northflank_async import Northflank
+from northflank_async.audit import Policy
 from northflank_async.errors import __doc__ as error_tree
 from northflank_async.simulator import Downloads, Simulator
 from tests.support.clocks import ManualClock, ManualTimer
@@ -45,7 +46,12 @@ def environment(simulator: Simulator) -> dict[str, str]:
 
 
 def test_every_block_has_a_tested_language() -> None:
-    assert {name for name, _ in BLOCKS} == {"python", "sh", "sql", "console", "json", "text"}
+    assert {name for name, _ in BLOCKS} == {"python", "sh", "sql", "console", "json", "text", "toml"}
+
+
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_a_policy_shown_is_one(block: str) -> None:
+    assert Policy.parse(block) != Policy()
 
 
 def test_the_first_example_is_a_complete_program(northflank_simulator: Simulator, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ COMMANDS = {
     "add backup-destination": ("destinations:add_destination", "Add a bucket as a backup destination."),
     "export": ("export:export_inventory", "Export the backup inventory to TARGET."),
     "convert": ("convert:convert_inventory", "Write the backups of the database SOURCE to the file TARGET."),
-    "audit": ("audit:audit_inventory", "Judge the inventory TARGET by the rules of a policy."),
+    "audit": ("audit:audit_inventory", "Judge the inventory TARGET by rules."),
     "plan": ("plan:plan_export", "Estimate the requests and the time of an export to TARGET."),
     "simulate": ("simulate:serve_simulator", "Serve a simulated Northflank API."),
     "completion": ("completion:print_completion", "Generate a shell completion script."),

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from northflank_async.audit.policy import Policy, Severity
+from northflank_async.audit.policy import Place, Policy, Severity
 from northflank_async.audit.report import AddonState, Finding, FindingStatus, Report, ReportBuilder
 from northflank_async.inventory.facts import AccountFacts, AddonFacts, UnreadPlace
 from tests.audit.facts import DAY, HOUR, NOW, addon, ago, backup, restore, schedule
@@ -134,13 +134,7 @@ def test_an_account_without_addons_does_not_pass_if_its_data_are_old(
 
 def test_the_age_of_the_data_can_be_limited_over_all_overrides() -> None:
     policy = Policy.parse('[[overrides]]\nproject = "*"\nrules.stale-data.max_age = "90d"')
-    assert policy.with_max_data_age(HOUR).rules_for(_place()).stale_data.max_age == HOUR
-
-
-def _place() -> Any:
-    from northflank_async.audit.policy import Place
-
-    return Place(project_id="p")
+    assert policy.with_max_data_age(HOUR).rules_for(Place(project_id="p")).stale_data.max_age == HOUR
 
 
 def test_an_addon_reports_its_newest_completed_backup_and_the_interval_that_is_expected() -> None:

@@ -92,7 +92,7 @@ def audit_inventory(
     max_data_age: timedelta | None,
     schema: str | None,
 ) -> None:
-    """Judge the inventory TARGET by the rules of a policy.
+    """Judge the inventory TARGET by rules.
 
     TARGET is a database that an export with --restores and --schedules wrote; no request is sent. Without one, backups,
     restores and schedules are synced into a temporary database first.
