@@ -1,0 +1,72 @@
+"""Every fix is a command that the command line accepts."""
+
+import shlex
+
+import click
+import pytest
+
+from northflank_async.audit.policy import RULES
+from northflank_async.cli.app import NAME, program
+from northflank_async.inventory.facts import AddonFacts
+from northflank_async.records import BackupDestination, Scheduling
+from tests.audit.facts import DAY, addon, backup, dump, restore, schedule, verdicts
+from tests.audit.test_rules import EVERYTHING_BAD
+
+FAILED_DUMP = addon([dump(DAY, status="failed"), dump(2 * DAY), dump(3 * DAY, 1000)], schedules=None)
+ODD = addon(
+    [dump(DAY, 1), dump(2 * DAY, 1000)],
+    team_id="red team",
+    project_id="it's; rm -rf /",
+    addon_id="-x",
+    restores=[restore(DAY, "failed")],
+    schedules=[
+        schedule(
+            "weekly",
+            id="$(id)",
+            backup_type="dump",
+            retention_time=1,
+            backup_compression_type="zstd",
+            custom_destination_id="bucket",
+            additional_destinations=(BackupDestination(destination_id="other", retention_time=30),),
+        )
+    ],
+)
+
+
+def parse(command: str) -> list[str]:
+    """Parse a command as the command line would, without running it; return its words."""
+    program_name, *words = shlex.split(command)
+    assert program_name == NAME
+    group: click.Command = program
+    context = click.Context(program, info_name=NAME)
+    rest = words
+    while isinstance(group, click.Group):
+        _, found, rest = group.resolve_command(context, rest)
+        assert found is not None
+        group = found
+        if isinstance(group, click.Group):
+            context = click.Context(group, info_name=group.name, parent=context)
+    group.make_context(group.name, list(rest), parent=context)
+    return words
+
+
+@pytest.mark.parametrize("facts", [*(facts for _, facts in EVERYTHING_BAD), FAILED_DUMP, ODD])
+def test_every_fix_is_a_valid_command_with_quoted_ids(facts: AddonFacts) -> None:
+    policy = "\n".join(["[rules]", *(f'{rule} = "low"' for rule in RULES)])
+    fixes = [verdict.fix for verdict in verdicts(facts, policy).values() if verdict.fix is not None]
+    assert fixes
+    for fix in fixes:
+        for command in fix.split(" && "):
+            words = parse(command)
+            assert facts.project_id in words or "destinations" in command or words[:1] == ["export"]
+
+
+def test_a_schedule_that_the_platform_cannot_keep_long_enough_has_no_fix() -> None:
+    hourly = addon([backup(DAY)], schedules=[schedule("hourly", retention_time=7)])
+    assert verdicts(hourly, '[rules.retention]\nat_least = "30d"')["retention"].fix is None
+    daily = addon([backup(DAY)], schedules=[schedule(retention_time=7)])
+    fix = verdicts(daily, '[rules.retention]\nat_least = "30d"')["retention"].fix
+    assert fix is not None
+    assert fix.endswith("--interval daily --backupType snapshot --day 0 --hour 2 --minute 0 --retentionTime 30")
+    unknown = schedule(retention_time=7, scheduling=Scheduling(interval="monthly"))
+    assert verdicts(addon(schedules=[unknown]), '[rules.retention]\nat_least = "30d"')["retention"].fix is None
