@@ -36,6 +36,7 @@ from northflank_async import (
     UnknownName,
     resources,
 )
+from northflank_async.audit.renderers import render
 from northflank_async.http import budget, retry
 from northflank_async.http.rate_limit import RateLimit, read_rate_limit
 from northflank_async.http.redaction import Redactor, Secret
@@ -51,6 +52,8 @@ from northflank_async.inventory.store.target import Target
 from northflank_async.inventory.stream import stream
 from northflank_async.resources.resource import Resource
 from northflank_async.simulator import Simulator
+from tests.audit import facts
+from tests.audit.test_report import report
 from tests.support.clocks import AutojumpClock
 from tests.support.command import invoke
 from tests.support.fake_account import FakeAccount, backups, refusal
@@ -83,6 +86,10 @@ DOCUMENTED: set[str] = set()
 NOT_FOR_USERS = {
     "atomic_write.PRIVATE": "a file's mode",
     "atomic_write._PUBLIC": "a file's mode",
+    "audit.due_times.WEEK": "a week",
+    "audit.due_times._MINUTE": "a minute",
+    "audit.fixes._DAY": "a day",
+    "audit.rules._DAY": "a day",
     "download._CHUNK": "bytes per write",
     "http.rate_limit._ROUNDING": "how far two times of one reset differ",
     "http.retry.BACKOFF_JITTER": "part of the backoff",
@@ -93,6 +100,8 @@ NOT_FOR_USERS = {
     "inventory.names._CONCURRENCY": "requests for names",
     "inventory.plan._OF_THE_ACCOUNT": "a request, not a limit",
     "inventory.store.connections._BUSY_SLICE": "of the wait for a lock",
+    "inventory.store.facts._ADDONS_AT_ONCE": "addons per query",
+    "inventory.store.facts._SHOWN_ID": "of an id in a message",
     "inventory.store.ledger._NO_RUN": "a number of a run",
     "inventory.store.lease._REPEATS": "of a renewal",
     "inventory.store.ownership.APPLICATION_ID": "a mark in a file",
@@ -559,6 +568,38 @@ def test_the_longest_name_of_a_schema(limit: int) -> None:
     assert Target.parse("postgresql://u@h/d", schema="s" * limit).schema
     with pytest.raises(ConfigurationError):
         Target.parse("postgresql://u@h/d", schema="s" * (limit + 1))
+
+
+# Audits
+
+
+@documented("due times missed until a backup is critically stale", 2, constants=("audit.rules._MANY",))
+def test_missed_due_times_are_critical(limit: int) -> None:
+    for missed in (limit - 1, limit):
+        newest = facts.backup(timedelta(hours=10, minutes=2) + (missed - 1) * facts.DAY)
+        found = facts.outcome("stale", facts.addon([newest], schedules=[facts.schedule()]))
+        assert found == ("critical" if missed == limit else "medium")
+
+
+@documented("time before its due time when a backup may start", 60, "s", constants=("audit.rules._EARLY",))
+def test_a_backup_may_start_early(limit: float) -> None:
+    for early, expected in ((limit, None), (limit + 1, "medium")):
+        newest = facts.backup(timedelta(hours=10, seconds=early))
+        assert facts.outcome("stale", facts.addon([newest], schedules=[facts.schedule()])) == expected
+
+
+@documented("time after which a restore that has not ended counts as failed", 86_400, "s",
+            constants=("audit.rules._LONGEST_RESTORE",))  # fmt: skip
+def test_a_restore_has_to_end(limit: float) -> None:
+    for age, expected in ((limit, None), (limit + 1, "medium")):
+        restores = [facts.restore(timedelta(seconds=age), "in-progress")]
+        assert facts.outcome("restore-failed", facts.addon(restores=restores)) == expected
+
+
+@documented("addons that a table lists of one finding", 5, constants=("audit.renderers.table._MOST_PLACES",))
+def test_a_table_lists_some_addons(limit: int) -> None:
+    addons = [facts.addon(schedules=None, addon_id=f"a{number}") for number in range(limit + 1)]
+    assert f"acme/billing/a{limit - 1} and 1 more" in render(report(*addons), "table")
 
 
 # Messages

@@ -69,6 +69,17 @@ ITEMS: dict[Kind, dict[str, Any]] = {
         "restoreTimestamp": T1,
         "completedAt": T2,
     },
+    Kind.SCHEDULES: {
+        "id": "s",
+        "backupType": "dump",
+        "scheduling": {"interval": "weekly", "minute": [30], "hour": [18], "day": [4]},
+        "retentionTime": 7,
+        "backupCompressionType": "gz",
+        "customDestinationId": "offsite",
+        "additionalDestinations": [{"destinationId": "d", "type": "custom", "retentionTime": 7}],
+        "createdAt": T1,
+        "updatedAt": T2,
+    },
 }
 COLUMNS: dict[Kind, dict[str, Any]] = {
     Kind.PROJECTS: {"id": "p", "name": "Project"},
@@ -92,6 +103,14 @@ COLUMNS: dict[Kind, dict[str, Any]] = {
         "status": "failed",
         "restore_timestamp": TIME1,
         "completed_at": TIME2,
+    },
+    Kind.SCHEDULES: {
+        "id": "s",
+        "backup_type": "dump",
+        "interval": "weekly",
+        "retention_time": 7,
+        "created_at": TIME1,
+        "updated_at": TIME2,
     },
 }
 kinds = st.sampled_from(Kind)
