@@ -14,10 +14,10 @@ def _role() -> Json:
 
 
 def _permissions() -> Json:
-    areas = ("Manage", "Addons > General", "Addons > Backups", "Volumes > General", "Volumes > Backups")
+    areas = ("Projects > Manage", "Addons > General", "Volumes > General", "Volumes > Backups")
     return {
         "orgScope": [],
-        "teamScope": ["Account > Projects > Manage > Read"],
+        "teamScope": ["Account > Platform > BackupDestinations > Read"],
         "projectScope": [f"Project > {area} > Read" for area in areas],
     }
 
