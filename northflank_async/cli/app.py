@@ -46,6 +46,7 @@ COMMANDS = {
     "convert": ("convert:convert_inventory", "Write the backups of the database SOURCE to the file TARGET."),
     "audit": ("audit:audit_inventory", "Judge the inventory TARGET by rules."),
     "plan": ("plan:plan_export", "Estimate the requests and the time of an export to TARGET."),
+    "doctor": ("doctor:check", "Check the token of each account."),
     "simulate": ("simulate:serve_simulator", "Serve a simulated Northflank API."),
     "completion": ("completion:print_completion", "Generate a shell completion script."),
 }

@@ -18,12 +18,14 @@ from northflank_async.records import structure
 
 _STATUS_STYLES = {
     "completed": "green",
+    "valid": "green",
     "running": "green",
     "scheduled": "cyan",
     "in-progress": "cyan",
     "aborting": "yellow",
     "aborted": "yellow",
     "failed": "bold red",
+    "rejected": "bold red",
     "error": "bold red",
     "not-supported": "dim",
 }
@@ -194,6 +196,17 @@ TABLES = {
         Column("Restriction", "projectRestrictions.restrictionMode"),
         Column("Created", "createdAt", time),
         Column("Expires", "expiresAt", time),
+    ],
+    "checkups": [
+        Column("Account", "account", status),
+        Column("Token", "token", status),
+        Column("Kind", "kind", status, rank=3),
+        Column("Role", "role", rank=2),
+        Column("Expires", "expires", time),
+        Column("Commands", "commands", rank=1),
+        Column("Projects", "projects", rank=4),
+        Column("Requests left", "left", status, rank=5),
+        Column("Clock", "clock", status, rank=6),
     ],
 }
 """The columns of each listing, by the name that the API gives its items."""

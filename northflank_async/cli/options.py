@@ -15,7 +15,7 @@ from attrs import asdict, field, fields_dict, frozen
 from click.shell_completion import CompletionItem
 
 from northflank_async import validation
-from northflank_async.cli.login import find_login
+from northflank_async.cli.login import find_contexts, find_login
 from northflank_async.cli.streams import at_terminal
 from northflank_async.errors import ConfigurationError, DecodeError
 from northflank_async.http.request import MAX_PER_PAGE
@@ -24,6 +24,7 @@ from northflank_async.validation import check_seconds, did_you_mean
 
 if TYPE_CHECKING:  # only export and plan need an inventory
     from northflank_async.client import Account, Northflank
+    from northflank_async.fleet import AccountEntry
     from northflank_async.inventory import Query
     from northflank_async.inventory.store.stored_backup import StoredRow
     from northflank_async.resources import AddonResource, BackupResource
@@ -121,11 +122,11 @@ def parse_span(text: str) -> timedelta:
 class ConnectionOptions:
     """How a command connects, and how much it writes to standard error."""
 
-    context: str | None
-    deadline: float | None
-    proxy: str | None = field(repr=False)
-    verbose: bool
-    quiet: bool
+    context: str | None = None
+    deadline: float | None = None
+    proxy: str | None = field(default=None, repr=False)
+    verbose: bool = False
+    quiet: bool = False
 
     @property
     def client_arguments(self) -> dict[str, Any]:
@@ -137,7 +138,7 @@ class ConnectionOptions:
 class ApiOptions(ConnectionOptions):
     """The options of every command that calls the API and writes its response."""
 
-    team_id: str | None
+    team_id: str | None = None
     output: str | None
 
     @property
@@ -146,24 +147,84 @@ class ApiOptions(ConnectionOptions):
         return self.output or ("table" if at_terminal(sys.stdout) else "json")
 
 
-_connection_options = (
-    click.option("--context", metavar="NAME", is_eager=True, help="Use this context of the northflank CLI."),
-    click.option(
-        "--deadline",
-        type=parse_seconds,
-        metavar="SECONDS",
-        help="Stop after this time, waits for the rate limit included: 90, 30s, 5m, 2h.",
-    ),
-    click.option("--proxy", metavar="URL", help="Use this HTTP proxy; defaults to HTTPS_PROXY."),
+_deadline_option = click.option(
+    "--deadline",
+    type=parse_seconds,
+    metavar="SECONDS",
+    help="Stop after this time, waits for the rate limit included: 90, 30s, 5m, 2h.",
+)
+_proxy_option = click.option("--proxy", metavar="URL", help="Use this HTTP proxy; defaults to HTTPS_PROXY.")
+_message_options = (
     click.option("--verbose", is_flag=True, help="Log every request and the remaining quota."),
     click.option("--quiet", is_flag=True, help="Print only the result."),
 )
+_connection_options = (
+    click.option("--context", metavar="NAME", is_eager=True, help="Use this context of the northflank CLI."),
+    _deadline_option,
+    _proxy_option,
+    *_message_options,
+)
+_output_option = click.option(
+    "-o", "--output", type=Choice(FORMATS), help="Defaults to table at a terminal, else json."
+)
 _api_options = (
     click.option("--teamId", "--team", "team_id", metavar="ID", help="Use this team's routes."),
-    click.option("-o", "--output", type=Choice(FORMATS), help="Defaults to table at a terminal, else json."),
+    _output_option,
     *_connection_options,
 )
 api_options = grouped(ApiOptions, "options", *_api_options)
+
+
+# Several accounts
+
+
+@frozen(kw_only=True)
+class AccountsOptions:
+    """Which accounts a command reads; by default the one that other commands use."""
+
+    file: Path | None
+    contexts: tuple[str, ...]
+    all_contexts: bool
+
+    def __attrs_post_init__(self) -> None:
+        if (self.file is not None) + bool(self.contexts) + self.all_contexts > 1:
+            raise click.UsageError("--accounts, --context and --all-contexts cannot be combined.")
+
+    def find(self) -> "list[AccountEntry]":
+        """Find the accounts; none if the options name none.
+
+        Raises:
+            ConfigurationError: the accounts file or a context cannot be used.
+        """
+        if self.file is not None:
+            from northflank_async.fleet import load_accounts
+
+            return load_accounts(self.file)
+        return find_contexts(None if self.all_contexts else self.contexts)
+
+
+report_options = grouped(ApiOptions, "options", _output_option, _proxy_option, *_message_options)
+"""The options of a command that reports about accounts."""
+accounts_file_option = click.option(
+    "--accounts",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read the accounts of this TOML file, which names where their tokens are.",
+)
+accounts_options = grouped(
+    AccountsOptions,
+    "accounts",
+    accounts_file_option,
+    click.option(
+        "--context",
+        "contexts",
+        metavar="NAME",
+        multiple=True,
+        help="Use this context of the northflank CLI; repeatable.",
+    ),
+    click.option("--all-contexts", is_flag=True, help="Use all contexts of the northflank CLI."),
+)
 
 
 # Listings

@@ -126,6 +126,13 @@ def run(options: ApiOptions, work: Callable[[Account], Awaitable[T]], operation:
     )
 
 
+def run_without_client(
+    options: ConnectionOptions, work: Callable[[], Coroutine[Any, Any, T]], operation: Operation = READ
+) -> T:
+    """Run work that opens its clients itself."""
+    return _run(options, work(), operation, _plain_handler())
+
+
 def run_with_progress(
     options: CrawlOptions, work: Callable[[Northflank, "OnStart"], Awaitable[T]], operation: Operation = READ
 ) -> T:
@@ -210,11 +217,17 @@ def _run_with_client(
     operation: Operation,
     handler: logging.Handler,
 ) -> T:
+    return _run(options, _with_client(options, work), operation, handler)
+
+
+def _run(
+    options: ConnectionOptions, coroutine: Coroutine[Any, Any, T], operation: Operation, handler: logging.Handler
+) -> T:
     if operation.writes_result:
         check_stdout()
     try:
         with _logging_to(handler, options):
-            return run_coroutine(_with_client(options, work))
+            return run_coroutine(coroutine)
     except NorthflankError as error:
         fail_request(error, state=operation.state_after(error), permission=operation.permission)
     except OSError as error:

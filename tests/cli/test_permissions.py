@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from northflank_async.cli.app import COMMANDS
+from northflank_async.cli.permissions import PERMISSIONS
 from tests.support.command import invoke
 from tests.support.official_sdk import official_endpoints
 from tests.support.scripted_server import Responder, ScriptedServer
@@ -51,6 +52,7 @@ OTHERS = {
     "get addon restore logs": "the same",
     "export": "sends several kinds of requests",
     "plan": "the same",
+    "doctor": "reports a refusal as a finding",
     "convert": "sends no requests",
     "simulate": "sends no requests",
     "completion": "the same",
@@ -72,3 +74,9 @@ def test_a_command_names_the_official_permission(
     by_route = {name.replace("{", "").replace("}", ""): found for name, found in official_endpoints().items()}
     permission = by_route[f"{request.method} {request.path}"].permission
     assert f"it needs {permission or 'no permission'}. " in result.stderr
+    assert PERMISSIONS[command] == ((permission,) if permission else ())
+
+
+def test_the_permission_of_each_command_is_known() -> None:
+    send_nothing = {"convert", "simulate", "completion"}
+    assert PERMISSIONS.keys() == COMMANDS.keys() - send_nothing - {"doctor"}
