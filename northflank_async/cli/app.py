@@ -47,6 +47,8 @@ COMMANDS = {
     "audit": ("audit:audit_inventory", "Judge the inventory TARGET by rules."),
     "plan": ("plan:plan_export", "Estimate the requests and the time of an export to TARGET."),
     "doctor": ("doctor:check", "Check the token of each account."),
+    "worker": ("worker:run_worker", "Sync many accounts into one database, again and again."),
+    "worker status": ("worker:show_status", "Show the accounts that workers sync."),
     "simulate": ("simulate:serve_simulator", "Serve a simulated Northflank API."),
     "completion": ("completion:print_completion", "Generate a shell completion script."),
 }
@@ -68,7 +70,7 @@ class CommandTree(click.Group):
 
     def __init__(self, path: str = "", **attributes: Any) -> None:
         super().__init__(**attributes)
-        self._path = path
+        self.path = path
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the words that can come next."""
@@ -76,7 +78,7 @@ class CommandTree(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Get the command of that name, or the tree below it."""
-        path = f"{self._path} {cmd_name}".strip()
+        path = f"{self.path} {cmd_name}".strip()
         command, below = _load(path), _tree(path)
         if command and below:
             command.epilog = f"Subcommands: {path} {' | '.join(below.list_commands(ctx))}"
@@ -92,11 +94,11 @@ class CommandTree(click.Group):
         """
         word, rest = args[0], args[1:]
         if not word.startswith("-") and not ctx.resilient_parsing and word not in self.list_commands(ctx):
-            prefix = f"{self._path} ".lstrip()
+            prefix = f"{self.path} ".lstrip()
             suggestion = did_you_mean(word, self.list_commands(ctx), prefix)
             raise click.UsageError(f"No such command {prefix + word!r}.{suggestion}", ctx)
-        below = _tree(f"{self._path} {word}".strip())
-        if below and (ctx.resilient_parsing if not rest else not rest[0].startswith("-")):
+        below = _tree(f"{self.path} {word}".strip())
+        if below and (ctx.resilient_parsing if not rest else _is_name_below(below, rest[0])):
             return word, below, rest
         return super().resolve_command(ctx, args)
 
@@ -121,13 +123,13 @@ class CommandTree(click.Group):
         """Complete the next word, or an option of the command so far."""
         words = [word for word in self.list_commands(ctx) if word.startswith(incomplete)]
         options = click.Command.shell_complete(self, ctx, incomplete)
-        if command := _load(self._path):
+        if command := _load(self.path):
             options = command.shell_complete(click.Context(command, parent=ctx, resilient_parsing=True), incomplete)
         return [CompletionItem(word) for word in words] + options
 
     def _below(self, paths: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """For each path in this tree: its words after those of the tree, and the whole path."""
-        start = f"{self._path} ".lstrip()
+        start = f"{self.path} ".lstrip()
         return ((path.removeprefix(start), path) for path in paths if path.startswith(start))
 
 
@@ -145,6 +147,15 @@ def _tree(path: str) -> CommandTree | None:
     if not any(name.startswith(f"{path} ") for name in (*COMMANDS, *ALIASES)):
         return None
     return CommandTree(path, name=path.split()[-1], help=f"Commands that start with '{path}'.")
+
+
+def _is_name_below(tree: CommandTree, word: str) -> bool:
+    """Whether the word after a command's name is that of a command below it; a misspelling is, unless it can be an
+    argument."""
+    command = _load(tree.path)
+    if command and any(isinstance(found, click.Argument) for found in command.params):
+        return word in tree.list_commands(click.Context(tree))
+    return not word.startswith("-")
 
 
 def _load(path: str) -> click.Command | None:

@@ -208,6 +208,15 @@ TABLES = {
         Column("Requests left", "left", status, rank=5),
         Column("Clock", "clock", status, rank=6),
     ],
+    "states": [
+        Column("Account", "account", status),
+        Column("State", "state", status),
+        Column("Last success", "lastSuccessAt", time),
+        Column("Next", "nextRunAt", time, rank=1),
+        Column("Running on", "runningOn", status, rank=2),
+        Column("Failures", "failures", status),
+        Column("Error", "error", rank=3),
+    ],
 }
 """The columns of each listing, by the name that the API gives its items."""
 

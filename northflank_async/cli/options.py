@@ -205,6 +205,8 @@ class AccountsOptions:
 
 report_options = grouped(ApiOptions, "options", _output_option, _proxy_option, *_message_options)
 """The options of a command that reports about accounts."""
+message_options = grouped(ConnectionOptions, "options", _proxy_option, *_message_options)
+"""The options of a command that writes messages only."""
 accounts_file_option = click.option(
     "--accounts",
     "file",

@@ -18,7 +18,7 @@ from northflank_async.paging import Paginator
 from northflank_async.records import Backup, Restore, unstructure
 
 if TYPE_CHECKING:
-    from northflank_async.cli.options import ListingOptions
+    from northflank_async.cli.options import ApiOptions, ListingOptions
 
 
 _NOT_TEXT_IN_YAML = re.compile(
@@ -116,6 +116,20 @@ def write_change(message: str, data: dict[str, Any], format: str) -> None:
         click.echo(message)
     else:
         write_data(data, format)
+
+
+def write_reports(
+    reports: list[dict[str, Any]], key: str, options: "ApiOptions", rows: list[dict[str, Any]] | None = None
+) -> None:
+    """Write an array of objects. A table shows the `rows` instead, if they differ."""
+    if options.format == "table":
+        omitted = write_items({key: rows or reports}, key, options.format)
+        if omitted and not options.quiet:
+            notify(f"not shown: {', '.join(omitted)}; use a wider terminal, or --output json")
+    elif options.format == "jsonl":
+        write_items({key: reports}, key, options.format)
+    else:
+        write_data(reports, options.format)
 
 
 def write_items(data: dict[str, Any], key: str, format: str) -> list[str]:

@@ -39,6 +39,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "add backup-destination": (f"{_DESTINATIONS} > Create",),
     "export": (_READ_PROJECTS, _READ),
     "plan": (_READ_PROJECTS, _READ),
+    "worker": (_READ_PROJECTS, _READ),
 }
 """The permissions of each command that sends requests."""
 

@@ -55,12 +55,12 @@ class AccountEntry:
     """Only these projects; `None` is all of them."""
 
     def open(self, **arguments: Any) -> Northflank:
-        """Open a client of the account. The arguments are those of `Northflank`, besides token and base URL.
+        """Open a client of the account. The arguments are those of `Northflank`, besides token, name and base URL.
 
         Raises:
             ConfigurationError: the token cannot be read, or an argument is not valid.
         """
-        return Northflank(self.read_token(), base_url=self.base_url, **arguments)
+        return Northflank(self.read_token(), name=self.name, base_url=self.base_url, **arguments)
 
     def query(self, nf: Northflank, **filters: Any) -> Query:
         """Build the query for the wanted part of the account. The filters are those of `Query`, besides projects.

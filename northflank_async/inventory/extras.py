@@ -6,9 +6,12 @@ from northflank_async.errors import ConfigurationError
 _EXTRAS = {
     "backports": "zstd",
     "backports.zstd": "zstd",
+    "croniter": "worker",
     "filelock": "sql",
     "prometheus_client": "prometheus",
     "psycopg": "postgres",
+    "procrastinate": "worker",
+    "psycopg_pool": "worker",
     "pyarrow": "parquet",
     "rich": "cli",
     "sqlalchemy": "sql",

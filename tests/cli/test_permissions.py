@@ -53,7 +53,9 @@ OTHERS = {
     "export": "sends several kinds of requests",
     "plan": "the same",
     "doctor": "reports a refusal as a finding",
-    "convert": "sends no requests",
+    "worker": "sends several kinds of requests",
+    "worker status": "sends no requests",
+    "convert": "the same",
     "simulate": "sends no requests",
     "completion": "the same",
 }
@@ -78,5 +80,5 @@ def test_a_command_names_the_official_permission(
 
 
 def test_the_permission_of_each_command_is_known() -> None:
-    send_nothing = {"convert", "simulate", "completion"}
+    send_nothing = {"convert", "simulate", "completion", "worker status"}
     assert PERMISSIONS.keys() == COMMANDS.keys() - send_nothing - {"doctor"}

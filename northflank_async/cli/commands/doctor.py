@@ -5,7 +5,7 @@ import click
 from northflank_async.cli.exits import ExitCode, fail
 from northflank_async.cli.login import find_default
 from northflank_async.cli.options import AccountsOptions, ApiOptions, accounts_options, report_options
-from northflank_async.cli.output import count, notify, write_data, write_items
+from northflank_async.cli.output import count, notify, write_reports
 from northflank_async.cli.permissions import allowed_commands
 from northflank_async.cli.runner import run_without_client
 from northflank_async.errors import AuthenticationError, printable
@@ -39,16 +39,7 @@ def check(options: ApiOptions, accounts: AccountsOptions) -> None:
 
     checkups = run_without_client(options, work)
     reports = [_report(checkup) for checkup in checkups]
-    if options.format == "table":
-        rows = [_row(report) for report in reports]
-        omitted = write_items({"checkups": rows}, "checkups", options.format)
-        if omitted and not options.quiet:
-            notify(f"not shown: {', '.join(omitted)}; use a wider terminal, or --output json")
-    elif options.format == "jsonl":
-        for report in reports:
-            write_data(report, options.format)
-    else:
-        write_data(reports, options.format)
+    write_reports(reports, "checkups", options, [_row(report) for report in reports])
     for report in reports:
         for problem in report["problems"]:
             notify(f"{printable(report['account'])}: {problem}")

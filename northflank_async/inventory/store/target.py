@@ -81,8 +81,13 @@ class Target:
         """Open a connection to PostgreSQL, for a caller in a thread."""
         import psycopg
 
-        parameters: dict[str, Any] = {**_DEFAULTS, **dict(self.parameters), **options}
+        parameters: dict[str, Any] = {**self.connection_parameters, **options}
         return psycopg.connect(**parameters)
+
+    @property
+    def connection_parameters(self) -> dict[str, str]:
+        """The libpq parameters of a connection, with the defaults of those that the URL does not set."""
+        return {**_DEFAULTS, **dict(self.parameters)}
 
     def redact(self, text: str) -> str:
         """Replace the URL's secrets in a message of the driver or the server."""
