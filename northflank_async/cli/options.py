@@ -29,6 +29,9 @@ if TYPE_CHECKING:  # only export and plan need an inventory
     from northflank_async.inventory.store.stored_backup import StoredRow
     from northflank_async.resources import AddonResource, BackupResource
 
+    Client = tuple[AccountEntry | None, Northflank]
+    """An open client, with its entry if it is one of several."""
+
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
@@ -189,6 +192,24 @@ class AccountsOptions:
     def __attrs_post_init__(self) -> None:
         if (self.file is not None) + bool(self.contexts) + self.all_contexts > 1:
             raise click.UsageError("--accounts, --context and --all-contexts cannot be combined.")
+
+    @property
+    def are_named(self) -> bool:
+        """Whether any option names accounts."""
+        return self.file is not None or bool(self.contexts) or self.all_contexts
+
+    @property
+    def context(self) -> str | None:
+        """The only context that is named."""
+        return self.contexts[0] if len(self.contexts) == 1 else None
+
+    def find_several(self) -> "list[AccountEntry]":
+        """Find the accounts, unless the options name one context at most: that is the login of one account.
+
+        Raises:
+            ConfigurationError: the accounts file or a context cannot be used.
+        """
+        return self.find() if self.file is not None or self.all_contexts or len(self.contexts) > 1 else []
 
     def find(self) -> "list[AccountEntry]":
         """Find the accounts; none if the options name none.
@@ -488,19 +509,31 @@ class QueryOptions:
     since: datetime | timedelta | None = None
     statuses: tuple[str, ...] = ()
 
-    def for_client(self, nf: "Northflank") -> "Query":
-        """Build the query for an open client."""
+    def of_each(self, clients: "Iterable[Client]") -> "list[Query]":
+        """Build the query of each open client.
+
+        Raises:
+            click.UsageError: projects or teams are named for several accounts.
+        """
         from northflank_async.inventory import Query
 
-        return Query(
-            [nf.team(team_id) for team_id in self.team_ids] or nf,
-            projects=self.projects or None,
-            addon_types=self.addon_types,
-            statuses=self.statuses,
-            since=self.since,
-            restores=self.restores,
-            schedules=self.schedules,
-        )
+        filters: dict[str, Any] = {
+            "addon_types": self.addon_types,
+            "statuses": self.statuses,
+            "since": self.since,
+            "restores": self.restores,
+            "schedules": self.schedules,
+        }
+        queries = []
+        for entry, nf in clients:
+            if entry is None:
+                teams = [nf.team(team_id) for team_id in self.team_ids]
+                queries.append(Query(teams or nf, projects=self.projects or None, **filters))
+            elif self.projects or self.team_ids:
+                raise click.UsageError("--project and --team are for one account: name them in the accounts file.")
+            else:
+                queries.append(entry.query(nf, **filters))
+        return queries
 
     def matches_stored(self, row: "StoredRow", now: datetime) -> bool:
         """Whether a row of an inventory is wanted. What cannot be judged is."""
@@ -685,5 +718,7 @@ crawl_options = grouped(
         help="Attempts of a request, including the first.",
     ),
     click.option("--simulate", is_flag=True, help="Read a simulated inventory; needs no token."),
-    *_connection_options,
+    _deadline_option,
+    _proxy_option,
+    *_message_options,
 )

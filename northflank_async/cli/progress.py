@@ -109,7 +109,10 @@ class CrawlLines:
     def _found(self) -> "list[Part]":
         crawled = self.crawled
         more = "" if crawled.found_all_projects else "+"
+        several = crawled.accounts > 1
+        accounts = [Part(f"{crawled.accounts_done:,}/{count(crawled.accounts, 'account')}")] if several else []
         return [
+            *accounts,
             Part(f"{crawled.projects:,}/{crawled.projects_found:,}{more} projects"),
             Part(count(crawled.addons, "addon"), rank=1),
         ]

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,14 +15,15 @@ from attrs import define, evolve
 
 from northflank_async.cli.exits import ExitCode, fail, fail_request, fail_target
 from northflank_async.cli.login import find_login
-from northflank_async.cli.options import ApiOptions, ConnectionOptions, CrawlOptions
+from northflank_async.cli.options import AccountsOptions, ApiOptions, ConnectionOptions, CrawlOptions
 from northflank_async.cli.output import notify, write_run
 from northflank_async.cli.streams import at_terminal, can_show, check_stdout
 from northflank_async.client import Account, Northflank
-from northflank_async.errors import ConfigurationError, NorthflankError
+from northflank_async.errors import ConfigurationError, DeadlineExceeded, NorthflankError
 from northflank_async.records import Backup, Restore
 
 if TYPE_CHECKING:  # only export and plan need an inventory
+    from northflank_async.cli.options import Client
     from northflank_async.inventory import OnStart
 
 T = TypeVar("T")
@@ -130,27 +131,32 @@ def run_without_client(
     options: ConnectionOptions, work: Callable[[], Coroutine[Any, Any, T]], operation: Operation = READ
 ) -> T:
     """Run work that opens its clients itself."""
-    return _run(options, work(), operation, _plain_handler())
+    return _run(options, work, operation, _plain_handler())
 
 
 def run_with_progress(
-    options: CrawlOptions, work: Callable[[Northflank, "OnStart"], Awaitable[T]], operation: Operation = READ
+    options: CrawlOptions,
+    accounts: AccountsOptions,
+    work: Callable[["list[Client]", "OnStart"], Awaitable[T]],
+    operation: Operation = READ,
 ) -> T:
-    """Run work that reports its progress, with a bar at a terminal."""
+    """Run work that reads one or several accounts and reports its progress, with a bar at a terminal."""
     from northflank_async.cli.progress import CrawlProgress, LogHandler, stderr_console
 
     console = stderr_console(quiet=options.quiet)
 
-    async def with_bar(nf: Northflank) -> T:
-        with CrawlProgress(console, lambda: nf.rate_limit) as progress:
-            return await work(nf, progress.start)
+    async def with_bar() -> T:
+        async with _open_clients(options, accounts) as clients:
+            only = clients[0][1] if len(clients) == 1 else None
+            with CrawlProgress(console, lambda: only.rate_limit if only else None) as progress:
+                return await work(clients, progress.start)
 
     handler = _plain_handler()
     if console.is_terminal:
         handler = LogHandler(console)
         if not options.verbose:
             handler.addFilter(lambda record: not hasattr(record, "reset_after"))  # the bar shows waits
-    return _run_with_client(options, with_bar, operation, handler)
+    return _run(options, with_bar, operation, handler)
 
 
 def start_and_wait(
@@ -217,17 +223,20 @@ def _run_with_client(
     operation: Operation,
     handler: logging.Handler,
 ) -> T:
-    return _run(options, _with_client(options, work), operation, handler)
+    return _run(options, lambda: _with_client(options, work), operation, handler)
 
 
 def _run(
-    options: ConnectionOptions, coroutine: Coroutine[Any, Any, T], operation: Operation, handler: logging.Handler
+    options: ConnectionOptions,
+    work: Callable[[], Coroutine[Any, Any, T]],
+    operation: Operation,
+    handler: logging.Handler,
 ) -> T:
     if operation.writes_result:
         check_stdout()
     try:
         with _logging_to(handler, options):
-            return run_coroutine(coroutine)
+            return run_coroutine(work())
     except NorthflankError as error:
         fail_request(error, state=operation.state_after(error), permission=operation.permission)
     except OSError as error:
@@ -241,10 +250,37 @@ def _run(
 
 
 async def _with_client(options: ConnectionOptions, work: Callable[[Northflank], Awaitable[T]]) -> T:
-    simulate = isinstance(options, CrawlOptions) and options.simulate
-    async with _simulated_client(options) if simulate else _client(options) as nf:
-        with nullcontext() if options.deadline is None else nf.deadline(options.deadline):
+    async with _client(options) as nf:
+        with _deadline(options, nf):
             return await work(nf)
+
+
+@asynccontextmanager
+async def _open_clients(options: CrawlOptions, accounts: AccountsOptions) -> "AsyncIterator[list[Client]]":
+    if options.simulate:
+        async with _simulated_client(options) as nf:
+            with _deadline(options, nf):
+                yield [(None, nf)]
+    elif entries := accounts.find_several():
+        from northflank_async.fleet import open_clients
+
+        async with open_clients(entries, **options.client_arguments) as clients:
+            try:
+                async with asyncio.timeout(options.deadline) as timeout:
+                    yield list(zip(entries, clients, strict=True))
+            except TimeoutError:
+                if not timeout.expired():
+                    raise
+                message = f"not all accounts were read within {options.deadline:g} s"
+                raise DeadlineExceeded(message) from None
+    else:
+        async with _client(evolve(options, context=accounts.context)) as nf:
+            with _deadline(options, nf):
+                yield [(None, nf)]
+
+
+def _deadline(options: ConnectionOptions, nf: Northflank) -> AbstractContextManager[None]:
+    return nullcontext() if options.deadline is None else nf.deadline(options.deadline)
 
 
 @asynccontextmanager

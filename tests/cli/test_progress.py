@@ -137,3 +137,8 @@ def test_a_download_shows_a_bar(northflank_simulator: Simulator, tmp_path: Path)
     shown = run_at_terminal("download", "addon", "backup", *DUMP, file)
     assert (shown.code, "1.5/1.5 MB" in shown.text) == (0, True)
     assert shown.text.endswith(f"1,504,837 bytes written to {file}\r\n")
+
+
+def test_several_accounts_are_counted() -> None:
+    assert "finding  ━" in rendered(progress())[0]
+    assert "  2/60 accounts · 1/3 projects · 7 addons" in rendered(progress(accounts=60, accounts_done=2))[0]

@@ -16,8 +16,10 @@ from northflank_async.audit.renderers import FORMATS, Render, load_renderer
 from northflank_async.audit.renderers.nagios import State, find_state, status_line
 from northflank_async.cli.exits import ExitCode, fail, fail_incomplete, fail_target
 from northflank_async.cli.options import (
+    AccountsOptions,
     Choice,
     CrawlOptions,
+    accounts_options,
     check_schema_option,
     choice_of,
     complete_target,
@@ -27,13 +29,13 @@ from northflank_async.cli.options import (
 )
 from northflank_async.cli.output import notify, without_password
 from northflank_async.cli.runner import run_coroutine, run_with_progress
-from northflank_async.client import Northflank
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory import Failure, OnStart, Query
 from northflank_async.inventory.extras import require_extra
 
 if TYPE_CHECKING:
     from northflank_async.audit.report import Report
+    from northflank_async.cli.options import Client
 
 _NAGIOS = "nagios"
 
@@ -81,9 +83,11 @@ class AuditCommand(click.Command):
     "--max-data-age", type=parse_span, metavar="SPAN", help="The oldest data that can be judged.  [default: 26h]"
 )
 @schema_option
+@accounts_options
 @crawl_options
 def audit_inventory(
     options: CrawlOptions,
+    accounts: AccountsOptions,
     target: str | None,
     policy_path: Path | None,
     output: str,
@@ -113,9 +117,13 @@ def audit_inventory(
     renderer = load_renderer(output)
     failures: list[Failure] = []
     if target is None:
-        report, failures = run_with_progress(
-            options, lambda nf, on_start: _sync_and_audit(nf, on_start, policy, options)
-        )
+
+        async def work(clients: "list[Client]", on_start: OnStart) -> "tuple[Report, list[Failure]]":
+            return await _sync_and_audit(clients, on_start, policy, options)
+
+        report, failures = run_with_progress(options, accounts, work)
+    elif accounts.are_named:
+        raise click.UsageError("--accounts, --context and --all-contexts cannot be combined with TARGET.")
     else:
         report = _audit_stored(target, schema, policy)
     severity = Severity(fail_on)
@@ -151,15 +159,16 @@ async def _audit(target: str, schema: str | None, policy: Policy) -> "Report":
 
 
 async def _sync_and_audit(
-    nf: Northflank, on_start: OnStart, policy: Policy, options: CrawlOptions
+    clients: "list[Client]", on_start: OnStart, policy: Policy, options: CrawlOptions
 ) -> "tuple[Report, list[Failure]]":
     with require_extra():
         from northflank_async.audit import audit
         from northflank_async.inventory.inventory import Inventory
     with TemporaryDirectory(prefix="northflank-async-") as folder:
         async with Inventory(Path(folder) / "inventory.db") as inventory:
-            query = Query(nf, restores=True, schedules=True)
-            outcome = await inventory.sync(query, concurrency=options.concurrency, on_start=on_start)
+            wanted: dict[str, Any] = {"restores": True, "schedules": True}
+            queries = [Query(nf, **wanted) if entry is None else entry.query(nf, **wanted) for entry, nf in clients]
+            outcome = await inventory.sync(*queries, concurrency=options.concurrency, on_start=on_start)
             return await audit(inventory, policy, is_temporary=True), outcome.failures
 
 

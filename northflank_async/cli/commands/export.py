@@ -1,12 +1,15 @@
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from northflank_async.cli.exits import ExitCode, fail_incomplete
 from northflank_async.cli.options import (
+    AccountsOptions,
     CrawlOptions,
     QueryOptions,
     StoreOptions,
+    accounts_options,
     check_csv_option,
     check_schema_option,
     crawl_options,
@@ -16,11 +19,13 @@ from northflank_async.cli.options import (
 )
 from northflank_async.cli.output import count, is_database, without_password
 from northflank_async.cli.runner import Operation, run_with_progress
-from northflank_async.client import Northflank
 from northflank_async.inventory import OnStart, Outcome
 from northflank_async.inventory.extras import require_extra
 from northflank_async.inventory.names import check_names
 from northflank_async.inventory.stream import stream
+
+if TYPE_CHECKING:
+    from northflank_async.cli.options import Client
 
 _STRICT_FILE = "no file was written: run the same command to fetch only what is missing, or omit --strict"
 _STRICT_DATABASE = (
@@ -33,8 +38,11 @@ _STRICT_DATABASE = (
 @target_argument
 @export_query_options
 @store_options
+@accounts_options
 @crawl_options
-def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, store: StoreOptions) -> None:
+def export_inventory(
+    options: CrawlOptions, accounts: AccountsOptions, target: str, query: QueryOptions, store: StoreOptions
+) -> None:
     """Export the backup inventory to TARGET.
 
     TARGET is a file (.jsonl, .csv, .parquet, or .db for SQLite), postgresql://USER:PASSWORD@HOST/DATABASE, or - for
@@ -48,6 +56,7 @@ def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, st
     \b
     northflank-async export inventory.jsonl
     northflank-async export failed.csv --status failed --since 7d
+    northflank-async export inventory.db --accounts accounts.toml
     """
     to_stdout = target == "-"
     if to_stdout and (store.strict or query.restores):
@@ -57,26 +66,26 @@ def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, st
     check_schema_option(store.schema, target)
     check_csv_option(store.csv_raw, target)
 
-    async def work(nf: Northflank, on_start: OnStart) -> Outcome:
-        wanted = query.for_client(nf)
+    async def work(clients: "list[Client]", on_start: OnStart) -> Outcome:
+        wanted = query.of_each(clients)
         if to_stdout:
-            await check_names(wanted)
-            return await stream(sys.stdout.buffer, wanted, concurrency=options.concurrency, on_start=on_start)
+            await check_names(*wanted)
+            return await stream(sys.stdout.buffer, *wanted, concurrency=options.concurrency, on_start=on_start)
         with require_extra():
             from northflank_async.inventory.export import check_target, export
         check_target(target)
-        await check_names(wanted)
-        return await export(target, wanted, concurrency=options.concurrency, on_start=on_start, **store.arguments)
+        await check_names(*wanted)
+        return await export(target, *wanted, concurrency=options.concurrency, on_start=on_start, **store.arguments)
 
-    async def counted(nf: Northflank, on_start: OnStart) -> tuple[Outcome, int]:
-        return await work(nf, on_start), nf.budget.spent
+    async def counted(clients: "list[Client]", on_start: OnStart) -> tuple[Outcome, int]:
+        return await work(clients, on_start), sum(nf.budget.spent for _, nf in clients)
 
     if to_stdout:
         shown, operation = "standard output", Operation(if_stopped="output to stdout cannot be resumed")
     else:
         shown = without_password(target)
         operation = Operation(if_stopped="run the same command to resume", target=shown)
-    outcome, requests = run_with_progress(options, counted, operation)
+    outcome, requests = run_with_progress(options, accounts, counted, operation)
     if store.strict:
         consequence = _STRICT_DATABASE if is_database(target) else _STRICT_FILE
         fail_incomplete(outcome.failures, ExitCode.STRICT, consequence)
@@ -86,9 +95,10 @@ def export_inventory(options: CrawlOptions, target: str, query: QueryOptions, st
         details.append("1 of them a retry" if crawled.retries == 1 else f"{crawled.retries:,} of them retries")
     if outcome.resumed:
         details.append("resumed")
+    several = f" of {count(len(outcome.accounts), 'account')}" if len(outcome.accounts) > 1 else ""
     click.echo(
         f"{count(outcome.backups, 'backup')} of {count(crawled.addons, 'addon')}"
-        f" in {count(crawled.projects, 'project')} written to {shown} ({', '.join(details)})",
+        f" in {count(crawled.projects, 'project')}{several} written to {shown} ({', '.join(details)})",
         err=to_stdout,
     )
     fail_incomplete(outcome.failures, ExitCode.FAILURES, "everything else is complete")

@@ -85,7 +85,7 @@ def run_worker(
         await worker.run()
 
     handed_back = "the accounts were handed back to the queue"
-    run_without_client(options, work, Operation(if_stopped=handed_back, target=without_password(url), access="use"))
+    run_without_client(options, work, Operation(if_stopped=handed_back, target=without_password(url)))
 
 
 @click.command()

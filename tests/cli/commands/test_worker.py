@@ -32,7 +32,7 @@ KEYS = [
         ([URL, "--concurrency", "0"], 2, "0 is not in the range 1<=x<=100"),
         ([URL, "--accounts", "missing.toml"], 3, "missing.toml: cannot read it: No such file or directory"),
         (["inventory.db"], 3, "a worker needs PostgreSQL, which holds its queue: postgresql://…, not a file"),
-        ([URL], 8, "cannot use postgresql://u@127.0.0.1:1/db: connection failed"),
+        ([URL], 8, "cannot write postgresql://u@127.0.0.1:1/db: connection failed"),
         (["status", URL], 8, "cannot read postgresql://u@127.0.0.1:1/db: connection failed"),
         (["status", "inventory.db"], 3, "a worker needs PostgreSQL"),
         (["status"], 2, "Missing argument 'URL'"),
