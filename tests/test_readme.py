@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from northflank_async import Northflank
 from northflank_async.audit import Policy
 from northflank_async.errors import __doc__ as error_tree
-from northflank_async.simulator import Downloads, Simulator
+from northflank_async.inventory import Inventory
+from northflank_async.simulator import Downloads, Simulator, Tenant
 from tests.support.clocks import ManualClock, ManualTimer
 from tests.support.postgresql import PostgreSQL
 
@@ -35,6 +37,20 @@ def blocks(language: str) -> list[str]:
     return [text for name, text in BLOCKS if name == language]
 
 
+def write_accounts(folder: Path, simulator: Simulator) -> Path:
+    """Write the example of an accounts file, and the token file that it names."""
+    (text,) = blocks("toml")
+    for name, content in {"accounts.toml": text, "globex.token": simulator.tenants[-1].token}.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(content)
+    return folder / "accounts.toml"
+
+
+async def synced_projects(target: str) -> set[str]:
+    async with Inventory(target) as inventory:
+        return await inventory.project_ids()
+
+
 def environment(simulator: Simulator) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {
@@ -42,14 +58,17 @@ def environment(simulator: Simulator) -> dict[str, str]:
         "PATH": path,
         "NORTHFLANK_API_TOKEN": simulator.token,
         "NORTHFLANK_API_BASE_URL": simulator.url,
+        "ACME_NORTHFLANK_TOKEN": simulator.token,
     }
 
 
 def test_every_block_has_a_tested_language() -> None:
-    assert {name for name, _ in BLOCKS} == {"python", "sh", "sql", "console", "json", "text", "toml"}
+    assert {name for name, _ in BLOCKS} == {
+        "python", "sh", "sql", "console", "json", "text", "toml", "yaml",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("block", blocks("toml"))
+@pytest.mark.parametrize("block", [block for block in blocks("toml") if "[[accounts]]" not in block])
 def test_a_policy_shown_is_one(block: str) -> None:
     assert Policy.parse(block) != Policy()
 
@@ -86,6 +105,8 @@ async def test_the_examples_run_in_order(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    write_accounts(tmp_path, northflank_simulator)
+    monkeypatch.setenv("ACME_NORTHFLANK_TOKEN", northflank_simulator.token)
     async with Northflank(clock=CLOCK) as nf:
         namespace: dict[str, Any] = {"nf": nf, "asyncio": asyncio}
         for block in blocks("python")[1:]:
@@ -93,6 +114,9 @@ async def test_the_examples_run_in_order(
             result = eval(code, namespace)
             if inspect.isawaitable(result):
                 await result
+        namespace["stopping"].set()
+        await namespace["syncing"]
+        assert await synced_projects("accounts.db")
         assert len(namespace["backups"]) == 225
         assert (tmp_path / "before-the-upgrade.zst").stat().st_size == 3_000_000
     assert "example-backup" in capsys.readouterr().out
@@ -107,14 +131,20 @@ def test_the_example_test_passes_with_only_the_included_fixture(tmp_path: Path) 
 
 
 # Fast enough that a backup ends at once, slow enough that its link does not expire.
-@pytest.mark.parametrize("northflank_simulator", [{"speed": 5000.0}], indirect=True)
+@pytest.mark.parametrize(
+    "northflank_simulator",
+    [{"speed": 5000.0, "tenants": [Tenant(name="acme", token="acme"), Tenant(name="globex", token="globex", seed=1)]}],
+    indirect=True,
+)
+@pytest.mark.timeout(400)
 def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQL, tmp_path: Path) -> None:
     url = postgresql.create("readme")
     contexts = [{"name": "work", "project": "default-project"}]
     (tmp_path / ".northflank").mkdir()
     (tmp_path / ".northflank" / "config.json").write_text(json.dumps({"contexts": contexts}))
+    write_accounts(tmp_path, northflank_simulator)
     for block in blocks("sh"):
-        if "pip install" not in block:
+        if "pip install" not in block and "async worker" not in block:
             done = subprocess.run(
                 ["sh", "-ec", block],
                 cwd=tmp_path, env={**environment(northflank_simulator), "DATABASE_URL": url, "HOME": str(tmp_path)},
@@ -128,6 +158,46 @@ def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQ
         rows = ["|".join(map(str, row)) for row in database.execute(query)]
     assert len(rows) > 3
     assert {row.split("|")[2] for row in rows} == {row.split("|")[2] for row in postgresql.query("readme", query)}
+
+
+def test_the_worker_runs(northflank_simulator: Simulator, postgresql: PostgreSQL, tmp_path: Path) -> None:
+    (block,) = (block for block in blocks("sh") if "async worker" in block)
+    start, status = block.splitlines()
+    url = postgresql.create("readme-worker")
+    write_accounts(tmp_path, northflank_simulator)
+    options: dict[str, Any] = {
+        "cwd": tmp_path, "env": {**environment(northflank_simulator), "DATABASE_URL": url}, "text": True,
+    }  # fmt: skip
+    worker = subprocess.Popen(["sh", "-ec", f"exec {start}"], stderr=subprocess.PIPE, **options)
+    try:
+        states: list[dict[str, Any]] = []
+        while len(states) < 2 or not all(state["lastSuccessAt"] for state in states):
+            done = subprocess.run(["sh", "-ec", f"{status} --output json"], capture_output=True, check=False, **options)
+            states = json.loads(done.stdout or "[]")
+    finally:
+        worker.terminate()
+        _, said = worker.communicate()
+    assert [state["account"] for state in states] == ["acme", "globex"]
+    assert said.splitlines()[-1].endswith("the accounts were handed back to the queue")
+
+
+def test_the_cron_job_exports_the_accounts(
+    northflank_simulator: Simulator, postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    (block,) = blocks("yaml")
+    pod = yaml.safe_load(block)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,), (volume,) = pod["containers"], pod["volumes"]
+    (mount,) = container["volumeMounts"]
+    assert mount["name"] == volume["name"]
+    assert volume["secret"]["defaultMode"] == 0o400
+    write_accounts(tmp_path, northflank_simulator)
+    url = postgresql.create("readme-cron-job")
+    arguments = [
+        argument.replace("$(DATABASE_URL)", url).replace(mount["mountPath"], str(tmp_path))
+        for argument in container["args"]
+    ]
+    subprocess.run(arguments, env=environment(northflank_simulator), capture_output=True, check=True)
+    assert int(postgresql.query("readme-cron-job", "SELECT count(*) FROM northflank.backups")[0]) > 1000
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("console") if "simulate --port" not in block])
