@@ -39,7 +39,7 @@ def blocks(language: str) -> list[str]:
 
 def write_accounts(folder: Path, simulator: Simulator) -> Path:
     """Write the example of an accounts file, and the token file that it names."""
-    (text,) = blocks("toml")
+    (text,) = [block for block in blocks("toml") if "[[accounts]]" in block]
     for name, content in {"accounts.toml": text, "globex.token": simulator.tenants[-1].token}.items():
         (folder / name).touch(mode=0o600)
         (folder / name).write_text(content)

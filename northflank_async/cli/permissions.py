@@ -37,6 +37,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "create volume backup-schedule": (f"{_VOLUMES} > Create",),
     "delete volume backup-schedule": (f"{_VOLUMES} > Delete",),
     "add backup-destination": (f"{_DESTINATIONS} > Create",),
+    "audit": (_READ_PROJECTS, _READ),
     "export": (_READ_PROJECTS, _READ),
     "plan": (_READ_PROJECTS, _READ),
     "worker": (_READ_PROJECTS, _READ),

@@ -50,7 +50,8 @@ CALLS: dict[str, tuple[str, ...]] = {
 OTHERS = {
     "get addon backup logs": "the SDK has no logs; see test_logs.py",
     "get addon restore logs": "the same",
-    "export": "sends several kinds of requests",
+    "audit": "sends several kinds of requests",
+    "export": "the same",
     "plan": "the same",
     "doctor": "reports a refusal as a finding",
     "worker": "sends several kinds of requests",
