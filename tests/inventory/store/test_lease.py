@@ -365,13 +365,15 @@ async def test_sessions_that_end_while_transactions_run_lose_nothing_and_repeat_
     server_database: ServerDatabase,
 ) -> None:
     pauses = random.Random(12)
-    is_writing = True
+    done = 0
 
     async def terminate() -> int:
-        times = 0
-        while is_writing:
-            await asyncio.to_thread(server_database.terminate_sessions)
-            times += 1
+        times, before = 0, -1
+        while done < 300:
+            if done > before:  # otherwise, a slow machine would never get a transaction done
+                before = done
+                await asyncio.to_thread(server_database.terminate_sessions)
+                times += 1
             await asyncio.sleep(pauses.uniform(0, 0.03))
         return times
 
@@ -379,7 +381,7 @@ async def test_sessions_that_end_while_transactions_run_lose_nothing_and_repeat_
         terminating = asyncio.create_task(terminate())
         for number in range(300):
             await writer.transaction(lambda connection, note=str(number): add(connection, note))  # type: ignore[misc]
-        is_writing = False
+            done += 1
         assert await terminating > 1
     assert server_database.query("SELECT text FROM northflank.notes ORDER BY id") == [str(n) for n in range(300)]
 
