@@ -13,8 +13,6 @@ import psycopg
 import pytest
 from attrs import field, frozen
 
-from tests.support.memory import memory_directory
-
 USER = "northflank"
 _FAST = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off"
 """Only a crash of the machine would lose data."""
@@ -73,7 +71,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @contextmanager
 def _serving(programs: Path) -> Iterator[PostgreSQL]:
-    directory = Path(tempfile.mkdtemp(prefix="postgresql-", dir=memory_directory()))
+    directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
     server = PostgreSQL(programs, directory)
     try:
         if os.geteuid() == 0:
