@@ -18,8 +18,8 @@ quick: .venv/development.done
 	$(BIN)/pytest -m 'not slow'
 
 lowest: .venv/lowest.done
-	.venv/lowest/bin/python -m pytest tests/http tests/records tests/inventory tests/cli tests/test_client.py \
-	    tests/test_paging.py -m 'not slow'
+	.venv/lowest/bin/python -m pytest tests/http tests/records tests/inventory tests/audit tests/fleet tests/cli \
+	    tests/test_client.py tests/test_paging.py -m 'not slow'
 
 check: .venv/development.done
 	$(BIN)/ruff format --check .
