@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, event, select
 from northflank_async import AuthenticationError, ConfigurationError
 from northflank_async.inventory import Inventory, Query
 from northflank_async.inventory.export import export, state_path
+from northflank_async.inventory.store import connections
 from northflank_async.inventory.store.schema import backup_rows
 from tests.support.clocks import wait_until
 from tests.support.fake_account import FakeAccount, backups, refusal
@@ -97,6 +98,55 @@ async def test_an_export_to_a_link_is_one_to_its_file(tmp_path: Path, account: F
         account.release("p/a#1")
         assert (await first).backups == 150
     assert link.is_symlink()
+
+
+async def test_a_file_with_hard_links_is_refused(tmp_path: Path, account: FakeAccount) -> None:
+    path, link = tmp_path / "x.db", tmp_path / "link.db"
+    async with account.serve() as nf:
+        await export(str(path), nf)
+        link.hardlink_to(path)
+        before = path.read_bytes()
+        account.requested.clear()
+        for name in (path, link):
+            with pytest.raises(OSError, match="several names") as caught:
+                await export(str(name), nf)
+            assert caught.value.filename == str(name)
+    assert account.requested == []
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("idle", [True, False])
+@pytest.mark.parametrize("by", ["nothing", "an application's file", "another inventory"])
+async def test_a_file_that_is_replaced_meanwhile_is_not_written_to(
+    tmp_path: Path, account: FakeAccount, monkeypatch: pytest.MonkeyPatch, by: str, *, idle: bool
+) -> None:
+    path, other = tmp_path / "x.db", tmp_path / "other.db"
+    if by == "an application's file":
+        with closing(sqlite3.connect(other)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("CREATE TABLE failures (run_id, account_id)")
+            database.execute("INSERT INTO failures VALUES (1, 'acme')")
+            database.commit()
+    elif by == "another inventory":
+        async with FakeAccount({"q/z": backups(2)}).serve() as nf:
+            await export(str(other), nf)
+    before = other.read_bytes() if other.exists() else None
+    if idle:
+        defaults: dict[str, Any] = {**(connections.Database.__init__.__kwdefaults__ or {}), "idle": 0.0}
+        monkeypatch.setattr(connections.Database.__init__, "__kwdefaults__", defaults)
+    account.holds = lambda page: page == "p/a#1"
+    async with account.serve() as nf:
+        exporting = asyncio.create_task(export(str(path), nf))
+        await wait_until(lambda: account.held)
+        if idle:
+            await wait_until(lambda: not connections.is_in_use(path))
+        path.unlink() if before is None else other.replace(path)
+        account.release("p/a#1")
+        with pytest.raises(OSError, match="removed or replaced"):
+            await exporting
+    names = {each.name for each in tmp_path.iterdir()} - {"x.db.lock", "other.db.lock"}
+    assert names == (set() if before is None else {"x.db"})
+    assert before is None or path.read_bytes() == before
 
 
 async def test_an_export_that_was_interrupted_is_resumed_under_another_name(

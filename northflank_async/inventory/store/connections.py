@@ -8,8 +8,8 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -77,8 +77,9 @@ class Database:
         self._reached = False
         self._finishing: set[asyncio.Future[Any] | None] = set()
         self._ending: set[asyncio.Task[Any]] = set()
-        self._writer = _Session(_engine(target, read_only=False), idle)
-        self._reader = _Session(_engine(target, read_only=True), idle)
+        self._file = None if target.path is None else _File(target, target.path)
+        self._writer = _Session(_engine(target, self._file, read_only=False), idle)
+        self._reader = _Session(_engine(target, self._file, read_only=True), idle)
 
     async def __aenter__(self) -> Self:
         return self
@@ -151,7 +152,25 @@ class Database:
     async def set_journal_mode(self, mode: str) -> bool:
         """Set a file's journal mode, which outlasts its connections; false where another connection prevents it."""
         await self.close()
+        if self._file is not None:
+            self._file.check()
         return await self.finish(asyncio.to_thread(_set_journal_mode, self.target, mode))
+
+    @asynccontextmanager
+    async def staying(self) -> AsyncIterator[None]:
+        """Refuse transactions in a file that is moved, removed or replaced before the block ends.
+
+        SQLite would write to the file that has lost its name, or to the one that has taken it.
+        """
+        if self._file is None:
+            yield
+            return
+        self._file.hold()
+        try:
+            yield
+        finally:
+            await self.close()
+            self._file.release()
 
     async def _repeat(self, session: "_Session", work: Callable[[Connection], T], repeats: int) -> T:
         attempts, began = 0, time.monotonic()
@@ -325,6 +344,55 @@ class _Session:
         self._closing = asyncio.ensure_future(self._close())
 
 
+class _File:
+    """The file of a SQLite database. While it is held, its name must not come to mean another file."""
+
+    def __init__(self, target: Target, path: Path) -> None:
+        self._target = target
+        self._path = path
+        self._held: tuple[int, int] | None = None
+        self._log: tuple[int, int] | None = None
+
+    def hold(self) -> None:
+        self._held, self._log = _identity(self._path), None
+
+    def check(self) -> None:
+        """Check that the held file still has its name.
+
+        Raises:
+            OSError: it has not.
+        """
+        if self._held is None:
+            return
+        if _identity(self._path) != self._held:
+            why = "it was moved, removed or replaced while it was being written to"
+            raise OSError(errno.ESTALE, why, str(self._target))
+        self._log = _identity(self._log_path) or self._log
+
+    def release(self) -> None:
+        """Stop holding the file, whose connections are closed.
+
+        If another file has its name, SQLite has left the write-ahead log, and would apply it to that one.
+        """
+        is_another = _identity(self._path) != self._held
+        self._held = None
+        if is_another and self._log is not None and _identity(self._log_path) == self._log:
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(f"{self._path.name}{suffix}").unlink(missing_ok=True)
+
+    @property
+    def _log_path(self) -> Path:
+        return self._path.with_name(f"{self._path.name}-wal")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class _FileConnection(sqlite3.Connection):
     """A connection to a file, which `is_in_use` until it is closed."""
 
@@ -424,11 +492,11 @@ def _cut(driver: Any) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _engine(target: Target, *, read_only: bool) -> Engine:
-    return _sqlite(target, read_only=read_only) if target.path else _postgresql(target, read_only=read_only)
+def _engine(target: Target, file: _File | None, *, read_only: bool) -> Engine:
+    return _sqlite(target, file, read_only=read_only) if file else _postgresql(target, read_only=read_only)
 
 
-def _sqlite(target: Target, *, read_only: bool) -> Engine:
+def _sqlite(target: Target, file: _File, *, read_only: bool) -> Engine:
     assert target.path is not None
     path = target.path
     engine = create_engine(
@@ -439,6 +507,7 @@ def _sqlite(target: Target, *, read_only: bool) -> Engine:
     def connect(dialect: Any, record: Any, args: Any, options: Any) -> Any:
         if not path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target))
+        file.check()
         if not path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
         uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
@@ -455,7 +524,12 @@ def _sqlite(target: Target, *, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        file.check()
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")  # the driver would not begin for DDL
+
+    @event.listens_for(engine, "commit")
+    def commit(_: Connection) -> None:
+        file.check()
 
     return engine
 

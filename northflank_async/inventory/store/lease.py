@@ -1,6 +1,7 @@
 """The only writer: of a file, by a lock file beside it; of an account in PostgreSQL, by a lease with an expiry."""
 
 import asyncio
+import errno
 import os
 import secrets
 import socket
@@ -250,7 +251,7 @@ async def open_store(
     Raises:
         BlockingIOError: another process is writing to the file, or to a database that has to be migrated.
         ConfigurationError: it is not ours, or it is newer. Nothing was written.
-        OSError: it cannot be read or written.
+        OSError: it cannot be read or written, or the file has hard links.
     """
     target = database.target
     store = Store(database, ttl, heartbeat, poll, sleep)
@@ -260,13 +261,22 @@ async def open_store(
         return
     await check_ours(database, schema)  # before the lock's file is created
     with nullcontext() if locked else lock_file(target.path, target):
+        _check_is_only_name(target.path, target)
         await ensure_schema(database, schema)
-        await database.set_journal_mode("WAL")  # readers and the writer do not wait for each other
-        try:
-            yield store
-        finally:
-            with suppress(OSError):
-                await database.set_journal_mode("DELETE")
+        async with database.staying():
+            await database.set_journal_mode("WAL")  # readers and the writer do not wait for each other
+            try:
+                yield store
+            finally:
+                with suppress(OSError):
+                    await database.set_journal_mode("DELETE")
+
+
+def _check_is_only_name(path: Path, target: Target) -> None:
+    """Refuse a file with hard links: each of its names would have a lock, and a write-ahead log, of its own."""
+    if path.exists() and path.stat().st_nlink > 1:
+        why = "it has several names (hard links), under which it could be written to at once: write to a copy of it"
+        raise OSError(errno.EMLINK, why, str(target))
 
 
 @contextmanager
