@@ -27,7 +27,7 @@ from northflank_async.resources import AccountResource
 from northflank_async.simulator import Simulator
 from tests.support.account_tree import Tree, backups_of, fake_account, one_project, read_all, read_ids
 from tests.support.clocks import ManualClock, wait_until
-from tests.support.fake_account import FakeAccount, is_of_backups
+from tests.support.fake_account import FakeAccount, backups, is_of_backups
 from tests.support.scripted_server import TOKEN, serve
 
 
@@ -162,6 +162,18 @@ async def test_an_unread_scan_stops_fetching_a_long_listing() -> None:
         await settle()
         assert len(account.requested_backups) <= 4
         assert await read_ids(scan) == backups_of(tree)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+async def test_a_backup_that_is_repeated_by_a_page_is_found_once_by_a_slow_consumer(*, breaks: bool) -> None:
+    found = backups(3)
+    account = FakeAccount({"p/a": []}, pages={"p/a": [found[:2], found[1:], []]})
+    if breaks:
+        account.faults["p/a#2"] = web.Response(status=403)
+    async with account.serve() as nf, nf.scan(concurrency=4) as scan:
+        await wait_until(lambda: len(account.requested_backups) == 3)
+        await settle()
+        assert await read_ids(scan) == ["b0", "b1", "b2"]
 
 
 async def test_concurrent_consumers_share_the_backups_of_a_scan(nf: Northflank) -> None:

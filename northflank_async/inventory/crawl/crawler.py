@@ -59,7 +59,6 @@ class FailureCollector:
     async def handle_failure(self, listing: Listing, failure: Failure) -> None:
         """List the failure."""
         self.failures.append(failure)
-        self._seen.pop(listing, None)
 
     async def handle_restart(self, listing: Listing) -> None:
         """Do nothing: what was seen is not new when it is read again."""
@@ -74,7 +73,7 @@ class FailureCollector:
                 if row.id is not None:
                     seen.add(row.id)
         self.failures += page.failures
-        if page.listing.ended:
+        if page.is_last:  # the listing itself may be ahead of a page that was buffered
             del self._seen[page.listing]
         return new
 

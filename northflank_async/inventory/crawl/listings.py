@@ -102,7 +102,7 @@ class Listing:
         self._pages, self.cursor, self.page = pages, pages.cursor, pages.page
         items = list(page.items)
         self.items_read += len(items)
-        return RawPage(items, requested_at, cursor, number)
+        return RawPage(items, requested_at, cursor, number, pages.ended)
 
     def restart(self) -> None:
         """Continue with the first page."""
@@ -169,12 +169,13 @@ class Listing:
 
 @frozen(eq=False)
 class RawPage:
-    """A page's items as JSON, when it was requested, and where it began."""
+    """A page's items as JSON, when it was requested, where it began, and whether it is the last one."""
 
     items: list[Any]
     requested_at: datetime
     cursor: str | None
     number: int | None
+    is_last: bool
 
 
 @frozen

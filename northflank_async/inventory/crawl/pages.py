@@ -19,6 +19,7 @@ class ParsedPage:
 
     listing: Listing
     requested_at: datetime
+    is_last: bool
     items: list[tuple[Any, Row]] = Factory(list)
     failures: list[Failure] = Factory(list)
     children: list[Listing] = Factory(list)
@@ -34,7 +35,7 @@ class FetchedPage:
 
     def parse(self) -> ParsedPage:
         """Read the items, each as far as it can be read."""
-        page = ParsedPage(self.listing, self.raw.requested_at)
+        page = ParsedPage(self.listing, self.raw.requested_at, self.raw.is_last)
         rows = read_rows(self.listing.kind, self.raw.items, f"data.{self.listing.kind}")
         for raw, row in zip(self.raw.items, rows, strict=True):
             page.items.append((raw, row))
