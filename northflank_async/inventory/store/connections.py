@@ -39,8 +39,12 @@ _BUSY_TIMEOUT = 30.0
 """Seconds in which a transaction waits for the lock of another process that uses the same SQLite file."""
 _BUSY_SLICE = 250
 """Milliseconds of that which SQLite itself waits: nothing can interrupt it meanwhile."""
-_SETTINGS = "SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
-"""For one transaction only: a pooler hands the session to others. The second one frees the locks of a lost client."""
+_SETTINGS = (
+    "SET LOCAL lock_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '60s';"
+    " SET LOCAL DateStyle = 'ISO'; SET LOCAL quote_all_identifiers = off"
+)
+"""For one transaction only: a pooler hands the session to others. The second one frees the locks of a lost client; the
+others are what psycopg and SQLAlchemy can read, whatever the database's defaults are."""
 _LOCK_NOT_AVAILABLE = "55P03"
 _SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _REPEATABLE = frozenset({"40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04"})

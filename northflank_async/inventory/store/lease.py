@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -70,7 +71,7 @@ class _Lease(Writer):
         self._account_id = account_id
         self._holder = secrets.token_hex(16)
         self._expiry = func.clock_timestamp() + timedelta(seconds=ttl)
-        self._heartbeat, self._poll, self._sleep = heartbeat, poll, sleep
+        self._ttl, self._heartbeat, self._poll, self._sleep = ttl, heartbeat, poll, sleep
         self._is_ours = (lease.c.account_id == account_id) & (lease.c.holder == self._holder)
         self._turn = asyncio.Lock()
         self._committed: int | None = 0  # transactions; None if it is not known how the last one ended
@@ -81,15 +82,24 @@ class _Lease(Writer):
     async def acquire(self) -> None:
         """Take the lease if it is free, expired, or that of a process which has ended on this machine.
 
+        One that is not renewed is waited for until it expires, but no longer than leases are valid: if the server's
+        clock was set back, it would expire much later.
+
         Raises:
             BlockingIOError: another process holds it.
         """
         seen: Row[Any] | None = None
-        while (row := await self._database.transaction(self._take)) is not None:
+        waited = 0.0
+        while True:
+            abandoned = seen if waited >= self._ttl else None
+            row = await self._database.transaction(partial(self._take, abandoned=abandoned))
+            if row is None:
+                return
             if row.machine == _machine() or (seen is not None and row != seen):  # it is alive, or renews
                 raise busy(self._database.target, _describe(row))
             seen = row
             await self._sleep(self._poll)
+            waited += self._poll
 
     async def release(self) -> None:
         with suppress(OSError):
@@ -138,9 +148,10 @@ class _Lease(Writer):
             raise self._lost()
         return number
 
-    def _take(self, connection: Connection) -> Row[Any] | None:
+    def _take(self, connection: Connection, abandoned: Row[Any] | None) -> Row[Any] | None:
         """Take the lease, or find who has it."""
-        if (row := _find_holder(connection, self._account_id, self._holder)) is not None:
+        row = _find_holder(connection, self._account_id, self._holder)
+        if row is not None and row != abandoned:
             return row
         values = {
             "holder": self._holder,

@@ -221,6 +221,27 @@ async def test_a_lease_is_waited_for_until_it_expires(direct: ServerDatabase) ->
     assert looks >= 1
 
 
+async def test_a_lease_that_expires_too_late_is_not_waited_for_longer_than_leases_are_valid(
+    direct: ServerDatabase,
+) -> None:
+    target = Target.parse(direct.url)
+    async with written(target):
+        pass
+    direct.query(f"{ELSEWHERE} + interval '1 day'")  # then the server's clock was set back
+    waited = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal waited
+        if seconds == 10.0:  # a heartbeat
+            await asyncio.sleep(3600)
+        waited += seconds
+
+    async with written(target, ttl=5.0, poll=1.0, sleep=sleep) as writer:
+        await writer.transaction(add)
+    assert waited == 5.0
+    assert direct.query(f"SELECT holder IS NULL FROM {LEASE}") == ["t"]
+
+
 async def test_the_lease_of_a_process_that_has_ended_on_this_machine_is_taken_over(
     server_database: ServerDatabase, tmp_path: Path
 ) -> None:

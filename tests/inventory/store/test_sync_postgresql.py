@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,30 @@ async def test_several_syncs_through_a_pooler_leave_nothing_behind(nf: Northflan
         assert len(await stored(inventory, restores=True)) == 3000
     assert pooled.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == ["0"]
     assert pooled.query("SELECT count(*) FROM northflank.lease WHERE holder IS NOT NULL") == ["0"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "DateStyle = 'German'",
+        "DateStyle = 'SQL, DMY'",
+        "IntervalStyle = 'iso_8601'",
+        "TimeZone = 'Asia/Kolkata'",
+        "quote_all_identifiers = on",
+        "default_transaction_isolation = 'serializable'",
+        "client_encoding = 'LATIN1'",
+        "search_path = ''",
+        "standard_conforming_strings = off",
+    ],
+)
+async def test_the_settings_of_a_database_make_no_difference(server_database: ServerDatabase, setting: str) -> None:
+    server_database.query(f"ALTER DATABASE {server_database.name} SET {setting}")
+    async with FakeAccount({"p/a": backups(3)}).serve() as nf, Inventory(server_database.url) as inventory:
+        for _ in range(2):
+            outcome = await inventory.sync(nf)
+            assert (outcome.backups, outcome.failures) == (3, [])
+        rows = await stored(inventory)
+    assert rows["p/a/b0"].created_at == datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def test_a_sync_survives_sessions_that_end_while_it_waits(server_database: ServerDatabase) -> None:
