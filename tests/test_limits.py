@@ -512,7 +512,7 @@ async def test_a_lock_of_sqlite_is_awaited(tmp_path: Path, limit: float, monkeyp
     "length of an id in a scan or an inventory",
     500,
     "bytes",
-    constants=("inventory.crawl.columns._LONGEST_ID",),
+    constants=("inventory.encoding.LONGEST_ID",),
 )
 def test_an_id_that_is_too_long_is_unreadable(limit: int) -> None:
     assert read_row(Kind.BACKUPS, {"id": "x" * limit}, "data.backups[0]").id == "x" * limit

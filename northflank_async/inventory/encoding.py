@@ -9,6 +9,8 @@ import orjson
 from northflank_async.errors import DecodeError
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+LONGEST_ID = 500
+"""Bytes: PostgreSQL's indexes hold 2,704 of a key, which may be that of a listing, with four ids."""
 _STORED_DEPTH = 100
 """Levels of JSON in a store: SQLite's functions read 1,000 of them, Python's json module fewer, DuckDB 128."""
 
@@ -18,6 +20,11 @@ def storable(text: str) -> str:
     if text.isascii() and "\0" not in text:
         return str(text)
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def is_too_long(item_id: str) -> bool:
+    """Whether an id is too long to be part of a key."""
+    return len(storable(item_id).encode()) > LONGEST_ID
 
 
 def dump(value: Any) -> str:

@@ -12,7 +12,7 @@ from northflank_async.errors import (
     PermissionDenied,
 )
 from northflank_async.inventory.crawl import ends_reading
-from northflank_async.inventory.encoding import storable, storable_json
+from northflank_async.inventory.encoding import is_too_long, storable, storable_json
 from northflank_async.records import (
     Auth,
     AuthPermissions,
@@ -47,7 +47,7 @@ async def identify(account: AccountResource, *, must_answer: bool = False) -> Au
             raise
         _log.warning("the account of the token is not known; an inventory then marks less as deleted: %s", error)
         return None
-    return auth if auth.entity_id else None
+    return auth if auth.entity_id and not is_too_long(auth.entity_id) else None
 
 
 async def find_account_id(account: AccountResource) -> str | None:

@@ -9,6 +9,7 @@ from yarl import URL
 from northflank_async.errors import ConfigurationError
 from northflank_async.http.budget import Budget
 from northflank_async.http.request import segment
+from northflank_async.inventory.encoding import LONGEST_ID, is_too_long
 from northflank_async.records import Addon, Backup
 from northflank_async.resources import AccountResource
 
@@ -20,6 +21,9 @@ def _distinct_accounts(accounts: AccountResource | Iterable[AccountResource]) ->
     given = [accounts] if isinstance(accounts, AccountResource) else list(accounts)
     if not given:
         raise ConfigurationError("there is nothing to read: pass a client, or one of its teams")
+    for account in given:
+        _check_length("a team id", account.team_id)
+        _check_length("the name of a client", account.name)
     return tuple({(account.budget, account.team_id): account for account in given}.values())
 
 
@@ -31,7 +35,13 @@ def _distinct_projects(projects: Iterable[str] | None) -> tuple[str, ...] | None
     ids = list(projects)
     for project_id in ids:
         segment("the project id", project_id)
+        _check_length("a project id", project_id)
     return tuple(dict.fromkeys(ids))
+
+
+def _check_length(noun: str, item_id: str | None) -> None:
+    if item_id is not None and is_too_long(item_id):
+        raise ConfigurationError(f"{noun} has at most {LONGEST_ID} bytes, not {item_id[:40]!r}…")
 
 
 def _word_set(words: str | Iterable[str]) -> frozenset[str]:

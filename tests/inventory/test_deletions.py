@@ -19,7 +19,7 @@ from tests.support.inventories import stored
 ACME: dict[str, Any] = {"entityId": "acme", "permissions": {"projectScope": ["Read"]}}
 ONLY_P = {**ACME, "projectRestrictions": {"enabled": True, "projects": ["p"], "restrictionMode": "in"}}
 OTHER_TOKEN = "another-token-to-be-kept-secret"
-UNKNOWN = [refusal(403), refusal(404), refusal(500), {"entityId": 7}, {"entityId": ""}, None]
+UNKNOWN = [refusal(403), refusal(404), refusal(500), {"entityId": 7}, {"entityId": ""}, {"entityId": "x" * 501}, None]
 """Answers of `/v1/auth` that do not say whose token it is."""
 
 

@@ -47,6 +47,17 @@ def test_a_query_of_several_clients_becomes_one_for_each_client_and_what_is_want
     ]
 
 
+def test_an_id_that_is_too_long_for_a_key_is_refused() -> None:
+    nf = Northflank("token")
+    assert Query(nf.team("x" * 500), projects=["x" * 500]).projects == ("x" * 500,)
+    with pytest.raises(ConfigurationError, match="a project id has at most 500 bytes"):
+        Query(nf, projects=["p", "é" * 251])
+    with pytest.raises(ConfigurationError, match="a team id has at most 500 bytes"):
+        Query([nf, nf.team("x" * 501)])
+    with pytest.raises(ConfigurationError, match="the name of a client has at most 500 bytes"):
+        Query(Northflank("token", name="x" * 501))
+
+
 def test_no_query_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="nothing to read"):
         Query.of_each_client([])

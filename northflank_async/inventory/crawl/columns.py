@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 from northflank_async.errors import ConfigurationError, DecodeError
 from northflank_async.http.request import segment
 from northflank_async.inventory.crawl.listings import Kind
-from northflank_async.inventory.encoding import storable
+from northflank_async.inventory.encoding import LONGEST_ID, is_too_long, storable
 from northflank_async.records import (
     Addon,
     Backup,
@@ -60,8 +60,6 @@ _PATHS: dict[Kind, dict[str, Path]] = {
 }
 """Where each column comes from."""
 _LARGEST_INTEGER = 2**63 - 1
-_LONGEST_ID = 500
-"""Bytes: PostgreSQL's indexes hold 2,704 of a key, which may be that of a listing, with four ids."""
 _NO_CONFIG = BackupConfig()
 
 
@@ -131,8 +129,8 @@ def _without_id(kind: Kind, errors: tuple[DecodeError, ...]) -> Row:
 
 def _check_id(kind: Kind, item_id: str) -> None:
     """Check that an id can tell items apart in a database, and be part of the URL of a listing below it."""
-    if len(storable(item_id).encode()) > _LONGEST_ID:
-        raise DecodeError(f"expected at most {_LONGEST_ID} bytes of text")
+    if is_too_long(item_id):
+        raise DecodeError(f"expected at most {LONGEST_ID} bytes of text")
     if kind in (Kind.PROJECTS, Kind.ADDONS):
         try:
             segment("an id", item_id)
