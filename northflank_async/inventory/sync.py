@@ -323,8 +323,12 @@ class SyncRun:
         if started := self._ledger.resumed_from:
             _log.info("%sresuming the sync run that started %s ago", self._label, _age(started))
         if started := self._ledger.discarded_from:
-            why = "starting anew: the interrupted sync run started %s ago, too long to resume it"
-            _log.warning(f"%s{why}", self._label, _age(started))
+            if started > datetime.now(UTC):
+                why = "starting anew: the interrupted sync run started in the future, at %s, so its age is not known"
+                _log.warning(f"%s{why}", self._label, started)
+            else:
+                why = "starting anew: the interrupted sync run started %s ago, too long to resume it"
+                _log.warning(f"%s{why}", self._label, _age(started))
 
     async def _store_queue(self) -> None:
         async with self._lock:
@@ -349,7 +353,7 @@ class SyncRun:
 
 
 def _age(moment: datetime) -> str:
-    minutes = int((datetime.now(UTC) - moment).total_seconds()) // 60
+    minutes = max(0, int((datetime.now(UTC) - moment).total_seconds())) // 60
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 

@@ -188,6 +188,21 @@ async def test_the_age_of_a_run_is_limited_by_the_caller(
         assert outcome.resumed_from.isoformat(" ", "milliseconds") == started
 
 
+@pytest.mark.parametrize(("ahead", "resumes"), [(timedelta(minutes=5), True), (timedelta(days=30), False)])
+async def test_a_run_that_started_far_in_the_future_is_not_resumed(
+    tmp_path: Path, account: FakeAccount, caplog: pytest.LogCaptureFixture, ahead: timedelta, *, resumes: bool
+) -> None:
+    async with account.serve() as nf, Inventory(tmp_path / "x.db") as inventory:
+        await interrupted(inventory, account, nf)
+        started = (datetime.now(UTC) + ahead).isoformat(" ", "milliseconds")
+        with closing(sqlite3.connect(tmp_path / "x.db")) as connection, connection:
+            connection.execute("UPDATE sync_runs SET started_at = ?", (started,))
+        caplog.set_level("INFO")
+        outcome = await inventory.sync(nf)
+    assert outcome.resumed is resumes
+    assert ("started 0 min ago" if resumes else f"started in the future, at {started[:10]}") in caplog.text
+
+
 async def test_what_a_resumed_run_has_read_has_its_own_times(database: str, account: FakeAccount) -> None:
     account.addons["r/a"] = backups(1)
     async with account.serve() as nf, Inventory(database) as inventory:

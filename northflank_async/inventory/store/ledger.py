@@ -114,7 +114,7 @@ class Ledger:
         last = next((run for run in self._unfinished(connection) if self._reads_the_same(run)), None)
         if last is None:
             self._start(connection, siblings)
-        elif datetime.now(UTC) - last.started_at > self._resume_max_age:
+        elif not self._is_recent(last, datetime.now(UTC)):
             self.discarded_from = last.started_at if last.pages else None
             self._start(connection, siblings)
         else:
@@ -231,11 +231,14 @@ class Ledger:
         self.counts = Counter()
         self.open_listings = self._open(connection, self._tree.roots())
 
+    def _is_recent(self, run: Any, now: datetime) -> bool:
+        """Whether a run is young enough. The age of one that started in the future is not known: a clock was wrong."""
+        return bool(abs(now - run.started_at) <= self._resume_max_age)
+
     def _can_be_resumed(self, other: Row[Any], now: datetime) -> bool:
         """Whether a sync with another query may resume an unfinished run after this one."""
-        is_recent = now - other.started_at <= self._resume_max_age
         is_wanted = not self._temporary or other.fingerprint in self._fingerprints
-        return is_recent and is_wanted and other.fingerprint != self._tree.query.fingerprint
+        return self._is_recent(other, now) and is_wanted and other.fingerprint != self._tree.query.fingerprint
 
     def _empty(self, connection: Connection, kept: Sequence[int]) -> None:
         """Delete what only other runs have read of the account."""
