@@ -213,6 +213,7 @@ def _verify(connection: Connection, target: Target, tables: Iterable[Table]) -> 
     place = target.schema if target.path is None else None
     columns = inspector.get_multi_columns(schema=place)
     keys = inspector.get_multi_pk_constraint(schema=place)
+    shared = set[str]() if place is None else _tables_with_children(connection, place)
     for table in tables:
         name = (place, table.name)
         if name not in columns:
@@ -225,6 +226,8 @@ def _verify(connection: Connection, target: Target, tables: Iterable[Table]) -> 
         for column in sorted(wanted.keys() | found.keys()):
             if wanted.get(column) != found.get(column):
                 raise _differs(target, table, f"its column {column}")
+        if table.name in shared:
+            raise _differs(target, table, "it shares its rows with other tables")
         key = [column.name for column in table.primary_key]
         if sorted(keys[name]["constrained_columns"]) != sorted(key):
             raise _differs(target, table, "its primary key")
@@ -263,10 +266,17 @@ def _find_version(connection: Connection, target: Target) -> "int | _State":
             marks = connection.execute(select(schema_version)).all()
             if len(marks) == 1 and marks[0].application == APPLICATION and isinstance(marks[0].version, int):
                 return marks[0].version
-    raise ConfigurationError(
-        f"the schema {target.schema} of {target} is not an inventory of northflank-async: "
-        "use another schema (--schema) or another database"
+    raise _not_ours(target)
+
+
+def _tables_with_children(connection: Connection, place: str) -> set[str]:
+    """Find the tables of a schema that are not plain, or that have heirs: what is deleted from one goes from these."""
+    query = text(
+        "SELECT relname FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace"
+        " WHERE nspname = :schema AND (relkind IN ('p', 'f') OR EXISTS"
+        " (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = pg_class.oid))"
     )
+    return set(connection.execute(query, {"schema": place}).scalars())
 
 
 def _check_unused(connection: Connection, target: Target) -> None:
@@ -354,4 +364,9 @@ def _find_file_version(connection: Connection, target: Target) -> "int | _State"
 
 
 def _not_ours(target: Target) -> ConfigurationError:
-    return ConfigurationError(f"{target} is not an inventory of northflank-async: use another file")
+    if target.path is not None:
+        return ConfigurationError(f"{target} is not an inventory of northflank-async: use another file")
+    return ConfigurationError(
+        f"the schema {target.schema} of {target} is not an inventory of northflank-async: "
+        "use another schema (--schema) or another database"
+    )

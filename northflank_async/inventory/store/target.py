@@ -132,11 +132,19 @@ def _parse_url(text: str, schema: str) -> Target:
             raise ConfigurationError("the database's URL has an invalid port: use a number from 1 to 65535")
     if "://" in parameters.get("dbname", "") or "=" in parameters.get("dbname", ""):
         raise ConfigurationError("the database's URL has an invalid database name")
-    if not schema or "\0" in schema or len(schema.encode("utf-8", "replace")) > _LONGEST_NAME:
+    if not _is_name(schema):
         raise ConfigurationError(f"the schema must be a name of 1 to {_LONGEST_NAME} bytes, not {schema!r}")
     if schema.lower().startswith("pg_") or schema.lower() == "information_schema":
         raise ConfigurationError(f"the schema {schema!r} is PostgreSQL's own: use another one")
     return Target(_show(parameters), schema=schema, parameters=tuple(sorted(parameters.items())))
+
+
+def _is_name(text: str) -> bool:
+    """Whether PostgreSQL accepts a text as a name, and does not cut it."""
+    try:
+        return 0 < len(text.encode()) <= _LONGEST_NAME and "\0" not in text
+    except UnicodeEncodeError:
+        return False
 
 
 def _check_at_signs(rest: str) -> None:

@@ -283,6 +283,29 @@ async def test_a_schema_with_anything_that_is_not_ours_is_refused(direct: Server
     assert direct.query(objects) == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TABLE public.heir () INHERITS (northflank.failures)",
+        "DROP TABLE northflank.failures; CREATE TABLE northflank.failures (id INTEGER PRIMARY KEY, error TEXT NOT NULL)"
+        " PARTITION BY RANGE (id)",
+    ],
+)
+async def test_tables_that_share_their_rows_are_refused(direct: ServerDatabase, change: str) -> None:
+    target = Target.parse(direct.url)
+    await write(target)
+    for statement in change.split("; "):
+        direct.query(statement)
+    await refuse(target, "shares its rows")
+
+
+async def test_a_refused_schema_is_named(direct: ServerDatabase) -> None:
+    target = Target.parse(direct.url)
+    await write(target)
+    direct.query("UPDATE northflank.schema_version SET version = 0")
+    await refuse(target, "the schema northflank of .* is not an inventory .*--schema")
+
+
 async def test_an_empty_schema_that_somebody_has_prepared_is_used(direct: ServerDatabase) -> None:
     direct.query("CREATE SCHEMA northflank")
     direct.query("CREATE ROLE writer_" + direct.name + " LOGIN")

@@ -165,7 +165,7 @@ def test_the_order_of_parameters_does_not_matter_and_the_schema_does() -> None:
     assert one.schema == "northflank"
 
 
-@pytest.mark.parametrize("schema", ["", "pg_temp", "information_schema", "x" * 64, "é" * 32, "a\0"])
+@pytest.mark.parametrize("schema", ["", "pg_temp", "information_schema", "x" * 64, "é" * 32, "a\0", "a\udcff"])
 def test_a_schema_that_cannot_be_ours_is_refused(schema: str) -> None:
     with pytest.raises(ConfigurationError, match="schema"):
         Target.parse("postgresql://u@h/db", schema=schema)
