@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -20,7 +20,7 @@ from attrs import Factory, define, field, frozen
 
 from northflank_async import MassDeletion, NorthflankError
 from northflank_async.inventory import Inventory, Query
-from northflank_async.inventory.crawl import Outcome
+from northflank_async.inventory.crawl import AccountOutcome, Outcome
 from northflank_async.inventory.store import lease
 from tests.support.campaigns import SCALE
 from tests.support.command import start
@@ -179,7 +179,13 @@ class Campaign:
     store: Store
     death: Death
     random: Random
+    parties: float = 0.0
+    """How often several clients are synced at once, from 0 to 1."""
     wanted: Wanted | None = None
+    party: list[Wanted] = Factory(list)
+    """What several clients read in one sync."""
+    spans: list[tuple[Wanted, datetime, datetime]] = Factory(list)
+    """When each query was synced."""
     strangers: dict[str, dict[RowKey, list[Sighting]]] = Factory(dict)
     """What runs have seen that did not know whose token they had: by the store's accounts, and keys without one."""
     sights: list[Token] = Factory(list)
@@ -296,20 +302,37 @@ class Campaign:
             options["addon_types"] = "redis"
         return Wanted(token, teams, options)
 
-    async def sync(self, wanted: Wanted, **options: Any) -> Outcome:
-        """Run a sync to its end."""
-        attempts, concurrency = options.pop("attempts", 1), options.pop("concurrency", 1)
-        async with self.model.client(wanted.token, attempts=attempts) as nf, Inventory(self.store.target) as inventory:
-            accounts = [nf.team(team) if team else nf for team in wanted.teams]
-            query = Query(accounts, **wanted.options)
-            return await inventory.sync(query, concurrency=concurrency, **options)
+    def _choose_party(self) -> list[Wanted]:
+        """Choose what several clients read, two of which may have the same account; mostly what they have read last."""
+        random = self.random
+        if not self.party or random.random() < 0.3:
+            tokens = random.sample(list(self.model.tokens), random.randint(2, len(self.model.tokens)))
+            restores = random.random() < 0.5
+            teams = {token: ("", "crew") if "acme" in token and random.random() < 0.5 else ("",) for token in tokens}
+            self.party = [Wanted(token, teams[token], {"restores": restores}) for token in tokens]
+        return self.party
+
+    async def sync(self, *wanted: Wanted, **options: Any) -> Outcome:
+        """Run a sync to its end, with a client for each query."""
+        attempts, started = options.pop("attempts", 1), datetime.now(UTC)
+        try:
+            async with AsyncExitStack() as stack:
+                queries = []
+                for each in wanted:
+                    nf = await stack.enter_async_context(self.model.client(each.token, attempts=attempts))
+                    queries.append(Query([nf.team(team) if team else nf for team in each.teams], **each.options))
+                inventory = await stack.enter_async_context(Inventory(self.store.target))
+                return await inventory.sync(*queries, **{"concurrency": 1, **options})
+        finally:
+            self.spans += [(each, started, datetime.now(UTC)) for each in wanted]
 
     async def run(self) -> None:
         """Run one sync, undisturbed or not, and compare the store with the truth."""
         self.disturb()
         random = self.random
         before, self.wanted = dict(self.store.read().rows), self._choose()
-        token = self.model.tokens[self.wanted.token]
+        party = self._choose_party() if random.random() < self.parties else [self.wanted]
+        tokens = [self.model.tokens[each.token] for each in party]
         how = random.choice(("ends", "ends", "ends", "cancelled", "killed"))
         started = datetime.now(UTC)
         self.death.after, self.death.how = None, random.choice(("before", "in", "after"))
@@ -317,7 +340,7 @@ class Campaign:
             self.death.after = random.randint(1, 25)
         options = {"attempts": random.choice((1, 3)), "concurrency": random.choice((1, 1, 4, 16))}
         options |= {"strict": random.random() < 0.3, "allow_mass_deletion": random.random() < 0.5}
-        task = asyncio.ensure_future(self.sync(self.wanted, **options))
+        task = asyncio.ensure_future(self.sync(*party, **options))
         if how == "cancelled":
             self.call_after(random.randint(1, 30), task.cancel)
         outcome: Outcome | None = None
@@ -328,15 +351,19 @@ class Campaign:
             result = type(error).__name__
         self.model.on_answer, self.death.after = None, None
         self.results[result] += 1
-        self.log.append(f"{started:%H:%M:%S.%f} {self.wanted} {token} {how} {options} {self.model.weather} -> {result}")
+        self.log.append(f"{started:%H:%M:%S.%f} {party} {tokens} {how} {options} {self.model.weather} -> {result}")
         self.store.read()
         identified = self._identified_since(started)
-        if token.permissions is None:
-            self.guests.add(token.account_id)
-        self.note_strangers(token.account_id, started)
-        self.check_rows(before, token.account_id if identified else None)
+        self.guests |= {token.account_id for token in tokens if token.permissions is None}
+        if len(party) == 1:  # one of several is not synced unless it is known whose token it has
+            self.note_strangers(tokens[0].account_id, started)
+        self.check_rows(before, {token.account_id for token in tokens} if identified else None)
         if outcome:
-            self.check_outcome(outcome, started)
+            self.results["complete"] += all(each.error is None for each in outcome.accounts)
+            self.results["resumed"] += outcome.resumed
+            for wanted, each in zip(party, outcome.accounts, strict=True):
+                if each.error is None:
+                    self.check_outcome(wanted, each, started)
 
     def call_after(self, answers: int, action: Callable[[], object]) -> None:
         """Do something when the API has answered so often; sometimes with the next answer, too."""
@@ -374,7 +401,7 @@ class Campaign:
             seen += [Sighting(each.at, key) for each in self.model.answers() if key in _rows_of(each)]
         return max((each for each in seen if until is None or each.at <= until), default=None)
 
-    def check_rows(self, before: dict[RowKey, StoredRow], account: str | None) -> None:
+    def check_rows(self, before: dict[RowKey, StoredRow], accounts: set[str] | None) -> None:
         """Compare each row with the truth, and those of other accounts with what they were."""
         for row in self.store.rows.values():
             assert row.first_seen_at <= row.last_seen_at, row
@@ -384,10 +411,10 @@ class Campaign:
             seen = self.last_sighting(row.key)
             assert seen, f"was never served: {row}"
             assert row.last_seen_at <= seen.at, f"looks fresher than it is, {seen.at}: {row}"
-        if account is not None:
+        if accounts is not None:
             for key, row in before.items():
-                if key.listing.account_id not in (account, ""):
-                    assert self.store.rows.get(key) == row, f"changed in a run of {account}: {row}"
+                if key.listing.account_id not in {*accounts, ""}:
+                    assert self.store.rows.get(key) == row, f"changed in a run of {accounts}: {row}"
 
     def _check_deleted(self, key: RowKey, deleted_at: datetime) -> None:
         seen = self.last_sighting(key, deleted_at)
@@ -400,27 +427,35 @@ class Campaign:
         existed = self.model.existed_throughout(seen.row, seen.at, last)
         assert not existed, f"existed: {seen.row}, deleted at {deleted_at}"
 
-    def check_outcome(self, outcome: Outcome, started: datetime) -> None:
+    def check_outcome(self, wanted: Wanted, outcome: AccountOutcome, started: datetime) -> None:
         """Compare what a run says with what it was served."""
-        assert self.wanted
-        since = outcome.resumed_from or started
-        self._check_failures(outcome, since)
-        self._check_served(started)
+        answers = self._answers_to(wanted, outcome.resumed_from or started)
+        self._check_failures(outcome, outcome.resumed_from or started, answers)
+        self._check_served(wanted, started)
         served = {
             RowKey(answer.listing, item_id)
-            for answer in self.model.answers(since)
+            for answer in answers
             if answer.listing and answer.listing.kind == "backups"
             for item_id in answer.ids
         }
         assert outcome.backups <= len(served)
         assert outcome.progress.addons_done == outcome.progress.addons, outcome.progress
 
-    def _check_failures(self, outcome: Outcome, since: datetime) -> None:
-        assert self.wanted
+    def _answers_to(self, wanted: Wanted, since: datetime) -> list[Served]:
+        """What the syncs of a query were served since then: others may have come between them."""
+        spans = [(started, ended) for each, started, ended in self.spans if each == wanted]
+        return [
+            answer
+            for answer in self.model.answers(since)
+            if answer.token == wanted.token and any(started <= answer.at <= ended for started, ended in spans)
+        ]
+
+    def _check_failures(self, outcome: AccountOutcome, since: datetime, answers: list[Served]) -> None:
         closed = {
             ListingKey(kind=kind, team_id=team, project_id=project, addon_id=addon, account_id="")
             for kind, team, project, addon, read_at in self.store.query(
                 "SELECT kind, team_id, project_id, addon_id, read_at FROM listings WHERE read_at IS NOT NULL"
+                f" AND account_id = '{outcome.account_id or ''}'"
             )
             if datetime.fromisoformat(str(read_at)) >= since
         }
@@ -428,10 +463,8 @@ class Campaign:
             (failure.team_id or "", failure.project_id or "", failure.addon_id or "", failure.item_id is None)
             for failure in outcome.failures
         )
-        account = self.model.tokens[self.wanted.token].account_id
-        answers = [each for each in self.model.answers(since) if each.listing and each.listing.account_id == account]
-        for key in self.model.failed_listings(since):
-            if key.account_id == account and key._replace(account_id="") not in closed:
+        for key, answer in {answer.listing: answer for answer in answers if answer.listing}.items():
+            if answer.failed and key._replace(account_id="") not in closed:
                 assert named[(*_place(key), True)], f"the failure of {key} is not named: {outcome.failures}"
         failed = {_place(answer.listing) for answer in answers if answer.listing and answer.failed}
         for failure in outcome.failures:
@@ -443,31 +476,23 @@ class Campaign:
             if broken and not named[(*_place(listing), True)]:
                 assert named[(*_place(listing), False)] >= 1, f"not named of {listing}: {broken}"
 
-    def _check_served(self, started: datetime) -> None:
-        """Check that what the run was served is there, as it was served last."""
-        assert self.wanted
+    def _check_served(self, wanted: Wanted, started: datetime) -> None:
+        """Check that what the run was served is there, as its account was served it last."""
+        account = self.model.tokens[wanted.token].account_id
         identified = self._identified_since(started)
         last: dict[RowKey, Any] = {}
         for answer in self.model.answers(started):
-            if answer.listing:
+            if answer.listing and answer.listing.account_id == account:
                 last |= {RowKey(answer.listing, item_id): item for item_id, item in answer.json.items()}
         for key, item in last.items():
             if identified:
                 rows = [row for row in [self.store.rows.get(key)] if row]
             else:
                 rows = [row for row in self.store.rows.values() if _nameless(row.key) == _nameless(key)]
-            if not rows and key.listing.kind == "backups" and not self._matches(item):
+            if not rows and key.listing.kind == "backups" and not _matches(wanted, item):
                 continue
             assert rows, f"was served, and is not there: {key}"
             assert any(row.data == item for row in rows), f"is not what was served, {item}: {rows}"
-
-    def _matches(self, item: Any) -> bool:
-        """Whether a query with filters wants a backup, for certain."""
-        assert self.wanted
-        statuses, since = self.wanted.options.get("statuses"), self.wanted.options.get("since")
-        if statuses and item["status"] != statuses:
-            return False
-        return since is None or not isinstance(item["createdAt"], str) or item["createdAt"] >= "2026-06"
 
     # The end.
 
@@ -482,8 +507,8 @@ class Campaign:
             outcome = await self.sync(wanted, concurrency=4, allow_mass_deletion=True, resume_max_age=timedelta(0))
             self.note_strangers(name, started)
             self.store.read()
-            self.check_rows(before, name)
-            self.check_outcome(outcome, started)
+            self.check_rows(before, {name})
+            self.check_outcome(wanted, outcome.accounts[0], started)
             assert outcome.failures == []
             truth = {
                 RowKey(listing, item.id): item.json
@@ -516,6 +541,14 @@ class Campaign:
     def _is_provably_deleted(self, key: RowKey) -> bool:
         """Whether all runs that can have seen an item knew whose token they had, and saw less than the last one."""
         return not {key.listing.account_id, ""} & {*self.strangers, *self.guests}
+
+
+def _matches(wanted: Wanted, item: Any) -> bool:
+    """Whether a query with filters wants a backup, for certain."""
+    statuses, since = wanted.options.get("statuses"), wanted.options.get("since")
+    if statuses and item["status"] != statuses:
+        return False
+    return since is None or not isinstance(item["createdAt"], str) or item["createdAt"] >= "2026-06"
 
 
 def _listings_above(listing: ListingKey) -> set[ListingKey]:
@@ -565,9 +598,10 @@ def _is_mass_deletion(error: Exception) -> bool:
     return isinstance(error, MassDeletion) or "--allow-mass-deletion" in str(error)
 
 
-async def fight(seed: int, target: str, death: Death, runs: int) -> Campaign:
+async def fight(seed: int, target: str, death: Death, runs: int, *, parties: float = 0.0) -> Campaign:
     """Run a campaign; its log says what has happened if something is wrong."""
     campaign = Campaign.create(seed, target, death)
+    campaign.parties = parties
     async with serve_accounts(campaign.model):
         try:
             for _ in range(runs):
@@ -582,6 +616,19 @@ async def fight(seed: int, target: str, death: Death, runs: int) -> Campaign:
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_store_in_sqlite_is_never_wrong_about_what_exists(tmp_path: Path, death: Death, seed: int) -> None:
     await fight(seed, str(tmp_path / "inventory.db"), death, runs=15)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_store_of_several_clients_is_never_wrong_about_what_exists(
+    tmp_path: Path, death: Death, seed: int
+) -> None:
+    await fight(1000 + seed, str(tmp_path / "inventory.db"), death, runs=12, parties=0.8)
+
+
+async def test_several_clients_in_postgresql_are_never_wrong_about_what_exists(
+    postgresql: PostgreSQL, death: Death
+) -> None:
+    await fight(1100, postgresql.create("campaign_of_several"), death, runs=6, parties=0.8)
 
 
 async def test_a_store_in_postgresql_is_never_wrong_about_what_exists(postgresql: PostgreSQL, death: Death) -> None:
@@ -612,7 +659,7 @@ async def test_a_store_of_killed_processes_is_never_wrong_about_what_exists(tmp_
         started = datetime.now(UTC)
         outcome = await campaign.sync(wanted)
         campaign.store.read()
-        campaign.check_outcome(outcome, started)
+        campaign.check_outcome(wanted, outcome.accounts[0], started)
         await campaign.converge()
 
 
