@@ -89,6 +89,8 @@ NOT_FOR_USERS = {
     "audit.due_times.WEEK": "a week",
     "audit.due_times._MINUTE": "a minute",
     "audit.fixes._DAY": "a day",
+    "audit.policy._LARGEST": "an error names it",
+    "audit.policy._LONGEST": "an error names it",
     "audit.rules._DAY": "a day",
     "download._CHUNK": "bytes per write",
     "fleet.accounts._LARGEST_TOKEN": "what a token's file can be taken for",

@@ -6,7 +6,7 @@ from them.
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +18,9 @@ from northflank_async.errors import ConfigurationError
 from northflank_async.validation import did_you_mean, parse_span
 
 _OFF = "off"
+_LONGEST = timedelta(days=36_500)
+_LARGEST = 1_000.0
+"""The largest span and number of a policy: a time plus or minus these is still one."""
 
 
 class Severity(StrEnum):
@@ -284,7 +287,7 @@ class Policy:
             OSError: the file cannot be read.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
         except UnicodeDecodeError:
             raise ConfigurationError(f"{path} is not UTF-8 text") from None
         return cls.parse(text, name=str(path))
@@ -318,7 +321,12 @@ class Policy:
         return rules
 
     def with_max_data_age(self, max_age: timedelta) -> "Policy":
-        """Return the policy with another limit for the age of the data, which no override changes."""
+        """Return the policy with another limit for the age of the data, which no override changes.
+
+        Raises:
+            ConfigurationError: it is too long.
+        """
+        check_span(max_age)
         changes = {"stale-data": {"max_age": max_age}}
         return evolve(self, overrides=(*self.overrides, Override(match=Match(), rules=changes)))
 
@@ -367,7 +375,9 @@ def _read_waiver(place: str, table: Mapping[str, Any]) -> Waiver:
     rule, expires = _read_text(f"{place}.rule", table["rule"]), table["expires"]
     _check_rule(f"{place}.rule", rule)
     if isinstance(expires, datetime) or not isinstance(expires, date):
-        raise _Invalid(f"{place}.expires", f"it must be a date such as 2027-01-31, without quotes, not {expires!r}")
+        raise _Invalid(
+            f"{place}.expires", f"it must be a date such as 2027-01-31, without quotes, not {_toml(expires)}"
+        )
     reason = _read_text(f"{place}.reason", table["reason"])
     if not reason.strip():
         raise _Invalid(f"{place}.reason", "it is empty")
@@ -403,38 +413,53 @@ def _read_settings(place: str, cls: type[Any], table: Mapping[str, Any]) -> dict
 def _read_level(place: str, value: Any) -> Level:
     words = [*Severity, _OFF]
     if value not in words:
-        raise _Invalid(place, f"it must be {', '.join(words)}, not {value!r}.{_suggest(value, words)}")
+        suggestion = did_you_mean(value, words) if isinstance(value, str) else ""
+        raise _Invalid(place, f"it must be {', '.join(words[:-1])} or {_OFF}, not {_toml(value)}.{suggestion}")
     return None if value == _OFF else Severity(value)
 
 
 def _read_duration(place: str, value: Any) -> timedelta:
+    if not isinstance(value, str):
+        raise _Invalid(place, f'it must be a time span such as "30m", "12h", "7d" or "2w", not {_toml(value)}')
     try:
-        return parse_span(value)
+        span = parse_span(value)
+        check_span(span)
     except ConfigurationError as error:
         raise _Invalid(place, f"{error}") from None
+    return span
+
+
+def check_span(span: timedelta) -> None:
+    """Check that times can be calculated with a span.
+
+    Raises:
+        ConfigurationError: it is too long.
+    """
+    if span > _LONGEST:
+        raise ConfigurationError(f"the time span is too long: the longest is {_LONGEST.days}d")
 
 
 def _read_integer(place: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise _Invalid(place, f"it must be a whole number of 1 or more, not {value!r}")
+        raise _Invalid(place, f"it must be a whole number of 1 or more, not {_toml(value)}")
     return value
 
 
 def _read_number(place: str, value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-        raise _Invalid(place, f"it must be a number greater than 0, not {value!r}")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _LARGEST:
+        raise _Invalid(place, f"it must be a number greater than 0, up to {_LARGEST:,.0f}, not {_toml(value)}")
     return float(value)
 
 
 def _read_text(place: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise _Invalid(place, f"it must be a text, not {value!r}")
+        raise _Invalid(place, f"it must be text, not {_toml(value)}")
     return value
 
 
 def _read_texts(place: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise _Invalid(place, f"it must be an array of texts, not {value!r}")
+        raise _Invalid(place, f"it must be an array of texts, not {_toml(value)}")
     return tuple(_read_text(f"{place}[{index}]", each) for index, each in enumerate(value))
 
 
@@ -459,7 +484,7 @@ def _read_array(name: str, table: Mapping[str, Any], read: Callable[[str, Mappin
 
 def _check_table(place: str, value: Any) -> None:
     if not isinstance(value, dict):
-        raise _Invalid(place, f"it must be a table, not {value!r}")
+        raise _Invalid(place, f"it must be a table, not {_toml(value)}")
 
 
 def _check_keys(place: str, table: Mapping[str, Any], known: Collection[str]) -> None:
@@ -473,6 +498,16 @@ def _check_rule(place: str, rule: str) -> None:
         raise _Invalid(place, f"unknown rule {rule!r}.{_suggest(rule, RULES)}")
 
 
-def _suggest(word: Any, known: Collection[str]) -> str:
-    suggestion = did_you_mean(word, known) if isinstance(word, str) else ""
-    return suggestion or f" Known: {', '.join(known)}."
+def _suggest(word: str, known: Collection[str]) -> str:
+    return did_you_mean(word, known) or f" Known: {', '.join(known)}."
+
+
+def _toml(value: Any) -> str:
+    """Show a value as TOML has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "an array"
+    return str(value) if isinstance(value, date | time) else repr(value)

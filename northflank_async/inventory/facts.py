@@ -12,7 +12,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class BackupFact(NamedTuple):
-    """A stored backup. What was not sent, or cannot be read, is `None`; `size` is in bytes."""
+    """A stored backup. What was not sent, or cannot be read or believed, is `None`; `size` is in bytes."""
 
     id: str
     status: str | None = None
@@ -26,7 +26,7 @@ class BackupFact(NamedTuple):
 
 
 class RestoreFact(NamedTuple):
-    """A stored restore. What was not sent, or cannot be read, is `None`."""
+    """A stored restore. What was not sent, or cannot be read or believed, is `None`."""
 
     id: str
     backup_id: str | None = None

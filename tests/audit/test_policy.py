@@ -141,6 +141,12 @@ def test_of_several_waivers_the_last_to_expire_counts() -> None:
         ("[rules.stale]\nmax_age = 26", "rules.stale.max_age", "7d"),
         ('[rules.stale]\nmax_age = "0h"', "rules.stale.max_age", "empty"),
         ('[rules.stale]\nmax_age = "99999999999d"', "rules.stale.max_age", "too long"),
+        ('[rules.stale]\nmax_age = "36501d"', "rules.stale.max_age", "the longest is 36500d"),
+        ("[rules.stuck]\nfactor = 1e300", "rules.stuck.factor", "up to 1,000"),
+        ("[rules.stale]\nmax_age = 2027-01-31", "rules.stale.max_age", "not 2027-01-31"),
+        ("[rules]\nstale = 'HIGH'", "rules.stale", "'high'"),
+        ("[rules]\nstale = []", "rules.stale", "low, medium, high, critical or off, not an array."),
+        ("[rules]\nno_offsite = 'low'", "rules.no_offsite", "'no-offsite'"),
         ("[rules.few]\nat_least = true", "rules.few.at_least", "whole number"),
         ("[rules.few]\nat_least = 0", "rules.few.at_least", "1 or more"),
         ("[rules.size]\nunder = -1", "rules.size.under", "greater than 0"),
@@ -163,6 +169,8 @@ def test_of_several_waivers_the_last_to_expire_counts() -> None:
         ("[[waivers]]\nrule = 'stale'\nreason = ' '\nexpires = 2027-01-31", "waivers[0].reason", "empty"),
         ("[[waivers]]\nrule = 'stale'\nreason = 'x'\nexpires = '2027-01-31'", "waivers[0].expires", "date"),
         ("[[waivers]]\nrule = 'stale'\nreason = 'x'\nexpires = 2027-01-31T00:00:00Z", "waivers[0].expires", "date"),
+        ("[[waivers]]\nrule = 'stale'\nreason = 'x'\nexpires = 10:00:00", "waivers[0].expires", "not 10:00:00"),
+        ("[waivers]\nrule = 'stale'", "waivers", "[[waivers]]"),
         ("[[waivers]]\nrule = 'stale'\nreason = 'x'\nexpires = 2027-01-31\ntag = 'x'", "waivers[0].tag", "project"),
     ],
 )
@@ -183,6 +191,12 @@ def test_what_is_not_toml_is_an_error_that_names_the_line(tmp_path: Path) -> Non
         Policy.load(path)
     with pytest.raises(FileNotFoundError):
         Policy.load(tmp_path / "absent.toml")
+
+
+def test_a_policy_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_bytes(b"\xef\xbb\xbf[rules]\nfew = 'off'")
+    assert Policy.load(path).rules.few.severity is None
 
 
 def test_levels_are_found_by_their_type() -> None:

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from northflank_async.audit.policy import Place, Policy, Severity
 from northflank_async.audit.report import AddonState, Finding, FindingStatus, Report, ReportBuilder
+from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.facts import AccountFacts, AddonFacts, UnreadPlace
 from tests.audit.facts import DAY, HOUR, NOW, addon, ago, backup, restore, schedule
 
@@ -135,6 +136,8 @@ def test_an_account_without_addons_does_not_pass_if_its_data_are_old(
 def test_the_age_of_the_data_can_be_limited_over_all_overrides() -> None:
     policy = Policy.parse('[[overrides]]\nproject = "*"\nrules.stale-data.max_age = "90d"')
     assert policy.with_max_data_age(HOUR).rules_for(Place(project_id="p")).stale_data.max_age == HOUR
+    with pytest.raises(ConfigurationError, match="the longest is 36500d"):
+        policy.with_max_data_age(40_000 * DAY)
 
 
 def test_an_addon_reports_its_newest_completed_backup_and_the_interval_that_is_expected() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from northflank_async import ConfigurationError, NorthflankError
+from northflank_async.audit import audit
 from northflank_async.inventory import Inventory, Query
 from northflank_async.inventory.export import export
 from northflank_async.inventory.facts import AddonFacts
@@ -211,6 +212,22 @@ async def test_destinations_of_backups_are_known(database: str) -> None:
         await inventory.sync(nf)
         found = (await facts(inventory))["a"].backups.items
     assert [backup.has_additional_destinations for backup in found] == [True, False]
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+async def test_a_time_that_cannot_be_believed_is_not_known_and_can_be_audited(database: str, time: str) -> None:
+    account = an_account("p/a")
+    account.addons["p/a"] = backups(2, createdAt=time, completedAt=time)
+    account.restores["p/a"] = [{**RESTORE, "restoreTimestamp": time, "completedAt": time}]
+    account.schedules["p/a"] = [{**SCHEDULE, "createdAt": time, "updatedAt": time}]
+    async with account.serve() as nf, Inventory(database) as inventory:
+        await inventory.sync(Query(nf, restores=True, schedules=True))
+        addon = (await facts(inventory))["a"]
+        found = {each.rule: each.status for each in (await audit(inventory)).findings}
+    assert {(each.created_at, each.completed_at) for each in addon.backups.items} == {(None, None)}
+    assert (addon.restores.items[0].started_at, addon.restores.items[0].completed_at) == (None, None)
+    assert (addon.schedules.items[0].created_at, addon.schedules.items[0].updated_at) == (None, None)
+    assert (found["stale"], found["untested"]) == ("unknown", "unknown")
 
 
 async def test_nothing_is_known_of_an_absent_database(tmp_path: Path) -> None:

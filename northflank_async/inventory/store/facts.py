@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -41,6 +42,8 @@ _JUDGED_FIELDS = ("id", "spec", "status", "tags")
 """The fields of an addon without which it cannot be judged."""
 _SHOWN_ID = 60
 """Characters of an item's id in a failure."""
+_FIRST_TIME, _LAST_TIME = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Other times mean that there is none, such as that of the year 1, and cannot be calculated with."""
 
 
 @frozen(kw_only=True)
@@ -216,8 +219,19 @@ def _fetch_backups(connection: Connection, listing_ids: Sequence[int]) -> dict[i
     ).where(c.listing_id.in_(listing_ids), c.deleted_at.is_(None))
     found: dict[int, list[BackupFact]] = defaultdict(list)
     for listing_id, *values, text in connection.execute(query):
-        found[listing_id].append(BackupFact._make((*values, text is not None and _has_destinations(text))))
+        fact = BackupFact._make((*values, text is not None and _has_destinations(text)))
+        if not (_is_credible(fact.created_at) and _is_credible(fact.completed_at)):
+            fact = fact._replace(created_at=_credible(fact.created_at), completed_at=_credible(fact.completed_at))
+        found[listing_id].append(fact)
     return found
+
+
+def _credible(time: datetime | None) -> datetime | None:
+    return time if _is_credible(time) else None
+
+
+def _is_credible(time: datetime | None) -> bool:
+    return time is None or _FIRST_TIME <= time < _LAST_TIME
 
 
 def _has_destinations(text: str) -> bool:
@@ -234,8 +248,9 @@ def _fetch_restores(connection: Connection, listing_ids: Sequence[int]) -> dict[
         c.listing_id.in_(listing_ids), c.deleted_at.is_(None)
     )
     found: dict[int, list[RestoreFact]] = defaultdict(list)
-    for listing_id, *values in connection.execute(query):
-        found[listing_id].append(RestoreFact._make(values))
+    for listing_id, restore_id, backup_id, status, started_at, completed_at in connection.execute(query):
+        times = _credible(started_at), _credible(completed_at)
+        found[listing_id].append(RestoreFact(restore_id, backup_id, status, *times))
     return found
 
 
@@ -250,8 +265,9 @@ def _fetch_schedules(connection: Connection, listing_ids: Sequence[int]) -> dict
     found: dict[int, list[BackupSchedule]] = defaultdict(list)
     for listing_id, text in connection.execute(query):
         row = read_row(Kind.SCHEDULES, load(text), "schedule")
-        if isinstance(row.record, BackupSchedule):
-            found[listing_id].append(row.record)
+        if isinstance(record := row.record, BackupSchedule):
+            created_at, updated_at = _credible(record.created_at), _credible(record.updated_at)
+            found[listing_id].append(evolve(record, created_at=created_at, updated_at=updated_at))
     return found
 
 
