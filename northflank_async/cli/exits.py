@@ -117,7 +117,12 @@ def fail_incomplete(failures: Sequence["Failure"], exit_code: ExitCode, conseque
     """End the command with a list of what could not be read; without failures, do nothing."""
     if not failures:
         return
-    for failure in failures[:_MAX_LISTED]:
-        notify(f"could not read {failure}" if failure.item_id else f"could not read all of {failure}")
+    list_failures(failures)
     listed = f", {_MAX_LISTED} of them listed above" if len(failures) > _MAX_LISTED else ""
     fail(f"{count(len(failures), 'failure')}{listed}; {consequence}", exit_code)
+
+
+def list_failures(failures: Sequence["Failure"]) -> None:
+    """List some of what could not be read."""
+    for failure in failures[:_MAX_LISTED]:
+        notify(f"could not read {failure}" if failure.item_id else f"could not read all of {failure}")

@@ -1,4 +1,7 @@
+import asyncio
+import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from datetime import timedelta
@@ -14,7 +17,7 @@ from northflank_async.atomic_write import atomic_write, check_writable
 from northflank_async.audit.policy import Policy, Severity
 from northflank_async.audit.renderers import FORMATS, Render, load_renderer
 from northflank_async.audit.renderers.nagios import State, find_state, status_line
-from northflank_async.cli.exits import ExitCode, fail, fail_incomplete, fail_target
+from northflank_async.cli.exits import ExitCode, fail, fail_incomplete, fail_target, list_failures
 from northflank_async.cli.options import (
     AccountsOptions,
     Choice,
@@ -27,7 +30,7 @@ from northflank_async.cli.options import (
     parse_span,
     schema_option,
 )
-from northflank_async.cli.output import notify, without_password
+from northflank_async.cli.output import without_password
 from northflank_async.cli.runner import run_coroutine, run_with_progress
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory import Failure, OnStart, Query
@@ -113,7 +116,7 @@ def audit_inventory(
     if max_data_age is not None:
         policy = policy.with_max_data_age(max_data_age)
     if output_file is not None:
-        check_writable(output_file)
+        _check_output_file(output_file, target, policy_path)
     renderer = load_renderer(output)
     failures: list[Failure] = []
     if target is None:
@@ -134,10 +137,20 @@ def audit_inventory(
     if output == _NAGIOS:
         sys.exit(find_state(report, severity))
     if report.failing(severity):
-        for failure in failures:
-            notify(f"could not read {failure}")
+        list_failures(failures)
         sys.exit(ExitCode.FINDINGS)
     fail_incomplete(failures, ExitCode.FAILURES, "everything else was judged")
+
+
+def _check_output_file(path: Path, *inputs: str | Path | None) -> None:
+    """Check that a report can be written to a file, before any request, and that it replaces none that is read."""
+    resolved = os.path.realpath(path)
+    if any(resolved == os.path.realpath(each) for each in inputs if each is not None):
+        raise click.UsageError(f"--output-file would replace {path}, which is read.")
+    try:
+        check_writable(path)
+    except OSError as error:
+        fail_target(str(path), error)
 
 
 def _audit_stored(target: str, schema: str | None, policy: Policy) -> "Report":
@@ -211,7 +224,14 @@ def _unknown_on_failure(is_nagios: bool) -> Iterator[None]:
     try:
         with redirect_stderr(messages):
             yield
-    except (click.UsageError, ConfigurationError, OSError) as error:
+    except click.exceptions.Exit:  # --help
+        raise
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _exit_unknown("interrupted")
+    except Exception as error:
+        is_expected = isinstance(error, click.UsageError | ConfigurationError | OSError)
+        if not is_expected:
+            traceback.print_exc()
         _exit_unknown(error.format_message() if isinstance(error, click.UsageError) else str(error))
     except SystemExit as error:
         if isinstance(error.code, State) or not error.code:

@@ -170,6 +170,27 @@ def test_a_report_is_written_to_a_file_atomically(inventory: Export, tmp_path: P
     assert sorted(each.name for each in tmp_path.iterdir()) == ["inventory.db", "inventory.db.lock", "northflank.prom"]
 
 
+def test_a_report_replaces_no_file_that_is_read(inventory: Export, tmp_path: Path) -> None:
+    path = inventory(an_account(a=HEALTHY))
+    policy, link = tmp_path / "policy.toml", tmp_path / "link"
+    policy.touch()
+    link.symlink_to(path)
+    before = path.read_bytes()
+    for out in (path, link, policy):
+        result = invoke("audit", path, "--policy", policy, "--output-file", out)
+        assert result.exit_code == 2
+        assert "--output-file would replace" in result.stderr
+    assert (path.read_bytes(), policy.read_bytes()) == (before, b"")
+
+
+def test_a_report_is_written_through_a_symbolic_link(inventory: Export, tmp_path: Path) -> None:
+    path = inventory(an_account(a=HEALTHY))
+    (tmp_path / "link").symlink_to(tmp_path / "report.txt")
+    assert invoke("audit", path, "--output-file", tmp_path / "link").exit_code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "report.txt").read_text().startswith("1 addon: 1 healthy")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
@@ -178,6 +199,11 @@ def test_a_report_is_written_to_a_file_atomically(inventory: Export, tmp_path: P
         (("{path}", "--fail-on", "bad"), 3, "BACKUPS UNKNOWN - Invalid value for '--fail-on'"),
         (("{path}", "--policy", "{path}"), 3, "BACKUPS UNKNOWN - {path} is not UTF-8 text"),
         (("{path}", "--bad"), 3, "BACKUPS UNKNOWN - No such option"),
+        (
+            ("{path}", "--output-file", "{path}/x"),
+            3,
+            "BACKUPS UNKNOWN - cannot write {path}/x: there is no such folder",
+        ),
     ],
 )
 def test_nagios_has_only_its_own_exit_codes_and_one_line(
@@ -198,6 +224,38 @@ def test_nagios_is_unknown_if_the_api_cannot_be_read(serve_account: Serve) -> No
     result = invoke("audit", "-o", "nagios")
     assert result.exit_code == 3
     assert result.stdout.startswith("BACKUPS UNKNOWN - the token was rejected")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(KeyboardInterrupt(), "interrupted"), (ZeroDivisionError("a bug"), "a bug"), (MemoryError("full"), "full")],
+)
+def test_nagios_is_unknown_whatever_happens(
+    inventory: Export, monkeypatch: pytest.MonkeyPatch, error: BaseException, line: str
+) -> None:
+    path = inventory(an_account(a=HEALTHY))
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("northflank_async.audit.report.judge", fail)
+    result = invoke("audit", path, "-o", "nagios")
+    assert (result.exit_code, result.stdout) == (3, f"BACKUPS UNKNOWN - {line}\n")
+    assert ("Traceback" in result.stderr) is not isinstance(error, KeyboardInterrupt)
+
+
+def test_nagios_shows_help(serve_account: Serve) -> None:
+    result = invoke("audit", "-o", "nagios", "--help")
+    assert (result.exit_code, result.stdout[:6]) == (0, "Usage:")
+
+
+def test_failures_that_findings_win_over_are_listed_up_to_a_limit(serve_account: Serve) -> None:
+    account = an_account(**{f"a{number}": HEALTHY for number in range(25)})
+    account.faults = {f"p/a{number}#0": refusal(403) for number in range(25)}
+    serve_account(account)
+    result = invoke("audit")
+    assert result.exit_code == 1
+    assert result.stderr.count("could not read all of") == 20
 
 
 def test_schedules_require_a_database(serve_account: Serve, tmp_path: Path) -> None:
