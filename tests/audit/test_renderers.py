@@ -14,7 +14,7 @@ from northflank_async.audit.renderers.json import load_schema
 from northflank_async.audit.renderers.nagios import State, find_state
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.facts import UnreadPlace
-from tests.audit.facts import NOW, addon, backup, restore, schedule
+from tests.audit.facts import HOUR, NOW, addon, backup, restore, schedule
 from tests.audit.test_report import ACCOUNT, ALL, STALE, UNREADABLE, WAIVER, WARN, healthy, report
 
 EVERYTHING = report(
@@ -70,10 +70,23 @@ def test_the_table_lists_findings_that_are_unknown_for_one_reason_together() -> 
     assert "and 3 more" in text
 
 
-def test_hostile_text_is_harmless_for_a_terminal() -> None:
-    text = render(EVERYTHING, "table")
-    assert "\x1b" not in text
-    assert "\x00" not in text
+HOSTILE = '[red]\x1b[31m\x00\x85\u202e\ufffe|"\\\n:smile:</failure>'
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_hostile_text_is_harmless(format: str) -> None:
+    runs = [backup(2 * HOUR, "in-progress", id=HOSTILE), backup(HOUR, HOSTILE), backup(3 * HOUR, "failed", id=HOSTILE)]
+    bad = addon(runs, addon_id=HOSTILE, project_id=HOSTILE, account_id=HOSTILE, schedules=None)
+    unread = UnreadPlace(account_id=HOSTILE, error=HOSTILE)
+    waiver = f'[[waivers]]\nrule = "stuck"\nreason = {json.dumps(HOSTILE)}\nexpires = 2099-01-01'
+    account = evolve(ACCOUNT, account_id=HOSTILE, unread=(unread,))
+    text = render(report(bad, policy=waiver, account=account), format)
+    text.encode()
+    if format in ("table", "junit", "nagios"):
+        assert {char for char in text if not char.isprintable()} == {"\n"}
+    if format == "table":
+        assert "[red]" in text
+        assert ":smile:" in text
 
 
 def test_junit_has_a_case_for_each_finding_and_each_addon_without_one() -> None:

@@ -1,14 +1,13 @@
 """JUnit XML for continuous integration: a suite for each project, a case for each finding and each healthy addon."""
 
-import re
 from collections import defaultdict
 from datetime import UTC
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from northflank_async.audit.policy import Severity
 from northflank_async.audit.report import AddonState, Finding, FindingStatus, Report, by_place
+from northflank_async.errors import printable
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NO_PROJECT = "(account)"
 
 
@@ -81,5 +80,5 @@ def _add(parent: Element, tag: str, text: str | None = None, **attributes: str) 
 
 
 def _clean(text: str) -> str:
-    """Replace characters that XML cannot represent."""
-    return _NOT_XML.sub("\ufffd", text)
+    """Escape what XML cannot represent, and what would change how the rest is shown."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -5,6 +5,7 @@ from enum import IntEnum
 from northflank_async.audit.policy import Severity
 from northflank_async.audit.renderers import summary_line
 from northflank_async.audit.report import FindingStatus, Report
+from northflank_async.errors import printable
 
 
 class State(IntEnum):
@@ -44,5 +45,5 @@ def render(report: Report, fail_on: Severity) -> str:
 
 def status_line(state: State, text: str, data: str = "") -> str:
     """Format a line; a bar would begin the performance data."""
-    plain = " ".join(text.replace("|", "/").split())
+    plain = printable(" ".join(text.replace("|", "/").split()))
     return f"BACKUPS {state.name} - {plain}{f' | {data}' if data else ''}\n"
