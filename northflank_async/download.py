@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 import aiohttp
+from attrs import frozen
 from yarl import URL
 
 from northflank_async.errors import NorthflankError, TransportError
@@ -25,6 +26,35 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 
 It cannot be an async function.
 """
+
+
+@frozen
+class Resume:
+    """What an earlier download has left: the first `done` of `total` bytes of the file that had this ETag."""
+
+    done: int
+    total: int
+    etag: str
+
+
+class Sink(Protocol):
+    """Where a download goes."""
+
+    async def restart(self, total: int | None, etag: str | None) -> None:
+        """Begin with the first byte, also after a part of the file was written.
+
+        Args:
+            total: the size in bytes, if the storage service sends it.
+            etag: the ETag of the file, if that can tell whether a later response has the same bytes.
+        """
+
+    async def write(self, piece: bytes | bytearray) -> None:
+        """Write the next bytes."""
+
+
+class LinkRejected(TransportError):
+    """The storage service rejects a download link that has just been issued."""
+
 
 _CHUNK = 2**20
 """Bytes per write."""
@@ -48,7 +78,8 @@ async def download(
 
     Raises:
         ConfigurationError: `progress` is an async function.
-        TransportError: the storage service rejects the link, or that many attempts in a row received no data.
+        TransportError: the storage service rejects a new link (`LinkRejected`), or that many attempts in a row received
+            no data.
         NorthflankError: there is no link.
         OSError: the file cannot be written.
     """
@@ -57,14 +88,54 @@ async def download(
     if progress is not None:
         progress = plain_callback("progress", progress)
     with atomic_write(path) as file:
-        try:
-            async with await transport.open_storage_session() as session:
-                await _Transfer(file, path.name, link, session, transport, progress).run()
-        except (NorthflankError, asyncio.CancelledError) as error:
-            error.__traceback__ = None  # drop frames whose locals contain the link
-            raise
+        await transfer(_File(file), path.name, link, transport=transport, progress=progress)
         await asyncio.to_thread(os.fsync, file.fileno())
     return path
+
+
+async def transfer(
+    sink: Sink,
+    name: str,
+    link: Callable[[], Awaitable[str]],
+    *,
+    transport: Transport,
+    progress: Progress | None = None,
+    resume: Resume | None = None,
+) -> None:
+    """Download a file to a sink. Sends no credentials to the storage service.
+
+    Args:
+        sink: where the file goes.
+        name: what messages call it.
+        link: gets a download link; called again when a link has expired.
+        transport: supplies connections and the number of attempts.
+        progress: called after each write.
+        resume: what the sink has already.
+
+    Raises:
+        LinkRejected: the storage service rejects a new link.
+        TransportError: that many attempts in a row received no data.
+        NorthflankError: there is no link.
+    """
+    try:
+        async with await transport.open_storage_session() as session:
+            await _Transfer(sink, name, link, session, transport, progress, resume).run()
+    except (NorthflankError, asyncio.CancelledError) as error:
+        error.__traceback__ = None  # drop frames whose locals contain the link
+        raise
+
+
+@frozen
+class _File:
+    """A file as a sink."""
+
+    _file: BinaryIO
+
+    async def restart(self, total: int | None, etag: str | None) -> None:
+        await asyncio.to_thread(_rewind, self._file)
+
+    async def write(self, piece: bytes | bytearray) -> None:
+        await asyncio.to_thread(self._file.write, piece)
 
 
 class _Transfer:
@@ -72,14 +143,15 @@ class _Transfer:
 
     def __init__(
         self,
-        file: BinaryIO,
+        sink: Sink,
         name: str,
         link: Callable[[], Awaitable[str]],
         session: aiohttp.ClientSession,
         transport: Transport,
         progress: Progress | None,
+        resume: Resume | None,
     ) -> None:
-        self._file = file
+        self._sink = sink
         self._name = name
         self._new_link = link
         self._session = session
@@ -87,10 +159,10 @@ class _Transfer:
         self._progress = progress
         self._link: str | None = None
         self._response: aiohttp.ClientResponse | None = None  # not in a local, whose repr would show the link
-        self._etag: str | None = None
-        self._done = 0
-        self._furthest = 0  # bytes, in any attempt before
-        self._total: int | None = None
+        self._etag = resume.etag if resume else None
+        self._done = resume.done if resume else 0
+        self._furthest = self._done  # bytes, in any attempt before
+        self._total = resume.total if resume else None
         self._retryable: TransportError | None = None  # the last failure, if another attempt may help
 
     async def run(self) -> None:
@@ -135,7 +207,7 @@ class _Transfer:
                 self._etag = None  # unclear which bytes are the file's: restart
                 raise self._failure(f"got more than {self._total} bytes")
             if piece:
-                await asyncio.to_thread(self._file.write, piece)
+                await self._sink.write(piece)
                 self._done += len(piece)
                 self._report()
             if failure:
@@ -190,7 +262,7 @@ class _Transfer:
         etag = headers.get("ETag", "")
         self._etag = etag if etag.startswith('"') else None  # a weak one does not compare bytes
         self._done, self._total = 0, response.content_length
-        await asyncio.to_thread(_rewind, self._file)
+        await self._sink.restart(self._total, self._etag)
         self._report()
 
     def _is_rest(self, headers: Mapping[str, str]) -> bool:
@@ -207,7 +279,7 @@ class _Transfer:
         elif 400 <= response.status < 500 and response.status not in _BUSY:
             self._link = None  # it has expired, unless it never worked
             if is_new:
-                return TransportError(f"the download link was rejected: {message}")
+                return LinkRejected(f"the download link was rejected: {message}")
         return self._failure(message)
 
     async def _read(self) -> tuple[bytearray, TransportError | None]:

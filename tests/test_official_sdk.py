@@ -92,6 +92,7 @@ NOT_COMPARED = {
     (AccountResource, "paginate"): "calls any endpoint",
     (AccountResource, "request"): "calls any endpoint",
     (BackupResource, "download"): "calls download_link()",
+    (BackupResource, "download_into"): "calls download_link()",
     (BackupResource, "logs"): "see NOT_OFFICIAL",
     (BackupResource, "restore_logs"): "see NOT_OFFICIAL",
     (BackupResource, "wait"): "calls get()",

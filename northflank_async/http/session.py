@@ -60,16 +60,22 @@ def derive_session(
 def open_storage_session(session: aiohttp.ClientSession, timeout: float) -> aiohttp.ClientSession:
     """Open a session over the same connections for other hosts: without the token, and without a caller's headers.
 
+    Its requests are not traced, as their URLs are secrets: neither by a caller's trace configs, nor by those that a
+    tool such as OpenTelemetry's instrumentation adds to every session.
+
     `timeout` is for each read, in seconds; a `Phase` has the one for connecting.
     """
-    return aiohttp.ClientSession(
+    tracing = phase_tracing()
+    opened = aiohttp.ClientSession(
         connector=session.connector,
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(sock_read=timeout),
-        trace_configs=[phase_tracing()],
+        trace_configs=[tracing],
     )
+    opened.trace_configs[:] = [tracing]
+    return opened
 
 
 @frozen

@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 from typing import Unpack
 
-from northflank_async.download import Progress, download
+from northflank_async.download import Progress, Resume, Sink, download, transfer
 from northflank_async.http.redaction import Secret
 from northflank_async.http.request import MAX_PER_PAGE, segment
 from northflank_async.paging import Paginator
@@ -172,6 +172,27 @@ class BackupResource(Resource):
         """
         work = download(Path(path), self.download_link, transport=self._transport, progress=progress)
         return await self._transport.until_closed(work)
+
+    async def download_into(
+        self, sink: Sink, *, progress: Progress | None = None, resume: Resume | None = None
+    ) -> None:
+        """Download the backup to something else than a file, such as an upload to an object store. See `download`.
+
+        Args:
+            sink: is told to begin with the first byte, at least once unless there is something to resume, and is passed
+                the bytes in order.
+            progress: called with the bytes downloaded and the total, which is `None` if the service does not send it.
+            resume: what the sink has already: the rest is requested, if the storage service has the same file.
+
+        Raises:
+            NotFound: the backup does not exist, or the token has no access to it.
+            TransportError: the storage service rejects the link, or all attempts in a row received no data.
+            NorthflankError: any other failure; for example, the backup is not a dump.
+
+        https://northflank.com/docs/v1/api/project/addons/get-backup-download-link
+        """
+        work = transfer(sink, self._id, self.download_link, transport=self._transport, progress=progress, resume=resume)
+        await self._transport.until_closed(work)
 
     async def logs(self, **filters: Unpack[LogFilters]) -> list[LogLine]:
         """Get the logs of the backup, with one request. Only dumps have logs.
