@@ -27,7 +27,8 @@ class Found(NamedTuple):
     """A backup with its account, project and addon. A project that was named in the query has no field but its id.
 
     `account_id` is what the API calls the account, or else the name of the client. A scan of one client does not spend
-    the request that this takes: there, it is the name of the client, or `None`.
+    the request that this takes: there, it is the name of the client, or `None`. `account` is the client or team to call
+    for more of the backup: `found.account.project(found.project.id).addon(found.addon.id).backup(found.backup.id)`.
     """
 
     team_id: str | None
@@ -35,6 +36,7 @@ class Found(NamedTuple):
     addon: Addon
     backup: Backup
     account_id: str | None = None
+    account: AccountResource | None = None
 
 
 class Scan(AsyncIterator[Found]):
@@ -138,7 +140,14 @@ class Scan(AsyncIterator[Found]):
         assert listing.addon is not None
         self._found.extend(
             [
-                Found(listing.account.team_id, listing.project, listing.addon, row.record, listing.account_id)
+                Found(
+                    listing.account.team_id,
+                    listing.project,
+                    listing.addon,
+                    row.record,
+                    listing.account_id,
+                    listing.account,
+                )
                 for _, row in self._buffer.new_items(page)
                 if isinstance(row.record, Backup) and fetched.tree.query.matches_row(row)
             ]

@@ -34,7 +34,7 @@ from tests.support.scripted_server import TOKEN, serve
 async def read_listings(account: AccountResource) -> list[Found]:
     """Read the same from the listings, one after the other."""
     return [
-        Found(team_id=account.team_id, project=project, addon=addon, backup=item)
+        Found(team_id=account.team_id, project=project, addon=addon, backup=item, account=account)
         async for project in account.projects()
         async for addon in account.project(project.id).addons()
         async for item in account.project(project.id).addon(addon.id).backups()
