@@ -52,7 +52,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         part.chmod(_mode_for(target))
         part.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -90,7 +90,7 @@ def _mode_for(target: Path) -> int:
         probe.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Sync the directory, so that the rename survives a power loss."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY)
