@@ -344,7 +344,7 @@ class _Mirror:
                     count=count,
                     has_dumps=addon in with_dumps,
                 )
-                for addon, count in self._snapshots.items()
+                for addon, count in sorted(self._snapshots.items(), key=lambda item: [part or "" for part in item[0]])
             ],
             failures=[*self._scan.failures, *self._failures],
             damaged=self.manifest.damaged,
