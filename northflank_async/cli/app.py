@@ -45,6 +45,7 @@ COMMANDS = {
     "export": ("export:export_inventory", "Export the backup inventory to TARGET."),
     "convert": ("convert:convert_inventory", "Write the backups of the database SOURCE to the file TARGET."),
     "audit": ("audit:audit_inventory", "Judge the inventory TARGET by rules."),
+    "mirror": ("mirror:mirror_dumps", "Copy dumps to DESTINATION, outside the platform."),
     "plan": ("plan:plan_export", "Estimate the requests and the time of an export to TARGET."),
     "doctor": ("doctor:check", "Check the token of each account."),
     "worker": ("worker:run_worker", "Sync many accounts into one database, again and again."),

@@ -113,16 +113,25 @@ def fail_target(target: str, error: OSError, *, access: str = "write") -> NoRetu
     fail(f"cannot {access} {error.filename or target}: {error.strerror or error}", ExitCode.TARGET)
 
 
-def fail_incomplete(failures: Sequence["Failure"], exit_code: ExitCode, consequence: str) -> None:
-    """End the command with a list of what could not be read; without failures, do nothing."""
+def fail_incomplete(
+    failures: Sequence["Failure"], exit_code: ExitCode, consequence: str, *, verb: str = "read"
+) -> None:
+    """End the command with a list of what could not be read; without failures, do nothing.
+
+    Args:
+        failures: what could not be read.
+        exit_code: the exit code.
+        consequence: what is complete anyway, or what to do.
+        verb: what could not be done with an item.
+    """
     if not failures:
         return
-    list_failures(failures)
+    list_failures(failures, verb=verb)
     listed = f", {_MAX_LISTED} of them listed above" if len(failures) > _MAX_LISTED else ""
     fail(f"{count(len(failures), 'failure')}{listed}; {consequence}", exit_code)
 
 
-def list_failures(failures: Sequence["Failure"]) -> None:
-    """List some of what could not be read."""
+def list_failures(failures: Sequence["Failure"], *, verb: str = "read") -> None:
+    """List some of what could not be read. `verb` is what could not be done with an item."""
     for failure in failures[:_MAX_LISTED]:
-        notify(f"could not read {failure}" if failure.item_id else f"could not read all of {failure}")
+        notify(f"could not {verb} {failure}" if failure.item_id else f"could not read all of {failure}")

@@ -504,7 +504,7 @@ class QueryOptions:
     projects: tuple[str, ...]
     team_ids: tuple[str, ...]
     addon_types: tuple[str, ...]
-    restores: bool
+    restores: bool = False
     schedules: bool = False
     since: datetime | timedelta | None = None
     statuses: tuple[str, ...] = ()
@@ -550,7 +550,7 @@ class QueryOptions:
         return not self.statuses or status is None or status in self.statuses
 
 
-_query_options = (
+_place_options = (
     click.option(
         "--projectId", "--project", "projects", metavar="ID", multiple=True, help="Only this project; repeatable."
     ),
@@ -560,8 +560,8 @@ _query_options = (
     click.option(
         "--addon-type", "addon_types", metavar="TYPE", multiple=True, help="Only addons of this type; repeatable."
     ),
-    click.option("--restores", is_flag=True, help="Include restores."),
 )
+_query_options = (*_place_options, click.option("--restores", is_flag=True, help="Include restores."))
 _filter_options = (
     click.option(
         "--since",
@@ -579,6 +579,7 @@ _filter_options = (
     ),
 )
 _schedules_option = click.option("--schedules", is_flag=True, help="Include backup schedules; requires a database.")
+place_options = grouped(QueryOptions, "query", *_place_options)
 query_options = grouped(QueryOptions, "query", *_query_options, _schedules_option)
 filtered_query_options = grouped(QueryOptions, "query", *_query_options, *_filter_options)
 """For what is stored."""
@@ -665,7 +666,7 @@ store_options = grouped(
 class CrawlOptions(ConnectionOptions):
     """The options of every command that reads many addons: how it connects, and how fast it reads."""
 
-    simulate: bool
+    simulate: bool = False
     concurrency: int
     reserve: int
     timeout: float
@@ -682,17 +683,18 @@ class CrawlOptions(ConnectionOptions):
         }
 
 
-crawl_options = grouped(
-    CrawlOptions,
-    "options",
-    click.option(
+def _concurrency_option(default: int, help: str) -> Decorator:
+    return click.option(
         "--concurrency",
         type=click.IntRange(1, _MAX_CONCURRENCY),
         metavar="NUMBER",
-        default=16,
+        default=default,
         show_default=True,
-        help="Requests in flight.",
-    ),
+        help=help,
+    )
+
+
+_request_options = (
     click.option(
         "--reserve",
         type=click.IntRange(min=0),
@@ -717,7 +719,22 @@ crawl_options = grouped(
         show_default=True,
         help="Attempts of a request, including the first.",
     ),
+)
+crawl_options = grouped(
+    CrawlOptions,
+    "options",
+    _concurrency_option(16, "Requests in flight."),
+    *_request_options,
     click.option("--simulate", is_flag=True, help="Read a simulated inventory; needs no token."),
+    _deadline_option,
+    _proxy_option,
+    *_message_options,
+)
+mirror_options = grouped(
+    CrawlOptions,
+    "options",
+    _concurrency_option(2, "Downloads at a time."),
+    *_request_options,
     _deadline_option,
     _proxy_option,
     *_message_options,

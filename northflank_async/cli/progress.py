@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.filesize import decimal
 from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress_bar import ProgressBar
@@ -22,6 +23,7 @@ from northflank_async.cli.streams import at_terminal
 if TYPE_CHECKING:
     from northflank_async.http.rate_limit import RateLimit
     from northflank_async.inventory import Progress as Crawled
+    from northflank_async.mirror import MirrorProgress as Mirrored
 
 _BAR_WIDTH = 16
 _LEAST_WIDTH_FOR_BARS = 72
@@ -59,13 +61,18 @@ class CrawlProgress:
         self._rate_limit = rate_limit
         self._live: Live | None = None
 
-    def start(self, crawled: "Callable[[], Crawled]") -> None:
-        """Show the progress that `crawled` returns, from now on."""
+    def start(self, progress: "Callable[[], Crawled | Mirrored]") -> None:
+        """Show the progress that `progress` returns, from now on."""
         if self._console.is_terminal and not self._console.quiet:
+            from northflank_async.mirror import MirrorProgress
+
             started = time.monotonic()
 
-            def lines() -> CrawlLines:  # called for each frame: a wait for the rate limit changes nothing else
-                return CrawlLines(crawled(), self._rate_limit(), time.monotonic() - started)
+            def lines() -> Group:  # called for each frame: a wait for the rate limit changes nothing else
+                now, elapsed = progress(), time.monotonic() - started
+                if not isinstance(now, MirrorProgress):
+                    return Group(CrawlLines(now, self._rate_limit(), elapsed))
+                return Group(CrawlLines(now.listing, self._rate_limit(), elapsed), MirrorLine(now))
 
             self._live = Live(get_renderable=lines, console=self._console, refresh_per_second=10)
             self._live.start()
@@ -141,6 +148,23 @@ class CrawlLines:
         if crawled.waiting_until:
             parts.append(Part(f"waiting until {crawled.waiting_until.astimezone():%H:%M:%S}"))
         return [*parts, Part(f"{duration(self.elapsed)} elapsed", rank=3)]
+
+
+@frozen(eq=False)
+class MirrorLine:
+    """The line about the files of a mirror."""
+
+    mirrored: "Mirrored"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        mirrored = self.mirrored
+        done, total = decimal(mirrored.bytes_done), decimal(mirrored.bytes)
+        parts = [
+            Part(f"{mirrored.dumps_done:,}/{count(mirrored.dumps, 'dump')}"),
+            Part(f"{done} of about {total}", rank=1),
+        ]
+        separator = " - " if options.ascii_only else " · "
+        yield _line(options.max_width, separator, "copying", parts, mirrored.bytes_done, mirrored.bytes or None)
 
 
 @frozen

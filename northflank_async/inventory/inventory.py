@@ -1,6 +1,6 @@
 import errno
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from northflank_async.inventory.formats import (
 )
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.store.connections import Database
+from northflank_async.inventory.store.copies import StorableCopy, replace_copies
 from northflank_async.inventory.store.facts import read_account_facts, read_addon_facts
 from northflank_async.inventory.store.lease import open_store
 from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
@@ -42,7 +43,7 @@ class Inventory:
             async for stored in inventory.backups():
                 print(stored.project_id, stored.id, stored.first_seen_at)
 
-    Only `sync` writes to the database: it creates the tables if there are none.
+    Only `sync` and `record_copies` write to the database: they create the tables if there are none.
 
     Args:
         target: a file for SQLite, or `postgresql://user:password@host/database`, with any parameter of libpq.
@@ -151,6 +152,22 @@ class Inventory:
             for row in batch:
                 if isinstance(row, StoredBackup):
                     yield row
+
+    async def record_copies(self, destination: str, copies: Iterable[StorableCopy]) -> None:
+        """Store which copies of dumps a destination outside the platform holds, in the table `copies`.
+
+        Args:
+            destination: a folder or a bucket; what was stored for it before is replaced.
+            copies: as a mirror returns them.
+
+        Raises:
+            ConfigurationError: the database is not an inventory, or a newer one.
+            BlockingIOError: another process is writing to the file.
+            OSError: the database cannot be read or written.
+        """
+        found = list(copies)
+        async with open_store(self._database, INVENTORY):
+            await self._database.transaction(lambda connection: replace_copies(connection, destination, found))
 
     async def addons(self) -> list[StoredAddon]:
         """Return the addons whose backups were listed, with the numbers of their backups and restores.

@@ -6,7 +6,6 @@ from northflank_async.mirror.mirroring import (
     MirrorOutcome,
     MirrorProgress,
     OnMirrorStart,
-    Recorder,
     Snapshots,
     mirror,
 )
@@ -19,7 +18,6 @@ __all__ = [
     "MirrorProgress",
     "OnMirrorStart",
     "OnVerified",
-    "Recorder",
     "Snapshots",
     "Verification",
     "mirror",

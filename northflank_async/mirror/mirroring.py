@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
@@ -31,6 +31,9 @@ from northflank_async.mirror.manifest import Copy, Identity
 from northflank_async.records import RunStatus, SourceType
 from northflank_async.resources import AccountResource, BackupResource
 from northflank_async.validation import check_integer, plain_callback
+
+if TYPE_CHECKING:
+    from northflank_async.inventory import Inventory
 
 _READERS = 32
 """Entries of the manifest that are read at a time."""
@@ -154,7 +157,7 @@ async def mirror(
     keep: timedelta | None = None,
     concurrency: int = 2,
     dry_run: bool = False,
-    inventory: "Recorder | None" = None,
+    inventory: "Inventory | None" = None,
     on_start: OnMirrorStart | None = None,
 ) -> MirrorOutcome:
     """Copy completed dumps that a destination does not hold yet.
@@ -172,7 +175,7 @@ async def mirror(
             lose any. Dumps that are older are not copied.
         concurrency: downloads at a time, 1 to 100.
         dry_run: write and delete nothing; see `MirrorOutcome`.
-        inventory: an inventory in which the copies are recorded.
+        inventory: an open inventory, in which the copies that the destination then holds are recorded.
         on_start: called once, with a function that returns the current progress.
 
     Raises:
@@ -192,27 +195,11 @@ async def mirror(
     if dry_run:
         return await _Mirror(store, wanted, newest, keep, concurrency, on_start).plan()
     async with store.locked():
-        if inventory is not None:
-            await inventory.check()
         running = _Mirror(store, wanted, newest, keep, concurrency, on_start)
         outcome = await running.run()
         if inventory is not None:
-            await inventory.record(str(store), running.manifest.copies.values())
+            await inventory.record_copies(str(store), running.manifest.copies.values())
     return outcome
-
-
-class Recorder(Protocol):
-    """Records copies somewhere, such as in an inventory."""
-
-    async def check(self) -> None:
-        """Check, before any request, that it can be written.
-
-        Raises:
-            OSError: it cannot.
-        """
-
-    async def record(self, destination: str, copies: Iterable[Copy]) -> None:
-        """Record that a destination holds these copies, and no others."""
 
 
 @define
@@ -473,13 +460,31 @@ class _Mirror:
             path, entry = self._choose_paths(dump)
         else:
             path, entry = known.path, pending.removesuffix(PENDING) + ENTRY
+        try:
+            copy = await self._upload(dump, resource, path, entry, pending, known)
+        except FileExistsError as error:
+            raise NorthflankError(f"{error.filename} exists, and is not in the manifest: move it away") from None
+        await self._enter(copy, entry)
+        self._copied.append(copy)
+
+    async def _upload(
+        self, dump: Dump, resource: BackupResource, path: str, entry: str, pending: str, known: Copy | None
+    ) -> Copy:
+        """Copy a dump to its path. Before it appears, its hash is stored.
+
+        A killed mirror may have received all of it, and even have stored its hash.
+        """
         async with self._store.upload(path) as upload:
-            if known is None or upload.digest() != (known.size, known.sha256):
-                if pending:
-                    await self._store.delete(pending)
+            resume = upload.resume
+            if resume is None or resume.done < resume.total:
                 await self._download(dump, resource, upload)
                 await upload.finish()
             size, sha256 = upload.digest()
+            if known is not None and (known.size, known.sha256) == (size, sha256):
+                await upload.commit()
+                return known
+            if pending:
+                await self._store.delete(pending)
             copy = Copy(
                 account_id=dump.account_id,
                 team_id=dump.team_id,
@@ -494,14 +499,9 @@ class _Mirror:
                 addon_type=dump.addon_type,
                 addon_version=dump.addon_version,
             )
-            try:
-                if copy != known:
-                    await self._store.write_new(entry.removesuffix(ENTRY) + PENDING, copy.to_json())
-                await upload.commit()
-            except FileExistsError as error:
-                raise NorthflankError(f"{error.filename} exists, and is not in the manifest: move it away") from None
-        await self._enter(copy, entry)
-        self._copied.append(copy)
+            await self._store.write_new(entry.removesuffix(ENTRY) + PENDING, copy.to_json())
+            await upload.commit()
+        return copy
 
     def _find_pending(self, dump: Dump) -> tuple[str, Copy | None]:
         """Find the unfinished entry of a dump whose file has not appeared."""

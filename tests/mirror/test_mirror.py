@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from northflank_async import ConfigurationError, Northflank, TransportError
+from northflank_async import ConfigurationError, TransportError
 from northflank_async.errors import AuthenticationError
 from northflank_async.inventory import Query
 from northflank_async.mirror import MirrorOutcome, MirrorProgress, mirror
 from northflank_async.mirror.folder import Folder
-from tests.support.clients import clients_of
 from tests.support.dumps import DumpAccount, dump, entries_in, files_in, snapshot
 from tests.support.scripted_server import serve
 

@@ -231,6 +231,21 @@ failures = Table(
 )
 """What the last sync runs of an account could not read: a listing, or its item `item_id`."""
 
+copies = Table(
+    "copies",
+    metadata,
+    *(Column(key, Text, nullable=False) for key in LISTING_KEY[:-1]),
+    Column("backup_id", Text, nullable=False),
+    Column("destination", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("created_at", Time, nullable=False),
+    Column("fetched_at", Time, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+"""The dumps that a `destination` outside the platform holds, by the manifest of the last mirror to it. `created_at` is
+the backup's."""
+
 
 def last_seen_at(rows: Table) -> ColumnElement[datetime]:
     """The time when an item was last seen, for rows joined with `listings`.
