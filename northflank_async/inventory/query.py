@@ -66,6 +66,7 @@ class Query:
     Args:
         accounts: a client or one of its teams, or several of them, also of several clients.
         projects: ids to read in each account; `None` reads all projects.
+        addons: ids; other addons' backups are not requested. Every project has its own addons with such ids.
         addon_types: the API's words, such as `"postgresql"`; other addons' backups are not requested. An addon
             without a type is included.
         statuses: the API's words, such as `"failed"`.
@@ -80,6 +81,7 @@ class Query:
 
     accounts: tuple[AccountResource, ...] = field(converter=_distinct_accounts)
     projects: tuple[str, ...] | None = field(default=None, converter=_distinct_projects, kw_only=True)
+    addons: frozenset[str] = field(default=(), converter=_word_set, kw_only=True)
     addon_types: frozenset[str] = field(default=(), converter=_word_set, kw_only=True)
     statuses: frozenset[str] = field(default=(), converter=_word_set, kw_only=True)
     since: datetime | timedelta | None = field(default=None, validator=_check_since, kw_only=True)
@@ -121,7 +123,9 @@ class Query:
             return evolve(self, since=None)
 
     def matches_addon(self, addon: Addon) -> bool:
-        """Whether the addon's backups are wanted; they are if its type is unknown."""
+        """Whether the addon's backups are wanted. An addon of unknown type has any type."""
+        if self.addons and addon.id not in self.addons:
+            return False
         addon_type = addon.spec and addon.spec.type
         return not self.addon_types or addon_type is None or addon_type in self.addon_types
 
@@ -172,6 +176,7 @@ class Query:
                 if isinstance(self.since, datetime)
                 else self.since and str(self.since),
                 "statuses": sorted(self.statuses),
+                "addons": sorted(self.addons),
                 "addonTypes": sorted(self.addon_types),
                 "restores": self.restores,
                 "schedules": self.schedules,

@@ -136,3 +136,11 @@ def test_addons_of_other_types_do_not_match(addon_types: Any) -> None:
 @pytest.mark.parametrize("addon", [Addon(id="a"), Addon(id="a", spec=AddonSpec())])
 def test_an_addon_of_unknown_type_matches(addon: Addon) -> None:
     assert a_query(addon_types="postgresql").matches_addon(addon)
+
+
+@pytest.mark.parametrize(("addons", "wanted"), [((), True), ("a", True), (["b", "a"], True), (["b"], False)])
+def test_a_query_may_name_addons(addons: Any, wanted: bool) -> None:
+    query = a_query(addons=addons)
+    assert query.matches_addon(an_addon("redis")) is wanted
+    assert query.fingerprint == a_query(addons=list(addons)[::-1]).fingerprint
+    assert query.fingerprint != a_query(addons=["c"]).fingerprint
