@@ -15,6 +15,7 @@ NorthflankError
 │   └ ServerError         5xx
 ├ DecodeError             a response that is not JSON, or not as documented
 ├ MassDeletion            a listing lacks all, or most, of what is stored
+├ InvalidEvent            a request to a webhook that is not an event with the right token
 ├ RunFailed               a backup or restore did not complete, or an addon failed to start
 └ PaginationError         the pages loop, or never end
 """
@@ -161,6 +162,14 @@ class PaginationError(NorthflankError):
 
 class MassDeletion(NorthflankError):
     """A listing of projects or addons lacks all, or most, of the stored ones: none of them is marked deleted."""
+
+
+class InvalidEvent(NorthflankError):
+    """A request to a webhook that is not an event, or has the wrong token. Respond with its `status`, 400 or 401."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class RunFailed(NorthflankError):
