@@ -287,7 +287,7 @@ class _Mirror:
 
     @property
     def _is_single(self) -> bool:
-        return len(self._queries) == 1
+        return len({query.budget for query in self._queries}) == 1
 
     @property
     def progress(self) -> MirrorProgress:
@@ -345,7 +345,7 @@ class _Mirror:
         if self._on_start:
             self._on_start(lambda: self.progress)
         only_id = None
-        if self._is_single:  # a scan of one client does not find out its account
+        if len(self._queries) == 1:  # a scan of one client does not find out its account
             only_id = await find_account_id(self._queries[0].accounts[0])
             self._accounts[only_id].update(self._queries)
         async with self._scan as scan:
@@ -573,6 +573,7 @@ class _Mirror:
         return any(
             copy.team_id in {account.team_id for account in query.accounts}
             and (query.projects is None or copy.project_id in query.projects)
+            and (not query.addons or copy.addon_id in query.addons)
             and (not query.addon_types or copy.addon_type is None or copy.addon_type in query.addon_types)
             for query in self._accounts.get(copy.account_id, ())
         )

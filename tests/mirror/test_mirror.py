@@ -34,7 +34,7 @@ async def mirrored(account: DumpAccount, folder: Path, **options: Any) -> Mirror
 
 async def test_each_completed_dump_is_copied_and_entered_into_the_manifest(tmp_path: Path) -> None:
     account = DumpAccount({"p": {"a": [dump("b1", 1), dump("b2")], "empty": []}})
-    outcome = await mirrored(account, tmp_path / "new" / "mirror")
+    outcome = await mirrored(account, tmp_path / "new" / "mirror", concurrency=1)
     assert files_in(tmp_path / "new" / "mirror") == [
         "manifest/p/a/b1.json",
         "manifest/p/a/b2.json",
@@ -122,6 +122,13 @@ async def test_a_query_limits_what_is_copied(tmp_path: Path) -> None:
     async with serve(account.respond) as server, server.client() as nf:
         await mirror(str(tmp_path), Query(nf, projects=["q"]))
     assert account.links == ["q/a/b2"]
+
+
+async def test_two_queries_of_one_client_are_one_account(tmp_path: Path) -> None:
+    account = DumpAccount({"p": {"a": [dump("b1")]}, "q": {"a": [dump("b2")], "other": [dump("b3")]}})
+    async with serve(account.respond) as server, server.client() as nf:
+        await mirror(str(tmp_path), Query(nf, projects=["p"]), Query(nf, projects=["q"], addons=["a"]))
+    assert sorted(copy.path.rpartition("/")[0] for copy in entries_in(tmp_path)) == ["p/a", "q/a"]
 
 
 async def test_the_account_comes_first_where_there_are_several(tmp_path: Path) -> None:
@@ -222,7 +229,7 @@ async def test_a_dump_that_fails_is_named_and_the_others_are_copied(tmp_path: Pa
     missing = web.json_response({"error": {"status": 404, "message": "There is no backup gone."}}, status=404)
     account.instead = lambda request: missing if "gone" in request.path else None
     outcome = await mirrored(account, tmp_path)
-    assert [copy.backup_id for copy in outcome.copied] == ["b1", "b3"]
+    assert sorted(copy.backup_id for copy in outcome.copied) == ["b1", "b3"]
     (failure,) = outcome.failures
     assert str(failure).startswith("p/a: gone: 404 There is no backup gone.")
     assert not any("gone" in path for path in files_in(tmp_path) if not path.endswith(".part"))
