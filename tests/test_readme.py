@@ -62,6 +62,10 @@ def environment(simulator: Simulator) -> dict[str, str]:
     }
 
 
+EXPECTED = (" started", "only dumps can", "so nothing of it is mirrored")
+"""The ends of messages that commands may write."""
+
+
 def test_every_block_has_a_tested_language() -> None:
     assert {name for name, _ in BLOCKS} == {
         "python", "sh", "sql", "console", "json", "text", "toml", "yaml",
@@ -133,7 +137,13 @@ def test_the_example_test_passes_with_only_the_included_fixture(tmp_path: Path) 
 # Fast enough that a backup ends at once, slow enough that its link does not expire.
 @pytest.mark.parametrize(
     "northflank_simulator",
-    [{"speed": 5000.0, "tenants": [Tenant(name="acme", token="acme"), Tenant(name="globex", token="globex", seed=1)]}],
+    [
+        {
+            "speed": 5000.0,
+            "downloads": Downloads(size=1000),
+            "tenants": [Tenant(name="acme", token="acme"), Tenant(name="globex", token="globex", seed=1)],
+        }
+    ],
     indirect=True,
 )
 @pytest.mark.timeout(400)
@@ -152,10 +162,11 @@ def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQ
             )  # fmt: skip
             assert done.stdout
             said = [line for line in done.stderr.splitlines() if line.startswith("northflank-async:")]
-            assert [line for line in said if not line.endswith(" started")] == []
-    (query,) = blocks("sql")
+            assert [line for line in said if not line.endswith(EXPECTED)] == []
+    query, copies = blocks("sql")
     with closing(sqlite3.connect(tmp_path / "inventory.db")) as database:
         rows = ["|".join(map(str, row)) for row in database.execute(query)]
+        assert database.execute(copies).fetchall()
     assert len(rows) > 3
     assert {row.split("|")[2] for row in rows} == {row.split("|")[2] for row in postgresql.query("readme", query)}
 

@@ -158,8 +158,10 @@ def _report_snapshots(snapshots: "Sequence[Snapshots]", *, quiet: bool) -> None:
     total = sum(each.count for each in snapshots)
     notify(f"{count(total, 'snapshot')} of {count(len(snapshots), 'addon')} cannot be downloaded: only dumps can")
     without = [each for each in snapshots if not each.has_dumps]
+    are_several = len({each.account_id for each in snapshots}) > 1
     for each in without[:_MAX_LISTED]:
-        place = "/".join(filter(None, (each.team_id, each.project_id, each.addon_id)))
+        account_id = each.account_id if are_several else None
+        place = "/".join(filter(None, (account_id, each.team_id, each.project_id, each.addon_id)))
         notify(f"{printable(place)} has no dump, so nothing of it is mirrored")
     if len(without) > _MAX_LISTED:
         notify(f"… and {len(without) - _MAX_LISTED:,} more addons without a dump")
