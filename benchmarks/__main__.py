@@ -1,7 +1,7 @@
 """Run the benchmarks, print one table, and write it as JSON.
 
     python -m benchmarks [GROUP ...] [--rounds N] [--quick] [--markdown] [--json PATH]
-                         [--latencies 0,20,50,100] [--concurrency 32] [--inventory 100000]
+                         [--latencies 0,20,50,100] [--concurrency 32] [--inventory 100000] [--dumps 20]
 
 Each contestant runs in a new process in each round, and the contestants of a round take turns on the same server. The
 figures are medians over the rounds; contestants are compared within each round. A missed target does not change the
@@ -12,11 +12,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import inventory, memory, paginator, scanning, startup, structuring
+from benchmarks import inventory, memory, mirroring, paginator, scanning, startup, structuring
 from benchmarks.settings import Settings
 from benchmarks.table import print_table, to_json, to_markdown
 
-GROUPS = {group.GROUP: group for group in (paginator, structuring, scanning, inventory, memory, startup)}
+GROUPS = {group.GROUP: group for group in (paginator, structuring, scanning, inventory, memory, mirroring, startup)}
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -28,6 +28,7 @@ def main() -> None:
         latencies=arguments.latencies,
         concurrency=arguments.concurrency,
         large_inventory=arguments.inventory,
+        dumps=arguments.dumps,
     )
     selected = arguments.groups or GROUPS
     rows = [row for name, group in GROUPS.items() if name in selected for row in group.run(settings)]
@@ -61,6 +62,12 @@ def parse_arguments() -> argparse.Namespace:
         type=inventory_size,
         default=defaults.large_inventory,
         help="backups in the large inventory of the group memory, a multiple of 5000 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dumps",
+        type=positive,
+        default=defaults.dumps,
+        help="of 50 MB each, in the group mirroring (default: %(default)s)",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.groups) - GROUPS.keys():

@@ -77,9 +77,9 @@ class Server:
 
 
 @contextmanager
-def run_server(**options: object) -> Iterator[Server]:
-    """Run `benchmarks.server` with these options for the duration of the block."""
-    command = [sys.executable, "-m", "benchmarks.server", *(f"--{name}={value}" for name, value in options.items())]
+def run_server(module: str = "server", **options: object) -> Iterator[Server]:
+    """Run a server of `benchmarks` with these options for the duration of the block."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *(f"--{name}={value}" for name, value in options.items())]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -14,6 +14,8 @@ class Settings:
     concurrency: int = 32
     large_inventory: int = 100_000
     """Backups, in the group `memory`."""
+    dumps: int = 20
+    """Of 50 MB each, in the group `mirroring`."""
 
     def rounds_or(self, default: int) -> int:
         """Return the number of rounds: from the command line, or the group's default."""

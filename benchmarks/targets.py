@@ -30,6 +30,8 @@ TARGETS: Mapping[tuple[str, str, str], Target] = {
     ("scanning", "this client, 50 ms", "theoretical minimum, 50 ms"): Target(at_most=1.15),
     ("inventory", "sync to SQLite (.db)", "scan"): Target(at_least=0.5),
     ("memory", "scan, large", "scan, small"): Target(at_most=20),
+    ("mirroring", "mirror to a folder", "curl --parallel"): Target(at_least=0.5),
+    ("mirroring", "mirror, dumps of 50 MB", "mirror, dumps of 5 MB"): Target(at_most=10),
     ("startup", "import northflank_async", "import aiohttp"): Target(at_most=1.25),
     ("startup", "northflank-async --help", "import aiohttp"): Target(at_most=2),
 }
