@@ -107,7 +107,7 @@ class Folder:
                 self._at(path).unlink(missing_ok=True)
 
     def _write_new(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         part = _part_of(path)
         part.unlink(missing_ok=True)
         with create_private(part) as file:
@@ -126,7 +126,7 @@ class PartFile:
     """A file that is written under another name, and hashed meanwhile."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         self._path = path
         self._part = _part_of(path)
         self._state = self._part.with_suffix(".state")
@@ -232,6 +232,15 @@ class PartFile:
 def _part_of(path: Path) -> Path:
     """The file that becomes another one. There is only one writer, so its name can be known beforehand."""
     return path.with_name(f".{path.name}.part")
+
+
+def _make_folder(folder: Path) -> None:
+    """Create a folder and those above it, so that they survive a power loss."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def _publish(part: Path, path: Path) -> None:

@@ -13,8 +13,9 @@ from attrs import evolve
 from rich.console import Console
 
 from northflank_async import RateLimit
-from northflank_async.cli.progress import CrawlLines
+from northflank_async.cli.progress import CrawlLines, MirrorLine
 from northflank_async.inventory import Progress
+from northflank_async.mirror import MirrorProgress
 from northflank_async.simulator import Faults, Simulator
 from tests.support.command import COMMAND
 from tests.support.terminal import read_all, run_at_terminal, terminal
@@ -55,6 +56,35 @@ def rendered(crawled: Progress, width: int = 120, elapsed: float = 61) -> list[s
     window = RateLimit(limit=1000, remaining=0, reset_after=900)
     Console(file=file, width=width, force_terminal=True).print(CrawlLines(crawled, window, elapsed), end="")
     return [plain(line).rstrip() for line in file.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (120, r"copying  [━╸╺]+  3/10 dumps · 1.5 GB of about 4.0 GB"),
+        (60, r"copying  3/10 dumps · 1.5 GB of about 4.0 GB"),
+        (30, r"copying  3/10 dumps"),
+    ],
+)
+def test_a_mirror_shows_files_and_bytes(width: int, shown: str) -> None:
+    mirrored = MirrorProgress(listing=progress(), dumps=10, dumps_done=3, bytes=4_000_000_000, bytes_done=1_500_000_000)
+    file = StringIO()
+    Console(file=file, width=width, force_terminal=True).print(MirrorLine(mirrored), end="")
+    assert re.fullmatch(shown, plain(file.getvalue()).rstrip())
+
+
+@pytest.mark.slow
+def test_a_mirror_shows_a_bar(northflank_simulator: Simulator, tmp_path: Path) -> None:
+    with terminal() as (ours, theirs):
+        process = subprocess.Popen(
+            [*COMMAND, "mirror", tmp_path, "--project", "billing", "--newest", "1", "--dry-run"],
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+            stdout=subprocess.DEVNULL, stderr=theirs,
+        )  # fmt: skip
+        os.close(theirs)
+        shown = read_all(ours)
+    assert process.wait() == 0
+    assert re.search(r"copying  [━╸╺]+  0/\d dumps · 0 bytes of about", plain(shown))
 
 
 def plain(text: str) -> str:

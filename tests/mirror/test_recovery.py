@@ -9,6 +9,7 @@ from aiohttp import web
 
 from northflank_async.mirror import mirror, verify
 from northflank_async.mirror.folder import Folder, PartFile
+from tests.support.clocks import wait_until
 from tests.support.dumps import DumpAccount, dump, entries_in, files_in
 from tests.support.scripted_server import serve
 
@@ -106,6 +107,7 @@ async def half(account: DumpAccount, folder: Path, etag: str | None = '"v1"') ->
         response.content_length = len(CONTENT)
         await response.prepare(request)
         await response.write(CONTENT[: len(CONTENT) // 2])
+        await wait_until(lambda: any(part.stat().st_size for part in folder.rglob("*.part")))
         assert request.transport
         request.transport.close()
         return response
