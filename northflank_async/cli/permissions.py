@@ -39,6 +39,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "add backup-destination": (f"{_DESTINATIONS} > Create",),
     "audit": (_READ_PROJECTS, _READ),
     "export": (_READ_PROJECTS, _READ),
+    "mirror": (_READ_PROJECTS, _READ, _READ_SPEC),
     "plan": (_READ_PROJECTS, _READ),
     "worker": (_READ_PROJECTS, _READ),
 }

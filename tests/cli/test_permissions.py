@@ -52,6 +52,7 @@ OTHERS = {
     "get addon restore logs": "the same",
     "audit": "sends several kinds of requests",
     "export": "the same",
+    "mirror": "the same",
     "plan": "the same",
     "doctor": "reports a refusal as a finding",
     "worker": "sends several kinds of requests",

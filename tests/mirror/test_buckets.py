@@ -20,7 +20,7 @@ from tests.support.s3 import S3, SECRET
 from tests.support.s3 import s3 as s3
 from tests.support.scripted_server import serve
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 LARGE = bytes(range(256)) * 4096 * 20  # 20 MiB: a multipart upload
 NAME = "p/a/20261101T120000.000Z_b.gz"

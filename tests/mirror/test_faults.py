@@ -11,7 +11,7 @@ from northflank_async.simulator import Downloads, Faults, Simulator
 from tests.mirror.test_killed_mirror import dumps_of
 from tests.support.dumps import check_folder, links_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SIZE = 2_500_000
 API_FAULTS = Faults(errors=0.06, html=0.05, drops=0.06, truncations=0.06, bursts=0.04, slow=0.03, slow_seconds=0.02)

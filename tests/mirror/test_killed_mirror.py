@@ -12,7 +12,7 @@ from northflank_async.simulator import Downloads, Simulator
 from tests.support.dumps import check_folder, files_in, links_of
 from tests.support.mirror_process import start_mirror, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 KILLS = 30
 CONCURRENCY = 2

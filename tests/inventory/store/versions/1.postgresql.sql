@@ -109,6 +109,19 @@ CREATE VIEW northflank.backups AS
     backup_rows.data
    FROM (northflank.backup_rows
      JOIN northflank.listings ON ((backup_rows.listing_id = listings.listing_id)));
+CREATE TABLE northflank.copies (
+    account_id text NOT NULL,
+    team_id text NOT NULL,
+    project_id text NOT NULL,
+    addon_id text NOT NULL,
+    backup_id text NOT NULL,
+    destination text NOT NULL,
+    path text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    fetched_at timestamp with time zone NOT NULL,
+    size bigint NOT NULL,
+    sha256 text NOT NULL
+);
 CREATE TABLE northflank.excluded_ids (
     listing_id integer NOT NULL,
     id text NOT NULL
@@ -210,6 +223,23 @@ CREATE VIEW northflank.restores AS
     restore_rows.data
    FROM (northflank.restore_rows
      JOIN northflank.listings ON ((restore_rows.listing_id = listings.listing_id)));
+CREATE TABLE northflank.schedule_rows (
+    listing_id integer NOT NULL,
+    id text NOT NULL,
+    first_seen_at timestamp with time zone NOT NULL,
+    written_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone,
+    deleted_at timestamp with time zone,
+    run_id integer NOT NULL,
+    backup_type text,
+    "interval" text,
+    retention_time bigint,
+    created_at timestamp with time zone,
+    updated_at timestamp with time zone,
+    data json NOT NULL
+);
+CREATE VIEW northflank.schedules AS SELECT listings.account_id, listings.team_id, listings.project_id, listings.addon_id, schedule_rows.id, schedule_rows.backup_type, schedule_rows.interval, schedule_rows.retention_time, schedule_rows.created_at, schedule_rows.updated_at, schedule_rows.first_seen_at, CASE WHEN (schedule_rows.last_seen_at IS NOT NULL) THEN schedule_rows.last_seen_at WHEN (listings.read_at > schedule_rows.written_at) THEN listings.read_at ELSE schedule_rows.written_at END AS last_seen_at, schedule_rows.deleted_at, schedule_rows.data 
+FROM northflank.schedule_rows JOIN northflank.listings ON schedule_rows.listing_id = listings.listing_id;
 CREATE TABLE northflank.schema_version (
     application text NOT NULL,
     version integer NOT NULL
@@ -263,6 +293,7 @@ INSERT INTO northflank.listings VALUES (6, 'acme', '', 'p', 'a', 'backups', '202
 INSERT INTO northflank.project_rows VALUES (1, 'p', '2026-11-25 17:46:52.07539+00', '2026-11-25 17:46:52.07539+00', NULL, NULL, 1, NULL, '{"id":"p"}');
 INSERT INTO northflank.project_rows VALUES (1, 'q', '2026-11-25 17:46:52.07539+00', '2026-11-25 17:46:52.07539+00', NULL, NULL, 1, NULL, '{"id":"q"}');
 INSERT INTO northflank.restore_rows VALUES (7, 'r0', '2026-11-25 17:46:52.373836+00', '2026-11-25 17:46:52.373836+00', NULL, NULL, 1, 'b0', 'completed', NULL, NULL, '{"id":"r0","backupId":"b0","status":"completed"}');
+INSERT INTO northflank.copies VALUES ('acme','','p','a','b0','s3://offsite/x','p/a/20261101T120000.000Z_b0.gz','2026-11-01 12:00:00.000+00:00','2026-11-25 17:46:51.000+00:00',5,'0000000000000000000000000000000000000000000000000000000000000000');
 INSERT INTO northflank.schema_version VALUES ('northflank-async', 1);
 INSERT INTO northflank.sync_runs VALUES (1, 'acme', '{"baseUrl": "http://127.0.0.1:44117", "teams": [""], "projects": null, "since": null, "statuses": [], "addonTypes": [], "restores": true}', '{}', '5ca46381b5ba50f5', '2026-11-25 17:46:51.954897+00', '2026-11-25 17:46:52.747135+00', NULL, 2, 2, 2, 5, 7);
 INSERT INTO northflank.sync_runs VALUES (2, 'acme', '{"baseUrl": "http://127.0.0.1:44117", "teams": [""], "projects": null, "since": null, "statuses": [], "addonTypes": [], "restores": true}', '{}', '5ca46381b5ba50f5', '2026-11-25 17:46:52.985483+00', '2026-11-25 17:46:53.120383+00', NULL, 2, 2, 2, 4, 7);
@@ -277,6 +308,8 @@ ALTER TABLE ONLY northflank.addon_rows
     ADD CONSTRAINT addon_rows_pkey PRIMARY KEY (listing_id, id);
 ALTER TABLE ONLY northflank.backup_rows
     ADD CONSTRAINT backup_rows_pkey PRIMARY KEY (listing_id, id);
+ALTER TABLE ONLY northflank.copies
+    ADD CONSTRAINT copies_pkey PRIMARY KEY (destination, path);
 ALTER TABLE ONLY northflank.excluded_ids
     ADD CONSTRAINT excluded_ids_pkey PRIMARY KEY (listing_id, id);
 ALTER TABLE ONLY northflank.failures
@@ -291,6 +324,8 @@ ALTER TABLE ONLY northflank.project_rows
     ADD CONSTRAINT project_rows_pkey PRIMARY KEY (listing_id, id);
 ALTER TABLE ONLY northflank.restore_rows
     ADD CONSTRAINT restore_rows_pkey PRIMARY KEY (listing_id, id);
+ALTER TABLE ONLY northflank.schedule_rows
+    ADD CONSTRAINT schedule_rows_pkey PRIMARY KEY (listing_id, id);
 ALTER TABLE ONLY northflank.schema_version
     ADD CONSTRAINT schema_version_pkey PRIMARY KEY (application);
 ALTER TABLE ONLY northflank.seen_ids

@@ -56,6 +56,21 @@ INSERT INTO "backup_rows" VALUES(4,'b1','2026-11-25 17:46:51.097912+00:00','2026
 INSERT INTO "backup_rows" VALUES(6,'b0','2026-11-25 17:46:51.103764+00:00','2026-11-25 17:46:51.103764+00:00',NULL,NULL,1,NULL,NULL,'completed','2026-01-01 00:00:00.000+00:00',NULL,NULL,NULL,NULL,NULL,NULL,'{"id":"b0","status":"completed","createdAt":"2026-01-01T00:00:00.000Z"}');
 INSERT INTO "backup_rows" VALUES(6,'b1','2026-11-25 17:46:51.103764+00:00','2026-11-25 17:46:51.103764+00:00',NULL,NULL,1,NULL,NULL,'completed','2026-01-01 00:00:00.000+00:00',NULL,NULL,NULL,NULL,NULL,NULL,'{"id":"b1","status":"completed","createdAt":"2026-01-01T00:00:00.000Z"}');
 INSERT INTO "backup_rows" VALUES(6,'b2','2026-11-25 17:46:51.103764+00:00','2026-11-25 17:46:51.103764+00:00',NULL,NULL,1,NULL,NULL,'completed','2026-01-01 00:00:00.000+00:00',NULL,NULL,NULL,NULL,NULL,NULL,'{"id":"b2","status":"completed","createdAt":"2026-01-01T00:00:00.000Z"}');
+CREATE TABLE copies (
+	account_id TEXT NOT NULL, 
+	team_id TEXT NOT NULL, 
+	project_id TEXT NOT NULL, 
+	addon_id TEXT NOT NULL, 
+	backup_id TEXT NOT NULL, 
+	destination TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	created_at TEXT NOT NULL, 
+	fetched_at TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	sha256 TEXT NOT NULL, 
+	PRIMARY KEY (destination, path)
+);
+INSERT INTO "copies" VALUES('acme','','p','a','b0','s3://offsite/x','p/a/20261101T120000.000Z_b0.gz','2026-11-01 12:00:00.000+00:00','2026-11-25 17:46:51.000+00:00',5,'0000000000000000000000000000000000000000000000000000000000000000');
 CREATE TABLE excluded_ids (
 	listing_id INTEGER NOT NULL, 
 	id TEXT NOT NULL, 
@@ -137,6 +152,22 @@ CREATE TABLE restore_rows (
 	PRIMARY KEY (listing_id, id)
 );
 INSERT INTO "restore_rows" VALUES(7,'r0','2026-11-25 17:46:51.103447+00:00','2026-11-25 17:46:51.103447+00:00',NULL,NULL,1,'b0','completed',NULL,NULL,'{"id":"r0","backupId":"b0","status":"completed"}');
+CREATE TABLE schedule_rows (
+	listing_id INTEGER NOT NULL, 
+	id TEXT NOT NULL, 
+	first_seen_at TEXT NOT NULL, 
+	written_at TEXT NOT NULL, 
+	last_seen_at TEXT, 
+	deleted_at TEXT, 
+	run_id INTEGER NOT NULL, 
+	backup_type TEXT, 
+	interval TEXT, 
+	retention_time BIGINT, 
+	created_at TEXT, 
+	updated_at TEXT, 
+	data JSON NOT NULL, 
+	PRIMARY KEY (listing_id, id)
+);
 CREATE TABLE seen_ids (
 	listing_id INTEGER NOT NULL, 
 	id TEXT NOT NULL, 
@@ -171,6 +202,8 @@ CREATE VIEW backups AS SELECT listings.account_id, listings.team_id, listings.pr
 FROM backup_rows JOIN listings ON backup_rows.listing_id = listings.listing_id;
 CREATE VIEW restores AS SELECT listings.account_id, listings.team_id, listings.project_id, listings.addon_id, restore_rows.id, restore_rows.backup_id, restore_rows.status, restore_rows.restore_timestamp, restore_rows.completed_at, restore_rows.first_seen_at, CASE WHEN (restore_rows.last_seen_at IS NOT NULL) THEN restore_rows.last_seen_at WHEN (listings.read_at > restore_rows.written_at) THEN listings.read_at ELSE restore_rows.written_at END AS last_seen_at, restore_rows.deleted_at, restore_rows.data 
 FROM restore_rows JOIN listings ON restore_rows.listing_id = listings.listing_id;
+CREATE VIEW schedules AS SELECT listings.account_id, listings.team_id, listings.project_id, listings.addon_id, schedule_rows.id, schedule_rows.backup_type, schedule_rows.interval, schedule_rows.retention_time, schedule_rows.created_at, schedule_rows.updated_at, schedule_rows.first_seen_at, CASE WHEN (schedule_rows.last_seen_at IS NOT NULL) THEN schedule_rows.last_seen_at WHEN (listings.read_at > schedule_rows.written_at) THEN listings.read_at ELSE schedule_rows.written_at END AS last_seen_at, schedule_rows.deleted_at, schedule_rows.data 
+FROM schedule_rows JOIN listings ON schedule_rows.listing_id = listings.listing_id;
 COMMIT;
 PRAGMA application_id = 1313237358;
 PRAGMA user_version = 1;
