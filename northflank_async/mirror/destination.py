@@ -25,7 +25,7 @@ class Upload(Sink, Protocol):
 
     @property
     def resume(self) -> Resume | None:
-        """What an upload that was killed has left, and a download can continue with."""
+        """What is written, also by an upload that was killed, if a download can continue with it."""
 
     def digest(self) -> Digest:
         """What was written so far."""

@@ -133,7 +133,15 @@ class PartFile:
         self._hash = hashlib.sha256()
         self._done = self._synced = 0
         self._origin: tuple[int, str] | None = None
-        self._file, self.resume = self._open()
+        self._file = self._open()
+
+    @property
+    def resume(self) -> Resume | None:
+        """What is there, if a download can continue with it."""
+        if self._origin is None or not self._done:
+            return None
+        total, etag = self._origin
+        return Resume(self._done, total, etag)
 
     def digest(self) -> Digest:
         """What was written so far."""
@@ -165,19 +173,19 @@ class PartFile:
         finally:
             self._file.close()
 
-    def _open(self) -> tuple[BinaryIO, Resume | None]:
+    def _open(self) -> BinaryIO:
         """Open what an upload has left, or a new file."""
         try:
             state = json.loads(self._state.read_bytes())
             done, total, etag = int(state["done"]), int(state["total"]), str(state["etag"])
             descriptor = os.open(self._part, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         except (OSError, ValueError, TypeError, KeyError):
-            return self._create(), None
+            return self._create()
         file = os.fdopen(descriptor, "r+b")
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode) or not 0 < done <= min(info.st_size, total):
             file.close()
-            return self._create(), None
+            return self._create()
         left = done
         while left and (block := file.read(min(left, _BLOCK))):
             self._hash.update(block)
@@ -186,7 +194,7 @@ class PartFile:
         file.truncate()
         self._done = self._synced = done
         self._origin = (total, etag)
-        return file, Resume(done, total, etag)
+        return file
 
     def _create(self) -> BinaryIO:
         self._state.unlink(missing_ok=True)

@@ -195,3 +195,36 @@ async def test_a_link_in_place_of_a_part_is_not_followed(tmp_path: Path) -> None
     await mirrored(account, folder)
     assert precious.read_bytes() == before
     assert (folder / entries_in(folder)[0].path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+async def test_a_dump_whose_new_link_is_rejected_halfway_is_whole(tmp_path: Path, is_resumed: bool) -> None:
+    account = DumpAccount({"p": {"a": [dump("b")]}})
+    if is_resumed:
+        await half(account, tmp_path)
+    account.links.clear()
+    requests = 0
+
+    async def send(request: web.Request) -> web.StreamResponse:
+        nonlocal requests
+        requests += 1
+        if requests in (2, 3):
+            return web.Response(status=403)
+        whole = rest(request)
+        if requests > 1:
+            return whole
+        assert isinstance(whole.body, bytes)
+        response = web.StreamResponse(status=whole.status, headers=whole.headers)
+        await response.prepare(request)
+        before = sum(part.stat().st_size for part in tmp_path.rglob("*.part"))
+        await response.write(whole.body[: len(whole.body) * 3 // 4])
+        await wait_until(lambda: sum(part.stat().st_size for part in tmp_path.rglob("*.part")) > before)
+        assert request.transport
+        request.transport.close()
+        return response
+
+    account.instead = lambda request: send(request) if request.path.startswith("/storage") else None
+    await mirrored(account, tmp_path)
+    (copy,) = entries_in(tmp_path)
+    assert (tmp_path / copy.path).read_bytes() == CONTENT
+    assert len(account.links) == 3
