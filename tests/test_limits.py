@@ -157,7 +157,7 @@ def spoken(limit: float, unit: str) -> str:
             if limit >= size and limit % size == 0:
                 return f"{limit / size:g} {name}"
         return f"{limit:g} s"
-    if unit == "bytes":
+    if unit == "bytes" and limit >= 2**20:
         return f"{limit / 2**20:g} MiB"
     return f"{limit:,g} {unit}".strip()
 

@@ -158,7 +158,7 @@ _deadline_option = click.option(
 )
 _proxy_option = click.option("--proxy", metavar="URL", help="Use this HTTP proxy; defaults to HTTPS_PROXY.")
 _message_options = (
-    click.option("--verbose", is_flag=True, help="Log every request and the remaining quota."),
+    click.option("--verbose", is_flag=True, help="Log every request and how many remain."),
     click.option("--quiet", is_flag=True, help="Print only the result."),
 )
 _connection_options = (

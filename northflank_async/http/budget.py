@@ -324,10 +324,11 @@ class Budget:
 
     def _announce_probe(self, unanswered: int, seconds: float) -> None:
         """Raise, or log, that requests without a response may have exhausted the window."""
-        reason = f"{unanswered} requests got no response and may have reached the rate limit"
+        requests = "request" if unanswered == 1 else "requests"
+        reason = f"{unanswered} {requests} got no response and may have used up the rate limit"
         if self.raises:
             raise RateLimited(f"{reason}; retry in {seconds:.0f} s", status=429, retry_after=seconds)
-        _log.info("%s%s: waiting %.0f s for one request to find out", self._prefix, reason, seconds)
+        _log.info("%s%s: waiting %.0f s, then one request finds out", self._prefix, reason, seconds)
 
     @property
     def _prefix(self) -> str:

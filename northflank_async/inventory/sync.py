@@ -354,6 +354,8 @@ class SyncRun:
 
 def _age(moment: datetime) -> str:
     minutes = max(0, int((datetime.now(UTC) - moment).total_seconds())) // 60
+    if minutes < 1:
+        return "less than a minute"
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 

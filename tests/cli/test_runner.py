@@ -45,7 +45,7 @@ def test_quiet_prints_only_the_result(northflank_simulator: Simulator) -> None:
     assert len(json.loads(result.stdout)["backups"]) == 50
 
 
-def test_verbose_logs_every_request_and_the_remaining_quota(northflank_simulator: Simulator) -> None:
+def test_verbose_logs_every_request_and_how_many_remain(northflank_simulator: Simulator) -> None:
     result = invoke(*LISTING, "--verbose")
     lines = [re.sub(r"in \d+ ms", "in 1 ms", line) for line in result.stderr.splitlines()]
     path = "/v1/projects/billing/addons/billing-cache/backups?per_page=100"

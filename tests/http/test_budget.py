@@ -216,7 +216,7 @@ async def test_cancelled_calls_delay_the_next_one_by_30_seconds(
     assert budget.total_wait == 30
     assert budget.reset_wait is None
     assert [record.getMessage() for record in caplog.records] == [
-        "45 requests got no response and may have reached the rate limit: waiting 30 s for one request to find out"
+        "45 requests got no response and may have used up the rate limit: waiting 30 s, then one request finds out"
     ]
 
 

@@ -61,7 +61,7 @@ def test_an_interrupted_export_is_resumed_by_the_same_command(
     result = invoke(*command)
     assert result.exit_code == 0
     assert ", resumed)" in result.stdout
-    assert "northflank-async: resuming the sync run that started 0 min ago\n" in result.stderr
+    assert "northflank-async: resuming the sync run that started less than a minute ago\n" in result.stderr
     assert len(northflank_simulator.requests) <= 46 + 2 + 2  # in flight, and for the account
     assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
 
