@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -10,7 +11,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Literal, Protocol
 
-from northflank_async.errors import RateLimited, printable
+from northflank_async.errors import ConfigurationError, RateLimited, printable
 from northflank_async.http.rate_limit import Charge, RateLimit, RateLimiter, Window
 
 _log = logging.getLogger("northflank_async")
@@ -134,7 +135,8 @@ class Budget:
         self._awaited: float | None = None
         self._announced: int | None = None
         self._polls: dict[object, int] = {}  # the requests that each poller takes for one poll
-        self._loop: asyncio.AbstractEventLoop | None = None  # the one that the next two belong to
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that the next three belong to
+        self._process = os.getpid()
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -247,9 +249,13 @@ class Budget:
 
     def _enter_loop(self) -> None:
         """Replace the lock and the event of an earlier loop, such as that of a previous `asyncio.run`."""
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._loop, self._turn, self._changed = loop, asyncio.Lock(), asyncio.Event()
+        loop, process = asyncio.get_running_loop(), os.getpid()
+        if loop is self._loop:
+            return
+        if self._loop and self._loop.is_running() and process == self._process:  # a fork copies a running loop
+            raise ConfigurationError("the client is in use in another event loop: open one client in each")
+        self._loop, self._process = loop, process
+        self._turn, self._changed = asyncio.Lock(), asyncio.Event()
 
     async def _wait_for_admission(self, slots: Slots | None) -> None:
         """Wait until the rate limit allows one request, and for one of the shared slots, if there are any."""

@@ -37,6 +37,8 @@ _ERRORS: dict[int, type[ApiError]] = {
 }
 
 
+_BLANKS = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
+"""White space and byte order marks, also as in UTF-16."""
 _DIGITS = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
 _LONG_INTEGER = b"0" * 19
 """Digits of the smallest integer, as `_DIGITS` translates it, that may not fit in 64 bits."""
@@ -83,7 +85,7 @@ def read_body(response: Response, body: bytes) -> Body:
             raise DecodeError("the response is empty", is_json=False)
         return Body(data=None, pagination=None)
     is_change = response.method not in SAFE_METHODS
-    content = response.headers.get("Content-Type", "no content type")
+    content = response.headers.get("Content-Type", "no content type").lower()
     failure: DecodeError | None = None
     try:
         parsed = _parse_json(body)
@@ -93,12 +95,17 @@ def read_body(response: Response, body: bytes) -> Body:
         message = f"the response is not JSON ({response.status}, {content}): {error}"
         failure = DecodeError(message, is_json=False)
     if failure:
-        if is_change and (failure.is_json or not ("html" in content or body.lstrip().startswith(b"<"))):
+        if is_change and (failure.is_json or not ("html" in content or body.lstrip(_BLANKS).startswith(b"<"))):
             return Body(data=body.decode(errors="replace"), pagination=None)
         raise failure  # outside the handlers: the parser's error has the whole body, which may contain secrets
-    if isinstance(parsed, dict) and "data" in parsed:
-        return Body(data=parsed["data"], pagination=parsed.get("pagination"))
-    if is_change and not (isinstance(parsed, dict) and "error" in parsed):
+    if isinstance(parsed, dict):
+        if (error := parsed.get("error")) and not parsed.get("data"):
+            message = error.get("message") if isinstance(error, dict) else error
+            reason = f": {message}" if isinstance(message, str) else ""
+            raise DecodeError(f"the status is {response.status}, but the response is an error{reason}")
+        if "data" in parsed:
+            return Body(data=parsed["data"], pagination=parsed.get("pagination"))
+    if is_change:
         return Body(data=parsed, pagination=None)
     if not isinstance(parsed, dict):
         raise DecodeError(f"the response must be a JSON object, got {kind_of(parsed)}")
@@ -174,9 +181,9 @@ def read_pagination(raw: Any, items: int) -> Pagination:
     if cursor is not None and not _is_cursor(cursor):
         cursor = _read_cursor(cursor) if has_next_page else None
     count = raw.get("count")
-    return Pagination(
-        has_next_page=has_next_page, count=count if count.__class__ is int else _read_count(count, items), cursor=cursor
-    )
+    if count.__class__ is not int or count < 0:
+        count = _read_count(count, items)
+    return Pagination(has_next_page=has_next_page, count=count, cursor=cursor)
 
 
 def _read_flag(value: Any, *, missing: bool) -> bool:
@@ -211,7 +218,7 @@ def _read_count(value: Any, items: int) -> int:
         number = float(value) if isinstance(value, str | float) else math.nan
     except ValueError:
         return items
-    return int(number) if number.is_integer() else items
+    return int(number) if number.is_integer() and number >= 0 else items
 
 
 def _parse_json(body: bytes) -> Any:

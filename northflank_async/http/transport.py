@@ -63,8 +63,7 @@ class Transport:
         self._token = token
         self._redactor = Redactor([token, *([proxy] if proxy else [])])
         self._callers_session = session
-        self._session: aiohttp.ClientSession | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None  # the one that the session belongs to
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._proxies = ProxySettings.of(proxy, trust_env, session)
         self._deadline = deadline
         self._max_response_bytes = max_response_bytes
@@ -127,8 +126,7 @@ class Transport:
         for timeout in self._running:
             timeout.reschedule(now)
         self._running.clear()
-        if self._session:
-            await self._session.close()
+        await self._close_sessions(asyncio.get_running_loop())
 
     async def open_storage_session(self) -> aiohttp.ClientSession:
         """Open a session over the same connections for other hosts: without the token, and without a caller's headers.
@@ -278,17 +276,26 @@ class Transport:
     async def _open_session(self) -> aiohttp.ClientSession:
         self._check_open()  # it may have been closed while the budget waited
         loop = asyncio.get_running_loop()
-        if self._session is None or self._loop is not loop:  # a session cannot outlive its loop
+        session = self._sessions.get(loop)
+        if session is None:
             if self._callers_session is None:
                 session = open_session(self._trace_configs, self._middlewares)
             else:
                 session = derive_session(self._callers_session, self._middlewares)
-            old, self._session, self._loop = self._session, session, loop
-            if old:
-                await old.close()
+            self._sessions[loop] = session
+            await self._close_sessions()
         elif self._callers_session and self._callers_session.closed:
             raise ConfigurationError("the session that was passed in is closed")
-        return self._session
+        return session
+
+    async def _close_sessions(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Close the sessions of this loop and of closed ones.
+
+        Those of other loops stay open: only their own loop can close them, and in a forked process, they are in use by
+        its parent.
+        """
+        for owner in [owner for owner in self._sessions if owner is loop or owner.is_closed()]:
+            await self._sessions.pop(owner).close()
 
 
 def _read(exchange: Exchange, response: Response, body: bytes) -> Body:

@@ -34,8 +34,7 @@ pytestmark = pytest.mark.usefixtures("_nothing_is_left_behind")
 
 
 def connections_in_use(nf: Northflank) -> int:
-    session = nf._transport._session
-    assert session
+    session = nf._transport._sessions[asyncio.get_running_loop()]
     assert session.connector
     return len(session.connector._acquired)
 
@@ -53,7 +52,7 @@ async def test_a_timeout_at_any_moment_leaves_the_client_usable(moment: float) -
                     group.create_task(backups.all())
         except TimeoutError:
             pass
-        if nf._transport._session:
+        if nf._transport._sessions:
             assert connections_in_use(nf) == 0
         assert nf._transport._running == set()
         assert nf.budget.in_flight == 0

@@ -69,6 +69,19 @@ def test_a_success_without_data_is_a_decode_error(body: bytes) -> None:
         read_body(response(200), body)
 
 
+@pytest.mark.parametrize("error", [{"status": 500, "message": "Out of order"}, "Out of order"])
+@pytest.mark.parametrize("rest", [{}, {"data": None}, {"data": {}}])
+def test_an_error_with_the_status_of_a_success_shows_its_message(rest: dict[str, Any], error: Any) -> None:
+    with pytest.raises(DecodeError, match=r"^the status is 200, but the response is an error: Out of order$"):
+        read_body(response(200), json.dumps({**rest, "error": error}).encode())
+
+
+@pytest.mark.parametrize("error", [None, {}, "", {"message": "Partly"}])
+def test_data_beside_an_error_is_not_lost(error: Any) -> None:
+    body = json.dumps({"data": {"id": "b"}, "error": error}).encode()
+    assert read_body(response(200, method="POST"), body).data == {"id": "b"}
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -81,6 +94,8 @@ def test_a_success_without_data_is_a_decode_error(body: bytes) -> None:
         ({"hasNextPage": 1, "count": "0"}, (True, None, 0)),
         ({"hasNextPage": 0, "count": "12.0"}, (False, None, 12)),
         ({"hasNextPage": False, "count": 1.5}, (False, None, 2)),
+        ({"hasNextPage": False, "count": -1}, (False, None, 2)),
+        ({"hasNextPage": False, "count": "-1.0"}, (False, None, 2)),
         ({"hasNextPage": False, "count": "many"}, (False, None, 2)),
         ({"hasNextPage": False, "count": [True]}, (False, None, 2)),
         ({"hasNextPage": False, "count": float("inf")}, (False, None, 2)),

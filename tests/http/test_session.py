@@ -1,6 +1,7 @@
 """The session belongs to an event loop: a client can be used in one after the other."""
 
 import asyncio
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from northflank_async import ConfigurationError, Northflank
 from northflank_async.simulator import Simulator
 from tests.support.clocks import ManualClock
 from tests.support.scripted_server import TOKEN, envelope, serve
+from tests.support.threads import in_thread
 
 PROGRAM = """
 import asyncio, sys
@@ -54,6 +56,62 @@ async def test_a_session_of_another_event_loop_is_a_clear_error() -> None:
         nf = Northflank(TOKEN, base_url="http://127.0.0.1:1", session=session)
         for _ in range(2):
             await asyncio.to_thread(asyncio.run, use())
+
+
+async def test_a_client_in_two_event_loops_at_the_same_time_is_a_clear_error() -> None:
+    async def use() -> None:
+        with pytest.raises(ConfigurationError, match=r"^the client is in use in another event loop"):
+            await nf.projects()
+
+    async with Simulator() as sim, Northflank(sim.token, base_url=sim.url) as nf:
+        await nf.projects()
+        await asyncio.to_thread(asyncio.run, use())
+        await nf.projects()
+        assert len(sim.requests) == 2
+
+
+def test_event_loops_can_take_turns() -> None:
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+    with in_thread(Simulator()) as sim:
+        nf = Northflank(sim.token, base_url=sim.url)
+        for loop in loops * 3:
+            assert len(loop.run_until_complete(nf.projects().all())) == 5
+        for loop in loops:
+            loop.run_until_complete(nf.close())
+            loop.close()
+
+
+FORK = """
+import asyncio, os, sys
+from northflank_async import Northflank
+
+async def main():
+    async with Northflank(sys.argv[1], base_url=sys.argv[2], timeout=5, attempts=1) as nf:
+        await nf.projects()
+        child = os.fork()
+        if not child:
+            try:
+                asyncio.run(nf.projects().all())
+            except BaseException as error:
+                print("child:", error, file=sys.stderr, flush=True)
+            os._exit(0)
+        await asyncio.to_thread(os.waitpid, child, 0)
+        await nf.projects()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.slow
+async def test_a_forked_process_leaves_the_connections_of_its_parent_alone() -> None:
+    async with Simulator() as sim:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", FORK, sim.token, sim.url, stderr=subprocess.PIPE
+        )
+        _, err = await process.communicate()
+        assert (process.returncode, err) == (0, b"")
+        assert len(sim.requests) == 3
 
 
 async def test_the_count_of_the_budget_survives_the_loop() -> None:

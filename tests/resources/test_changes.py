@@ -363,7 +363,16 @@ async def test_a_change_that_was_made_does_not_fail_because_of_its_response(chan
         await CHANGES[change](nf)
 
 
-@pytest.mark.parametrize("body", ["<html>Please wait</html>", {"error": {"status": 500, "message": "Out of order"}}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>Please wait</html>",
+        "\ufeff <html>Please wait</html>",
+        "\ufeff<html>Please wait</html>".encode("utf-16-le"),
+        {"error": {"status": 500, "message": "Out of order"}},
+        {"data": None, "error": {"status": 500, "message": "Out of order"}},
+    ],
+)
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_success_that_another_server_may_have_sent_is_an_error(change: str, body: Any) -> None:
     async with serve_bytes(http_response(body)) as url, Northflank(TOKEN, base_url=url) as nf:
