@@ -268,7 +268,7 @@ class _Transfer:
     def _is_rest(self, headers: Mapping[str, str]) -> bool:
         """Whether a partial response is the requested part."""
         found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-        same = headers.get("ETag", self._etag) == self._etag
+        same = headers.get("ETag") == self._etag is not None  # without one, it may be part of another file
         return bool(self._done and found and same and (int(found[1]), int(found[2])) == (self._done, self._total))
 
     def _refusal(self, response: aiohttp.ClientResponse, is_new: bool) -> TransportError:

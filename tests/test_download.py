@@ -159,6 +159,7 @@ WRONG_PARTS = {
     "of another place": {"Content-Range": "bytes 0-9/{size}"},
     "of another size": {"Content-Range": "bytes {start}-{end}/9"},
     "of an unknown size": {"Content-Range": "bytes {start}-{end}/*"},
+    "of an unnamed object": {"Content-Range": "bytes {start}-{end}/{size}"},
     "of another object": {"Content-Range": "bytes {start}-{end}/{size}", "ETag": '"v2"'},
     "of nowhere": {},
 }
@@ -184,7 +185,7 @@ async def test_a_part_that_is_too_long_restarts_the_transfer_and_is_not_progress
         if "Range" not in request.headers:
             return None
         start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        sent = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        sent = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}", "ETag": '"v1"'}
         return web.Response(status=206, body=b"0" * (len(CONTENT) - start + 1), headers=sent)
 
     storage = Storage(cuts=[2 * MIB], instead=part)

@@ -83,6 +83,7 @@ class Transport:
         Raises:
             NorthflankError: with the request, the number of attempts and the time spent on them.
         """
+        self._redactor = self._redactor.including(self.find_proxy(self.base_url))  # the environment's may change
         request = build_request(self.base_url, self._token, method, path, params, json, redactor=self._redactor)
         exchange = Exchange(request, self.budget.time())
         handled = sys.exception()

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from northflank_async import ConfigurationError, Northflank
+from northflank_async import ConfigurationError, Northflank, TransportError
 from northflank_async.http.redaction import Secret
 from northflank_async.http.session import ProxySettings
-from tests.support.scripted_server import TOKEN, ScriptedServer, envelope, serve
+from tests.support.scripted_server import TOKEN, ScriptedServer, envelope, serve, serve_bytes
 from tests.support.sockets import CA, HOST, Proxy, serve_proxy, server_context, trusting_session
 
 CONTENT = b"the backup"
@@ -172,6 +172,21 @@ def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_and_not_shown(
     with pytest.raises(ConfigurationError, match=r"^HTTPS_PROXY ") as caught:
         ProxySettings().find(URL("https://api.northflank.com"))
     assert "hunter22" not in f"{caught.value!r} {ProxySettings(Secret(value))!r}"
+
+
+@pytest.mark.parametrize("configuration", ["the argument", "the environment"])
+async def test_a_proxy_that_echoes_its_password_does_not_reveal_it(
+    configuration: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serve_bytes(b"HTTP/1.1 407 hunter22-is-wrong\r\nContent-Length: 0\r\n\r\n") as url:
+        proxy = url.replace("//", "//user:hunter22-is-wrong@")
+        if configuration == "the environment":
+            monkeypatch.setenv("HTTPS_PROXY", proxy)
+        options: dict[str, Any] = {"proxy": proxy} if configuration == "the argument" else {}
+        async with Northflank(TOKEN, base_url="https://api.test", attempts=1, **options) as nf:
+            with pytest.raises(TransportError, match=r"^the proxy rejected the connection: 407 \*\*\*") as caught:
+                await nf.projects()
+    assert "hunter22" not in f"{caught.value!r} {caught.value.__cause__!r} {vars(caught.value)}"
 
 
 async def test_a_session_decides_on_the_environment_unless_the_client_does() -> None:
