@@ -180,9 +180,10 @@ def _json_bytes(value: Any) -> bytes:
 def is_loopback(host: str) -> bool:
     """Whether requests to the host stay on this machine."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"  # other names below .localhost are resolved like any name
+        return host in ("localhost", "localhost.")  # names below .localhost are resolved like any name
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def is_unicode(text: str) -> bool:

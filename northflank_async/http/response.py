@@ -99,9 +99,9 @@ def read_body(response: Response, body: bytes) -> Body:
             return Body(data=body.decode(errors="replace"), pagination=None)
         raise failure  # outside the handlers: the parser's error has the whole body, which may contain secrets
     if isinstance(parsed, dict):
-        if (error := parsed.get("error")) and not parsed.get("data"):
-            message = error.get("message") if isinstance(error, dict) else error
-            reason = f": {message}" if isinstance(message, str) else ""
+        if (reported := parsed.get("error")) and not parsed.get("data"):
+            text = reported.get("message") if isinstance(reported, dict) else reported
+            reason = f": {text}" if isinstance(text, str) else ""
             raise DecodeError(f"the status is {response.status}, but the response is an error{reason}")
         if "data" in parsed:
             return Body(data=parsed["data"], pagination=parsed.get("pagination"))

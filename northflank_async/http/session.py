@@ -1,6 +1,7 @@
 """The aiohttp session that requests are sent over, and the proxy of each URL."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
@@ -102,10 +103,18 @@ class ProxySettings:
             return None
         if self.proxy or not self.trust_env:
             return self.proxy
-        proxy = getproxies_environment().get("https")
-        if not proxy or proxy_bypass_environment(f"{url.host}:{url.port}"):
+        variables = getproxies_environment()
+        proxy = variables.get("https", "").strip()
+        if not proxy or _is_exempt(url, variables.get("no", "")):
             return None
         return parse_proxy(proxy if "://" in proxy else f"http://{proxy}", "HTTPS_PROXY")
+
+
+def _is_exempt(url: URL, no_proxy: str) -> bool:
+    """Whether the host is in `NO_PROXY`, in any notation that is in use: `a,b`, `a b`, `.a`, `*.a`, `*`."""
+    entries = [entry.removeprefix("*.").strip("[]") for entry in re.split(r"[\s,]+", no_proxy)]
+    host = (url.host or "").removesuffix(".")
+    return "*" in entries or bool(proxy_bypass_environment(f"{host}:{url.port}", {"no": ",".join(entries)}))
 
 
 async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
