@@ -149,7 +149,8 @@ def read_page(data: Any, name: str | None, *, is_optional: bool = False) -> tupl
         if is_optional and not data:
             return [], place
         if name not in data:
-            raise DecodeError(f"missing; data has {', '.join(sorted(data)[:9])}", place=place)
+            found = f"has {', '.join(sorted(data)[:9])}" if data else "is empty"
+            raise DecodeError(f"missing; data {found}", place=place)
         raw = data[name]
     return [] if raw is None else read_array(raw, place), place
 

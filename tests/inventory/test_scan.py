@@ -203,6 +203,7 @@ FAULTY: Tree = [{"p1": [{"a1": 2, "a2": 1}], "p2": [{"a3": 1}]}]
         (None, TransportError, "the connection broke"),
         ([], DecodeError, "data: expected an object, got an array"),
         ({"backup": []}, DecodeError, "missing; data has backup"),
+        ({}, DecodeError, "missing; data is empty"),
     ],
 )
 async def test_an_unreadable_listing_is_a_failure_and_the_scan_continues(
