@@ -182,7 +182,7 @@ def is_loopback(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return host in ("localhost", "localhost.")  # names below .localhost are resolved like any name
+        return host == "localhost"  # localhost. and names below .localhost are resolved like any name
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 

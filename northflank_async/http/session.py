@@ -99,22 +99,22 @@ class ProxySettings:
         Raises:
             ConfigurationError: the environment's proxy is not the URL of one.
         """
-        if url.scheme != "https" or is_loopback(url.host or ""):
+        host = (url.host or "").removesuffix(".")
+        if url.scheme != "https" or is_loopback(host):
             return None
         if self.proxy or not self.trust_env:
             return self.proxy
         variables = getproxies_environment()
         proxy = variables.get("https", "").strip()
-        if not proxy or _is_exempt(url, variables.get("no", "")):
+        if not proxy or _is_exempt(host, url.port, variables.get("no", "")):
             return None
         return parse_proxy(proxy if "://" in proxy else f"http://{proxy}", "HTTPS_PROXY")
 
 
-def _is_exempt(url: URL, no_proxy: str) -> bool:
-    """Whether the host is in `NO_PROXY`, in any notation that is in use: `a,b`, `a b`, `.a`, `*.a`, `*`."""
+def _is_exempt(host: str, port: int | None, no_proxy: str) -> bool:
+    """Whether a host is in `NO_PROXY`, in any notation that is in use: `a,b`, `a b`, `.a`, `*.a`, `*`."""
     entries = [entry.removeprefix("*.").strip("[]") for entry in re.split(r"[\s,]+", no_proxy)]
-    host = (url.host or "").removesuffix(".")
-    return "*" in entries or bool(proxy_bypass_environment(f"{host}:{url.port}", {"no": ",".join(entries)}))
+    return "*" in entries or bool(proxy_bypass_environment(f"{host}:{port}", {"no": ",".join(entries)}))
 
 
 async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

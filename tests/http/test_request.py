@@ -94,7 +94,8 @@ def test_an_invalid_http_method_is_refused(method: str) -> None:
     "url",
     ["", "http://a.localhost", "http://.localhost", "api.northflank.com", "ftp://api.northflank.com", "https://", "https://u:p@api.northflank.com",
      "https://api.northflank.com?x=1", "https://api.northflank.com#x", "http://api.northflank.com", "http://10.0.0.1",
-     "http://127.0.0.1.evil.example", "http://localhost.evil.example", "https://[::1", "http://0.0.0.0", "https://api.northflank.com/v1/"],
+     "http://127.0.0.1.evil.example", "http://localhost.evil.example", "https://[::1", "http://0.0.0.0", "https://api.northflank.com/v1/",
+     "http://localhost.", "http://[::ffff:8.8.8.8]"],
 )  # fmt: skip
 def test_a_base_url_that_would_leak_the_token_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -104,7 +105,14 @@ def test_a_base_url_that_would_leak_the_token_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://api.northflank.com", "http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:1", "http://127.8.9.1"],
+    [
+        "https://api.northflank.com",
+        "http://127.0.0.1:8080",
+        "http://localhost:1",
+        "http://[::1]:1",
+        "http://[::ffff:7f00:1]",
+        "http://127.8.9.1",
+    ],
 )
 def test_https_and_loopback_are_accepted(url: str) -> None:
     assert str(parse_base_url(url)).startswith(url)
