@@ -288,4 +288,4 @@ def _type(value: Any) -> str:
 
 def _warn_if_readable_by_others(path: Path, place: _Place) -> None:
     if os.name == "posix" and path.stat().st_mode & stat.S_IROTH:
-        _log.warning("%s: the file is readable by others: chmod o= it", place)
+        _log.warning("%s: the file is readable by others: run 'chmod o= %s'", place, printable(str(path)))

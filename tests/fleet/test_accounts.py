@@ -192,8 +192,8 @@ def test_files_that_others_can_read_are_warned_of(write: Write, caplog: pytest.L
         Path("token").chmod(0o604)
         load_accounts(path)
     assert caplog.messages == [
-        "accounts.toml: the file is readable by others: chmod o= it",
-        "accounts.toml: accounts[0].token_file: the file is readable by others: chmod o= it",
+        "accounts.toml: the file is readable by others: run 'chmod o= accounts.toml'",
+        "accounts.toml: accounts[0].token_file: the file is readable by others: run 'chmod o= token'",
     ]
 
 

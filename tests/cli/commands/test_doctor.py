@@ -137,7 +137,7 @@ def test_a_file_that_others_can_read_is_warned_of(sim: Simulator, file: Path) ->
     file.chmod(0o644)
     result = invoke("doctor", "--accounts", file)
     assert result.exit_code == 0
-    assert result.stderr == f"northflank-async: {file}: the file is readable by others: chmod o= it\n"
+    assert result.stderr == f"northflank-async: {file}: the file is readable by others: run 'chmod o= {file}'\n"
 
 
 # Contexts
