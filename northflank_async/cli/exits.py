@@ -21,10 +21,11 @@ from northflank_async.errors import (
     RunFailed,
     TransportError,
     UnknownName,
+    printable,
 )
 
 if TYPE_CHECKING:  # only export and plan need an inventory
-    from northflank_async.inventory import Failure
+    from northflank_async.inventory import AccountOutcome, AccountPlan, Failure
 
 _MAX_LISTED = 20
 """Failures that are listed; the others are only counted."""
@@ -113,25 +114,41 @@ def fail_target(target: str, error: OSError, *, access: str = "write") -> NoRetu
     fail(f"cannot {access} {error.filename or target}: {error.strerror or error}", ExitCode.TARGET)
 
 
-def fail_incomplete(
-    failures: Sequence["Failure"], exit_code: ExitCode, consequence: str, *, verb: str = "read"
-) -> None:
-    """End the command with a list of what could not be read; without failures, do nothing.
+def fail_incomplete(failures: Sequence[str], exit_code: ExitCode, consequence: str) -> None:
+    """End the command with a list of what failed; without failures, do nothing.
 
     Args:
-        failures: what could not be read.
+        failures: a line for each. See `describe_failure` and `describe_failures`.
         exit_code: the exit code.
         consequence: what is complete anyway, or what to do.
-        verb: what could not be done with an item.
     """
     if not failures:
         return
-    list_failures(failures, verb=verb)
+    list_failures(failures)
     listed = f", {_MAX_LISTED} of them listed above" if len(failures) > _MAX_LISTED else ""
     fail(f"{count(len(failures), 'failure')}{listed}; {consequence}", exit_code)
 
 
-def list_failures(failures: Sequence["Failure"], *, verb: str = "read") -> None:
-    """List some of what could not be read. `verb` is what could not be done with an item."""
-    for failure in failures[:_MAX_LISTED]:
-        notify(f"could not {verb} {failure}" if failure.item_id else f"could not read all of {failure}")
+def list_failures(failures: Sequence[str]) -> None:
+    """List the first failures on standard error."""
+    for line in failures[:_MAX_LISTED]:
+        notify(line)
+
+
+def describe_failures(accounts: Sequence["AccountOutcome | AccountPlan"]) -> list[str]:
+    """Describe what could not be read; of several accounts, each line begins with the account's name."""
+    return [
+        f"{_label(account) if len(accounts) > 1 else ''}{describe_failure(failure)}"
+        for account in accounts
+        for failure in account.failures
+    ]
+
+
+def describe_failure(failure: "Failure", *, verb: str = "read") -> str:
+    """Describe a failure. `verb` is what could not be done with an item."""
+    return f"could not {verb} {failure}" if failure.item_id else f"could not read all of {failure}"
+
+
+def _label(account: "AccountOutcome | AccountPlan") -> str:
+    name = account.name or account.account_id
+    return f"{printable(name)}: " if name else ""

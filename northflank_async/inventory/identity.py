@@ -10,6 +10,7 @@ from northflank_async.errors import (
     NorthflankError,
     NotFound,
     PermissionDenied,
+    printable,
 )
 from northflank_async.inventory.crawl import ends_reading
 from northflank_async.inventory.encoding import is_too_long, storable, storable_json
@@ -45,7 +46,10 @@ async def identify(account: AccountResource, *, must_answer: bool = False) -> Au
             raise
         if must_answer and not isinstance(error, (NotFound, PermissionDenied)):
             raise
-        _log.warning("the account of the token is not known; an inventory then marks less as deleted: %s", error)
+        label = f"{printable(account.name)}: " if account.name else ""
+        _log.warning(
+            "%sthe account of the token is not known; an inventory then marks less as deleted: %s", label, error
+        )
         return None
     return auth if auth.entity_id and not is_too_long(auth.entity_id) else None
 

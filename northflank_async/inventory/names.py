@@ -1,7 +1,6 @@
 """The names in a query: a typo must not be taken for an empty result."""
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from attrs import Factory, define, evolve
 
@@ -33,42 +32,38 @@ _CONCURRENCY = 4
 async def check_names(*queries: Query | AccountResource) -> None:
     """Check that the projects and the addon types of queries exist.
 
-    Projects are listed until all are found, and addons until all types are. What cannot be read is not judged. A name
-    that is wanted of several clients has to exist for one of them.
+    Projects are listed until all are found, and addons until all types are. What cannot be read is not judged. Of
+    several clients, a type has to exist for one of those that it is wanted of; their projects are not checked, because
+    a missing one is a failure of its account when that is read.
 
     Raises:
         UnknownName: one does not exist; the message suggests the most similar one.
         NorthflankError: nothing can be read, by any of the clients.
     """
-    named = [query for query in Query.of_each_client(queries) if query.projects or query.addon_types]
-    if not named:
-        return
-    found: dict[tuple[Any, Any], list[_Names]] = {}
+    wanted = Query.of_each_client(queries)
+    if len(wanted) == 1:
+        await _check_projects(wanted[0])
+    found: dict[frozenset[str], list[_Types]] = {}
 
-    async def find(index: int, query: Query) -> None:
-        names = _Names()
-        found.setdefault((query.projects, query.addon_types), []).append(names)
-        await _find_missing_projects(query, names)
-        await _find_missing_types(query, names)
+    async def find(_: int, query: Query) -> None:
+        types = _Types()
+        found.setdefault(query.addon_types, []).append(types)
+        await _find_missing_types(query, types)
 
-    await Accounts(named, _CONCURRENCY).run(find)
-    for (projects, addon_types), every in found.items():
-        for name in projects or ():
-            if all(name in names.missing_projects for names in every):
-                check_known("project", [name], set[str]().union(*(names.projects for names in every)))
+    if named := [query for query in wanted if query.addon_types]:
+        await Accounts(named, _CONCURRENCY).run(find)
+    for addon_types, every in found.items():
         for name in sorted(addon_types):
-            if all(name in names.missing_types for names in every):
-                check_known("addon of type", [name], set[str]().union(*(names.types for names in every)))
+            if all(name in types.missing for types in every):
+                check_known("addon of type", [name], set[str]().union(*(types.known for types in every)))
 
 
 @define
-class _Names:
-    """The names that a client has and those that it has not, as far as that could be found out."""
+class _Types:
+    """The addon types that a client has and those that it has not, as far as that could be found out."""
 
-    projects: set[str] = Factory(set)
-    missing_projects: set[str] = Factory(set)
-    types: set[str] = Factory(set)
-    missing_types: set[str] = Factory(set)
+    known: set[str] = Factory(set)
+    missing: set[str] = Factory(set)
 
 
 def check_known(noun: str, wanted: Iterable[str], known: Collection[str]) -> None:
@@ -84,13 +79,13 @@ def check_known(noun: str, wanted: Iterable[str], known: Collection[str]) -> Non
             raise UnknownName(f"there is no {noun} {name!r}; there are: {listed}{more}.{did_you_mean(name, known)}")
 
 
-async def _find_missing_projects(query: Query, names: _Names) -> None:
-    unknown = set(query.projects or ())
+async def _check_projects(query: Query) -> None:
+    unknown, known = set(query.projects or ()), set[str]()
     for account in query.accounts if unknown else ():
         missing, listed = await _find_projects(account, query.projects or ())
         unknown &= missing
-        names.projects |= listed
-    names.missing_projects = unknown
+        known |= listed
+    check_known("project", [name for name in query.projects or () if name in unknown], known)
 
 
 async def _find_projects(account: AccountResource, wanted: Collection[str]) -> tuple[set[str], set[str]]:
@@ -115,18 +110,16 @@ async def _find_projects(account: AccountResource, wanted: Collection[str]) -> t
     return missing, listed
 
 
-async def _find_missing_types(query: Query, names: _Names) -> None:
-    if not query.addon_types:
-        return
+async def _find_missing_types(query: Query, types: _Types) -> None:
     collector = _TypeCollector(query.addon_types)
     crawler = Crawler(Tree(evolve(query, addon_types=()), of_each_addon=()), collector, concurrency=_CONCURRENCY)
     try:
         await crawler.run()
     except _AllFound:
         return
-    names.types = collector.types
+    types.known = collector.types
     if not collector.failures:
-        names.missing_types = set(query.addon_types) - collector.types
+        types.missing = set(query.addon_types) - collector.types
 
 
 class _AllFound(Exception):

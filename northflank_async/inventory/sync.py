@@ -134,7 +134,7 @@ class Sync:
         await self._accounts.run(self._sync)
         backups = 0
         for account in self._opened.values():
-            runs = [run for run in account.runs if run.is_complete]
+            runs = [run for run in account.runs if self._keeps(run)]
             if runs:
                 backups += await runs[0].count_backups({run.id for run in runs})
         return self._accounts.outcome([self._outcome(index) for index in range(len(self._runs))], backups)
@@ -172,14 +172,21 @@ class Sync:
         async with account.turn:
             if account.writer is None:
                 account.writer = await self._leases.enter_async_context(self._store.writing(account_id))
-            label = f"{account_id}: " if accounts.are_several else ""
+            label = f"{query.name or account_id}: " if accounts.are_several or query.name else ""
             run = SyncRun(
                 account.writer, query, account_id, concurrency=self._concurrency, label=label, **self._options
             )
             accounts.crawlers[index] = await run.begin(auth, siblings=[each.id for each in account.runs])
+            accounts.continued.update(
+                number for number, earlier in enumerate(self._runs) if earlier in account.runs and earlier.id == run.id
+            )
             self._runs[index] = run
             account.runs.append(run)
             await run.read()
+
+    def _keeps(self, run: "SyncRun") -> bool:
+        """Whether what the run has read stays: a file has only the accounts that were read to their end."""
+        return run.is_complete or (run.is_counted and not self._temporary)
 
     def _outcome(self, index: int) -> AccountOutcome:
         run = self._runs[index]
@@ -187,7 +194,7 @@ class Sync:
             account_id=self._accounts.ids[index],
             name=self._accounts.queries[index].name,
             progress=self._accounts.progress_of(index),
-            backups=run.backups if run else 0,
+            backups=run.backups if run and self._keeps(run) else 0,
             failures=self._accounts.failures(index, run.failures if run else []),
             error=self._accounts.errors[index],
             resumed_from=run.resumed_from if run else None,
@@ -224,11 +231,12 @@ class SyncRun:
         self._storing: asyncio.Task[None] | None = None
         self._has_stored = False
         self.is_complete = False
+        self.is_counted = False
         self.has_finished = False
         self.backups = 0
-        """The stored backups that it has seen, once it is complete."""
+        """The stored backups that it has seen, once it is counted."""
         self.failures: list[Failure] = []
-        """What it could not read, once it is complete."""
+        """What it could not read, once it is counted."""
 
     @property
     def id(self) -> int:
@@ -278,12 +286,17 @@ class SyncRun:
         try:
             await self._crawler.run()
         except NorthflankError:
+            await self._count()
             if self._crawler.completed:  # there is nothing to resume
                 await self.finish()
             raise
+        await self._count()
+        self.is_complete = True
+
+    async def _count(self) -> None:
         self.backups = await self.count_backups([self.id])
         self.failures = await self._transaction(self._ledger.failures)
-        self.is_complete = True
+        self.is_counted = True
 
     async def count_backups(self, run_ids: Collection[int]) -> int:
         """Count the stored backups that some runs of the account have seen."""

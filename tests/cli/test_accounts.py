@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from northflank_async.simulator import Simulator, Tenant
+from northflank_async.simulator import Identity, Simulator, Tenant
 from northflank_async.simulator.thread import running_in_thread
 from tests.support.accounts import write_accounts
 from tests.support.command import invoke
@@ -107,12 +107,39 @@ def test_projects_and_teams_of_the_file_are_the_only_ones(sim: Simulator, file: 
     assert {(line["team"], line["project"]) for line in found} == {("red", project)}
 
 
-def test_a_project_of_the_file_that_does_not_exist_is_an_error(sim: Simulator, file: Path) -> None:
+def test_a_project_of_the_file_that_does_not_exist_is_a_failure_of_its_account(sim: Simulator, file: Path) -> None:
     file.write_text(file.read_text().replace('name = "tenant-2"', 'name = "tenant-2"\nprojects = ["nope"]'))
     result = invoke("export", "all.jsonl", "--accounts", file)
-    assert result.exit_code == 5
-    assert "there is no project 'nope'" in result.stderr
-    assert not Path("all.jsonl").exists()
+    assert result.exit_code == 9
+    assert "tenant-2: could not read all of the account tenant-2: 404 There is no project nope." in result.stderr
+    assert accounts_of("all.jsonl") == {"tenant-1", "tenant-3"}
+    assert " of 2 accounts written to all.jsonl" in result.stdout
+
+
+def test_failures_of_several_accounts_begin_with_their_name_in_the_file(sim: Simulator, file: Path) -> None:
+    invoke("export", "all.jsonl", "--accounts", file)
+    project = lines("all.jsonl")[0]["project"]
+    name, partly = '"second"', f'projects = ["{project}", "nope"]'
+    file.write_text(file.read_text().replace('"tenant-2"', f"{name}\n{partly}"))
+    for command in (["export", "x.csv"], ["export", "-"], ["plan"], ["audit"]):
+        result = invoke(*command, "--accounts", file)
+        assert "northflank-async: second: could not read all of nope: 404 " in result.stderr
+
+
+def test_the_errors_of_all_accounts_are_shown_if_none_can_be_read(sim: Simulator, file: Path) -> None:
+    for tenant in sim.tenants:
+        tenant.is_revoked = True
+    result = invoke("export", "all.jsonl", "--accounts", file)
+    assert result.exit_code == 4
+    for tenant in sim.tenants:
+        assert f"northflank-async: {tenant.name}: 401 " in result.stderr
+
+
+def test_a_token_of_an_unknown_account_is_named(sim: Simulator, file: Path) -> None:
+    sim.tenants[1].identity = Identity(is_hidden=True)
+    result = invoke("export", "all.jsonl", "--accounts", file)
+    assert result.exit_code == 0
+    assert "northflank-async: tenant-2: the account of the token is not known" in result.stderr
 
 
 def test_a_revoked_token_ends_its_account_only(sim: Simulator, file: Path) -> None:

@@ -14,7 +14,7 @@ import aiohttp
 import pyarrow.parquet as pq
 import pytest
 
-from northflank_async import AuthenticationError, ConfigurationError, Northflank, RateLimited, UnknownName
+from northflank_async import AuthenticationError, ConfigurationError, Northflank, NotFound, RateLimited, UnknownName
 from northflank_async.inventory import Inventory, Outcome, Progress, Query, Scan, plan
 from northflank_async.inventory.export import export, state_path
 from northflank_async.inventory.names import check_names
@@ -146,7 +146,7 @@ def check_that_only_the_first_failed(outcome: Outcome) -> None:
     assert isinstance(failure.error, AuthenticationError)
     assert str(failure).startswith("the account tenant-1: 401")
     assert [each.error for each in outcome.accounts] == [failure.error, None]
-    assert outcome.backups == outcome.accounts[1].backups == 80
+    assert outcome.accounts[1].backups == 80
 
 
 async def test_a_token_that_is_revoked_in_the_middle_ends_only_its_account(database: str) -> None:
@@ -160,6 +160,7 @@ async def test_a_token_that_is_revoked_in_the_middle_ends_only_its_account(datab
         sim.requests.clear()
         outcome = await revoke_in_the_middle(sim, lambda: inventory.sync(*clients, concurrency=2))
         check_that_only_the_first_failed(outcome)
+        assert outcome.backups == sum(account.backups for account in outcome.accounts)
         assert await counts(inventory) == await counts(inventory, deleted=True) == {"tenant-1": 80, "tenant-2": 80}
         tenants[0].is_revoked = False
         sim.requests.clear()
@@ -172,11 +173,33 @@ async def test_a_token_that_is_revoked_in_the_middle_ends_only_its_account(datab
         assert await counts(inventory) == await counts(inventory, deleted=True) == {"tenant-1": 80, "tenant-2": 80}
 
 
+async def test_an_account_that_ends_early_reports_what_was_read_and_what_else_failed(tmp_path: Path) -> None:
+    down = {"p/a1": backups(1), "p/a2": backups(1), "p/a3": backups(1)}
+    faults = {"p/a2#0": refusal(403), "p/a3#0": refusal(401)}
+    async with (
+        FakeAccount(down, faults=faults).serve(attempts=1) as ended,
+        FakeAccount({"q/b": backups(2)}, auth={"entityId": "other"}).serve() as other,
+        Inventory(tmp_path / "x.db") as inventory,
+    ):
+        outcome = await inventory.sync(ended, other, concurrency=1)
+        stored = await counts(inventory)
+        exported = await export(str(tmp_path / "x.csv"), ended, other, concurrency=1)
+    for account in (outcome.accounts[0], exported.accounts[0]):
+        assert isinstance(account.error, AuthenticationError)
+        assert [failure.addon_id for failure in account.failures] == ["a2", None]
+    assert stored == {"acme": 1, "other": 2}
+    assert [account.backups for account in outcome.accounts] == [1, 2]
+    assert outcome.backups == 3
+    assert [account.backups for account in exported.accounts] == [0, 2]
+    assert exported.backups == 2
+
+
 async def test_a_file_has_only_the_accounts_that_were_read_to_their_end(tmp_path: Path) -> None:
     path, tenants = tmp_path / "x.jsonl", Tenant.many(2, **SMALL)
     async with Simulator(tenants=tenants, latency=0.005) as sim, clients_of(sim) as clients:
         outcome = await revoke_in_the_middle(sim, lambda: export(str(path), *clients, concurrency=2))
         check_that_only_the_first_failed(outcome)
+        assert outcome.backups == 80
         assert Counter(line["account"] for line in read_lines(path)) == {"tenant-2": 80}
         assert state_path(path).exists()
         outcome = await export(str(path), *clients)  # still revoked
@@ -441,6 +464,22 @@ async def test_two_tokens_of_one_account_take_turns_and_delete_nothing_of_each_o
             assert len(order) == 2 * 4
 
 
+async def test_a_token_that_is_given_twice_is_counted_once(database: str) -> None:
+    (one,) = Tenant.many(1, **SMALL)
+    async with (
+        Simulator(tenants=[one]) as sim,
+        Northflank(one.token, base_url=sim.url) as first,
+        Northflank(one.token, base_url=sim.url) as second,
+        Inventory(database) as inventory,
+    ):
+        outcome = await inventory.sync(first, second)
+        assert len(sim.requests) == OF_SMALL + 1
+    assert outcome.progress.projects == 2
+    assert outcome.progress.addons == 4
+    assert outcome.progress.backups == outcome.backups == 80
+    assert not outcome.resumed
+
+
 async def test_an_export_has_what_all_tokens_of_one_account_see(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     one = Tenant(name="one", token="one", **SMALL)
@@ -581,17 +620,25 @@ async def test_a_spent_window_ends_only_its_account_if_it_raises(tmp_path: Path)
 
 async def test_a_name_has_to_exist_for_one_of_the_clients_that_it_is_wanted_of() -> None:
     async with serving_project("red") as red, serving_project("blue") as blue:
-        await check_names(Query([red, blue], projects=["red", "blue"], addon_types=["red", "blue"]))
-        await check_names(Query(red, projects=["red"]), Query(blue, projects=["blue"]))
-        with pytest.raises(UnknownName, match="'green'; there are: blue, red"):
-            await check_names(Query([red, blue], projects=["red", "green"]))
+        await check_names(Query([red, blue], addon_types=["red", "blue"]))
         with pytest.raises(UnknownName, match="addon of type 'green'; there are: blue, red"):
             await check_names(Query([red, blue], addon_types=["green"]))
-        with pytest.raises(UnknownName, match="'red'; there are: blue"):
-            await check_names(red, Query(blue, projects=["red"]))
+        with pytest.raises(UnknownName, match="addon of type 'red'; there are: blue"):
+            await check_names(red, Query(blue, addon_types=["red"]))
+
+
+async def test_a_project_that_one_of_several_accounts_does_not_have_is_a_failure_of_that_account(
+    tmp_path: Path,
+) -> None:
+    async with serving_project("red") as red, serving_project("blue") as blue:
+        queries = [Query(red, projects=["green"]), Query(blue, projects=["blue"])]
+        await check_names(*queries)
+        async with Inventory(tmp_path / "x.db") as inventory:
+            outcome = await inventory.sync(*queries)
+    assert [type(account.error) for account in outcome.accounts] == [NotFound, type(None)]
 
 
 def serving_project(name: str) -> AbstractAsyncContextManager[Northflank]:
     """Serve an account with one project, and an addon of the same type."""
     others = {f"{other}#0": refusal(404) for other in ("red", "blue", "green") if other != name}
-    return FakeAccount({f"{name}/a": []}, addon_types={f"{name}/a": name}, faults=others).serve()
+    return FakeAccount({f"{name}/a": []}, addon_types={f"{name}/a": name}, faults=others).serve(name=name)

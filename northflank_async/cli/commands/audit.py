@@ -17,7 +17,14 @@ from northflank_async.atomic_write import atomic_write, check_writable
 from northflank_async.audit.policy import Policy, Severity
 from northflank_async.audit.renderers import FORMATS, Render, load_renderer
 from northflank_async.audit.renderers.nagios import State, find_state, status_line
-from northflank_async.cli.exits import ExitCode, fail, fail_incomplete, fail_target, list_failures
+from northflank_async.cli.exits import (
+    ExitCode,
+    describe_failures,
+    fail,
+    fail_incomplete,
+    fail_target,
+    list_failures,
+)
 from northflank_async.cli.options import (
     AccountsOptions,
     Choice,
@@ -33,7 +40,7 @@ from northflank_async.cli.options import (
 from northflank_async.cli.output import without_password
 from northflank_async.cli.runner import run_coroutine, run_with_progress
 from northflank_async.errors import ConfigurationError
-from northflank_async.inventory import Failure, OnStart, Query
+from northflank_async.inventory import AccountOutcome, OnStart, Query
 from northflank_async.inventory.extras import require_extra
 
 if TYPE_CHECKING:
@@ -118,13 +125,13 @@ def audit_inventory(
     if output_file is not None:
         _check_output_file(output_file, target, policy_path)
     renderer = load_renderer(output)
-    failures: list[Failure] = []
+    read: list[AccountOutcome] = []
     if target is None:
 
-        async def work(clients: "list[Client]", on_start: OnStart) -> "tuple[Report, list[Failure]]":
+        async def work(clients: "list[Client]", on_start: OnStart) -> "tuple[Report, list[AccountOutcome]]":
             return await _sync_and_audit(clients, on_start, policy, options)
 
-        report, failures = run_with_progress(options, accounts, work)
+        report, read = run_with_progress(options, accounts, work)
     elif accounts.are_named:
         raise click.UsageError("--accounts, --context and --all-contexts cannot be combined with TARGET.")
     else:
@@ -137,9 +144,9 @@ def audit_inventory(
     if output == _NAGIOS:
         sys.exit(find_state(report, severity))
     if report.failing(severity):
-        list_failures(failures)
+        list_failures(describe_failures(read))
         sys.exit(ExitCode.FINDINGS)
-    fail_incomplete(failures, ExitCode.FAILURES, "everything else was judged")
+    fail_incomplete(describe_failures(read), ExitCode.FAILURES, "everything else was judged")
 
 
 def _check_output_file(path: Path, *inputs: str | Path | None) -> None:
@@ -173,7 +180,7 @@ async def _audit(target: str, schema: str | None, policy: Policy) -> "Report":
 
 async def _sync_and_audit(
     clients: "list[Client]", on_start: OnStart, policy: Policy, options: CrawlOptions
-) -> "tuple[Report, list[Failure]]":
+) -> "tuple[Report, list[AccountOutcome]]":
     with require_extra():
         from northflank_async.audit import audit
         from northflank_async.inventory.inventory import Inventory
@@ -182,7 +189,7 @@ async def _sync_and_audit(
             wanted: dict[str, Any] = {"restores": True, "schedules": True}
             queries = [Query(nf, **wanted) if entry is None else entry.query(nf, **wanted) for entry, nf in clients]
             outcome = await inventory.sync(*queries, concurrency=options.concurrency, on_start=on_start)
-            return await audit(inventory, policy, is_temporary=True), outcome.failures
+            return await audit(inventory, policy, is_temporary=True), outcome.accounts
 
 
 def _print_table(report: "Report") -> None:

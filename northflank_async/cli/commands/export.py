@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from northflank_async.cli.exits import ExitCode, fail_incomplete
+from northflank_async.cli.exits import ExitCode, describe_failures, fail_incomplete
 from northflank_async.cli.options import (
     AccountsOptions,
     CrawlOptions,
@@ -88,17 +88,18 @@ def export_inventory(
     outcome, requests = run_with_progress(options, accounts, counted, operation)
     if store.strict:
         consequence = _STRICT_DATABASE if is_database(target) else _STRICT_FILE
-        fail_incomplete(outcome.failures, ExitCode.STRICT, consequence)
+        fail_incomplete(describe_failures(outcome.accounts), ExitCode.STRICT, consequence)
     crawled = outcome.progress
     details = [count(requests, "request")]
     if crawled.retries:
         details.append("1 of them a retry" if crawled.retries == 1 else f"{crawled.retries:,} of them retries")
     if outcome.resumed:
         details.append("resumed")
-    several = f" of {count(len(outcome.accounts), 'account')}" if len(outcome.accounts) > 1 else ""
+    read = {account.account_id for account in outcome.accounts if account.error is None or account.backups}
+    several = f" of {count(len(read), 'account')}" if len(outcome.accounts) > 1 else ""
     click.echo(
         f"{count(outcome.backups, 'backup')} of {count(crawled.addons, 'addon')}"
         f" in {count(crawled.projects, 'project')}{several} written to {shown} ({', '.join(details)})",
         err=to_stdout,
     )
-    fail_incomplete(outcome.failures, ExitCode.FAILURES, "everything else is complete")
+    fail_incomplete(describe_failures(outcome.accounts), ExitCode.FAILURES, "everything else is complete")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from northflank_async.cli.exits import ExitCode, fail, fail_incomplete
+from northflank_async.cli.exits import ExitCode, describe_failure, fail, fail_incomplete
 from northflank_async.cli.options import (
     AccountsOptions,
     CrawlOptions,
@@ -136,7 +136,8 @@ def mirror_dumps(
         )
     for error in outcome.damaged:
         notify(f"the manifest is damaged: {error}; its dump counts as not held: delete the entry, or restore it")
-    fail_incomplete(outcome.failures, ExitCode.FAILURES, "everything else is complete", verb="copy")
+    failures = [describe_failure(failure, verb="copy") for failure in outcome.failures]
+    fail_incomplete(failures, ExitCode.FAILURES, "everything else is complete")
     if outcome.damaged:
         fail("everything else is complete", ExitCode.FAILURES)
 

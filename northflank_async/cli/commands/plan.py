@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from northflank_async.cli.exits import ExitCode, fail_incomplete
+from northflank_async.cli.exits import ExitCode, describe_failures, fail_incomplete
 from northflank_async.cli.options import (
     AccountsOptions,
     CrawlOptions,
@@ -77,4 +77,4 @@ def plan_export(
         limit = "" if estimate.limit is None else f" of {estimate.limit:,}"
         click.echo(f"remaining  {estimate.remaining:,}{limit} in this window")
     click.echo(f"done       {estimate.done_at.astimezone():%Y-%m-%d %H:%M:%S}{least}, in {duration(seconds)}")
-    fail_incomplete(estimate.failures, ExitCode.FAILURES, "the plan does not include them")
+    fail_incomplete(describe_failures(estimate.accounts), ExitCode.FAILURES, "the plan does not include them")

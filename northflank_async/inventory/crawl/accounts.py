@@ -1,13 +1,14 @@
 """The crawls of several accounts at once: each with its own rate limit, under one bound of requests in flight."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
 from attrs import evolve, frozen
 
-from northflank_async.errors import NorthflankError
+from northflank_async.errors import NorthflankError, printable
 from northflank_async.http.budget import Slots
 from northflank_async.inventory.crawl.crawler import Crawler, check_concurrency
 from northflank_async.inventory.crawl.listings import Failure
@@ -16,6 +17,8 @@ from northflank_async.inventory.query import Query
 
 AccountError: TypeAlias = NorthflankError | BlockingIOError
 """What ends an account, but not the others: its API cannot be read, or another process is syncing it."""
+
+_log = logging.getLogger("northflank_async")
 
 _NOTHING = Progress(
     projects=0,
@@ -100,6 +103,8 @@ class Accounts:
         """The crawler of each account that has begun."""
         self.errors: list[AccountError | None] = [None] * len(queries)
         """Why each account ended early, if it did."""
+        self.continued: set[int] = set()
+        """The accounts whose work is part of another one's progress, which is of the same account."""
         self.queries = queries
         self._concurrency = concurrency
         self._done = [False] * len(queries)
@@ -132,6 +137,8 @@ class Accounts:
             raise group.exceptions[0] from None
         first = self.errors[0]
         if first is not None and None not in self.errors:
+            for name, error in zip(self.ids, self.errors, strict=True):
+                _log.warning("%s: %s", printable(name or "an account"), error)
             raise first
 
     async def _run(
@@ -175,18 +182,19 @@ class Accounts:
         if not self.are_several:
             return every[0]
         running = [each for each in every if not each.accounts_done]
+        counted = [each for index, each in enumerate(every) if index not in self.continued]
         waits = [each.waiting_until for each in running if each.waiting_until]
         ends = [each.done_at for each in running if each.done_at]
         return Progress(
-            projects=sum(each.projects for each in every),
-            projects_found=sum(each.projects_found for each in every),
+            projects=sum(each.projects for each in counted),
+            projects_found=sum(each.projects_found for each in counted),
             found_all_projects=all(each.found_all_projects or each.accounts_done for each in every),
-            addons=sum(each.addons for each in every),
-            addons_expected=sum(each.addons_expected for each in every),
-            addons_done=sum(each.addons_done for each in every),
-            listings=sum(each.listings for each in every),
-            listings_done=sum(each.listings_done for each in every),
-            backups=sum(each.backups for each in every),
+            addons=sum(each.addons for each in counted),
+            addons_expected=sum(each.addons_expected for each in counted),
+            addons_done=sum(each.addons_done for each in counted),
+            listings=sum(each.listings for each in counted),
+            listings_done=sum(each.listings_done for each in counted),
+            backups=sum(each.backups for each in counted),
             requests=sum(budget.spent - spent for budget, (spent, _) in self._before.items()),
             retries=sum(budget.retries - retries for budget, (_, retries) in self._before.items()),
             waiting_until=min(waits) if waits and len(waits) == len(running) else None,

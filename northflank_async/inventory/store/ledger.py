@@ -119,6 +119,8 @@ class Ledger:
             self._start(connection, siblings)
         else:
             self._resume(connection, last)
+            if last.id in siblings:  # it was not interrupted
+                self.resumed_from = None
         self._authority = self._authorize(connection)
 
     def finish(self, connection: Connection) -> None:
