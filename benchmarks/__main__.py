@@ -12,11 +12,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import inventory, memory, mirroring, paginator, scanning, startup, structuring
+from benchmarks import accounts, inventory, memory, mirroring, paginator, scanning, startup, structuring
 from benchmarks.settings import Settings
 from benchmarks.table import print_table, to_json, to_markdown
 
-GROUPS = {group.GROUP: group for group in (paginator, structuring, scanning, inventory, memory, mirroring, startup)}
+GROUPS = {
+    group.GROUP: group for group in (paginator, structuring, scanning, inventory, accounts, memory, mirroring, startup)
+}
 RESULTS = Path(__file__).with_name("results.json")
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "group", ["paginator", "structuring", "scanning", "inventory", "memory", "mirroring", "startup"]
+    "group", ["paginator", "structuring", "scanning", "inventory", "accounts", "memory", "mirroring", "startup"]
 )
 def test_a_group_measures_every_contestant_and_compares_its_targets(group: str, tmp_path: Path) -> None:
     results = tmp_path / "results.json"
@@ -53,7 +53,7 @@ def test_an_unknown_group_is_an_error_before_anything_is_measured() -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         "python -m benchmarks: error: unknown group: pagination; choose from paginator, structuring, scanning,"
-        " inventory, memory, mirroring, startup"
+        " inventory, accounts, memory, mirroring, startup"
     )
 
 
