@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -176,7 +176,9 @@ class Sync:
             run = SyncRun(
                 account.writer, query, account_id, concurrency=self._concurrency, label=label, **self._options
             )
-            accounts.crawlers[index] = await run.begin(auth, siblings=[each.id for each in account.runs])
+            accounts.crawlers[index] = await run.begin(
+                auth, siblings={each.id: each.resumed_from for each in account.runs}
+            )
             accounts.continued.update(
                 number for number, earlier in enumerate(self._runs) if earlier in account.runs and earlier.id == run.id
             )
@@ -257,12 +259,12 @@ class SyncRun:
         """When an interrupted run had started that was too old to be resumed."""
         return self._ledger.discarded_from
 
-    async def begin(self, auth: Auth | None, siblings: Collection[int]) -> Crawler:
+    async def begin(self, auth: Auth | None, siblings: Mapping[int, datetime | None]) -> Crawler:
         """Find out what is left to read.
 
         Args:
             auth: whose token it is; `None` if the API did not say.
-            siblings: the runs of the same account that have begun together with this one.
+            siblings: the runs of the same account that have begun together with this one, and what they have resumed.
         """
         await self._transaction(self._ledger.begin, self._account_id, auth, siblings)
         self._log_start()

@@ -480,6 +480,22 @@ async def test_a_token_that_is_given_twice_is_counted_once(database: str) -> Non
     assert not outcome.resumed
 
 
+async def test_two_tokens_that_see_the_same_share_a_sync_that_is_not_resumed(database: str) -> None:
+    account = FakeAccount({"p/a": backups(3), "p/b": backups(2)})
+    account.faults["p/b#0"] = refusal(403)
+    async with (
+        account.serve() as one,
+        Northflank("another-token-that-sees-the-same", base_url=one.base_url) as other,
+        Inventory(database) as inventory,
+    ):
+        for _ in range(2):
+            account.requested.clear()
+            outcome = await inventory.sync(one, other)
+            assert not outcome.resumed
+            assert outcome.backups == 3
+            assert Counter(account.requested) == {"#0": 1, "p#0": 1, "p/a#0": 1, "p/b#0": 2}
+
+
 async def test_an_export_has_what_all_tokens_of_one_account_see(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     one = Tenant(name="one", token="one", **SMALL)

@@ -303,13 +303,16 @@ class Campaign:
         return Wanted(token, teams, options)
 
     def _choose_party(self) -> list[Wanted]:
-        """Choose what several clients read, two of which may have the same account; mostly what they have read last."""
+        """Choose what several clients read, mostly what they have read last.
+
+        Two of them may have the same account, of which they then read different parts: else they could share a run.
+        """
         random = self.random
         if not self.party or random.random() < 0.3:
             tokens = random.sample(list(self.model.tokens), random.randint(2, len(self.model.tokens)))
             restores = random.random() < 0.5
-            teams = {token: ("", "crew") if "acme" in token and random.random() < 0.5 else ("",) for token in tokens}
-            self.party = [Wanted(token, teams[token], {"restores": restores}) for token in tokens]
+            teams = {FIRST: random.choice((("",), ("crew",))), SECOND: ("", "crew")}
+            self.party = [Wanted(token, teams.get(token, ("",)), {"restores": restores}) for token in tokens]
         return self.party
 
     async def sync(self, *wanted: Wanted, **options: Any) -> Outcome:
@@ -442,12 +445,20 @@ class Campaign:
         assert outcome.progress.addons_done == outcome.progress.addons, outcome.progress
 
     def _answers_to(self, wanted: Wanted, since: datetime) -> list[Served]:
-        """What the syncs of a query were served since then: others may have come between them."""
-        spans = [(started, ended) for each, started, ended in self.spans if each == wanted]
+        """What the syncs of a query were served since then: others may have come between them.
+
+        An interrupted one may have had another token of the account, which sees the same.
+        """
+        account = self.model.tokens[wanted.token].account_id
+        spans = [
+            (each.token, started, ended)
+            for each, started, ended in self.spans
+            if each[1:] == wanted[1:] and self.model.tokens[each.token].account_id == account
+        ]
         return [
             answer
             for answer in self.model.answers(since)
-            if answer.token == wanted.token and any(started <= answer.at <= ended for started, ended in spans)
+            if any(answer.token == token and started <= answer.at <= ended for token, started, ended in spans)
         ]
 
     def _check_failures(self, outcome: AccountOutcome, since: datetime, answers: list[Served]) -> None:

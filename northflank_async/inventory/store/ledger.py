@@ -1,7 +1,7 @@
 """The bookkeeping of a sync run in the database: pages, checkpoints, counts and failures."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -53,6 +53,7 @@ RESUME_MAX_AGE = timedelta(hours=24)
 """How long after its start an interrupted sync run is resumed by default."""
 
 _NO_RUN = 0
+_NO_SIBLINGS: Mapping[int, datetime | None] = {}
 
 
 class Ledger:
@@ -98,14 +99,22 @@ class Ledger:
 
     # A run, from its beginning to its end.
 
-    def begin(self, connection: Connection, account_id: str, auth: Auth | None, siblings: Collection[int] = ()) -> None:
+    def begin(
+        self,
+        connection: Connection,
+        account_id: str,
+        auth: Auth | None,
+        siblings: Mapping[int, datetime | None] = _NO_SIBLINGS,
+    ) -> None:
         """Resume the account's last run that is unfinished and reads the same; otherwise start a new one.
+
+        A sibling that reads the same is shared: only what it could not read is read again.
 
         Args:
             connection: the transaction.
             account_id: the account, as `find_account` returned it.
             auth: whose token it is; `None` if the API did not say.
-            siblings: the runs of the same account that have begun together with this one.
+            siblings: the runs of the same account that have begun together with this one, and what they have resumed.
         """
         self.resumed_from = self.discarded_from = None
         self._query = self._tree.query
@@ -119,8 +128,7 @@ class Ledger:
             self._start(connection, siblings)
         else:
             self._resume(connection, last)
-            if last.id in siblings:  # it was not interrupted
-                self.resumed_from = None
+            self.resumed_from = siblings.get(last.id, last.started_at)
         self._authority = self._authorize(connection)
 
     def finish(self, connection: Connection) -> None:
@@ -199,7 +207,7 @@ class Ledger:
         return connection.execute(query).scalar() is None
 
     def _resume(self, connection: Connection, last: Any) -> None:
-        self.run_id, self.resumed_from = last.id, last.started_at
+        self.run_id = last.id
         self._query = self._query.starting(last.started_at)
         self.counts = Counter({name: getattr(last, name) for name in COUNTS})
         is_ours = failures.c.run_id == self.run_id
