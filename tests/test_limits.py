@@ -108,6 +108,7 @@ NOT_FOR_USERS = {
     "http.rate_limit._ROUNDING": "how far two times of one reset differ",
     "http.retry.BACKOFF_JITTER": "part of the backoff",
     "inventory.crawl.columns._LARGEST_INTEGER": "what a column can hold",
+    "inventory.crawl.crawler._PROBES": "requests that decide whether the API is down",
     "inventory.crawl.pages._MAX_ID_LENGTH": "of an id in a message",
     "inventory.formats.compression._GZIP_LEVEL": "speed against size",
     "inventory.formats.parquet.ROW_GROUP": "rows per group",

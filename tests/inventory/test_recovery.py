@@ -318,3 +318,19 @@ async def test_json_of_any_depth_can_be_exported(tmp_path: Path, ending: str, de
     assert (outcome.backups, outcome.failures) == (1, [])
     if ending == "jsonl":
         assert [line["backup"]["id"] for line in read_lines(out)] == ["b0"]
+
+
+async def test_a_listing_that_broke_after_it_had_been_answered_is_not_an_outage(tmp_path: Path) -> None:
+    account = FakeAccount({f"p/a{number:02}": backups(1) for number in range(40)})
+    broken = [f"p/a{number:02}#0" for number in range(9, 30)]
+
+    def holds(page: str) -> bool:
+        if page == broken[1]:  # the one before it was the last that was answered
+            account.faults |= dict.fromkeys(broken, refusal(500))
+        return False
+
+    account.holds = holds
+    async with account.serve(attempts=1) as nf:
+        outcome = await export(str(tmp_path / "x.jsonl"), nf, concurrency=1)
+    assert len(outcome.failures) == 20
+    assert outcome.backups == 20

@@ -27,6 +27,8 @@ MAX_CONCURRENCY = 100
 _DEPTHS = {Kind.PROJECTS: 0, Kind.ADDONS: 1, Kind.BACKUPS: 2, Kind.RESTORES: 2, Kind.SCHEDULES: 2}
 _OUTAGE = 10
 """Consecutive listings that fail without an answer or with 5xx, after which the crawler checks if the API is down."""
+_PROBES = 2
+"""Listings that it then asks for, of those that were answered last."""
 
 
 class Handled(NamedTuple):
@@ -134,7 +136,7 @@ class Crawler:
         self._workers = 0
         self._outage = 0
         self._probing = asyncio.Lock()
-        self._answered: Listing | None = None
+        self._answered: dict[object, Listing] = {}
         self._first_error: NorthflankError | None = None
         self._enqueue(tree.roots() if listings is None else listings)
 
@@ -218,8 +220,15 @@ class Crawler:
                 await self._handle_error(listing, error)
         else:
             self._outage = 0
-            self._answered = listing.at(page.cursor, page.number)
+            self._remember(listing, page)
             await self._handle_page(listing, page)
+
+    def _remember(self, listing: Listing, page: RawPage) -> None:
+        """Remember the last pages that were answered, of two listings: one of them may break by itself."""
+        self._answered.pop(listing.key, None)
+        self._answered[listing.key] = listing.at(page.cursor, page.number)
+        if len(self._answered) > _PROBES:
+            del self._answered[next(iter(self._answered))]
 
     async def _restart(self, listing: Listing) -> None:
         self._discount(listing)
@@ -268,13 +277,17 @@ class Crawler:
         Raises:
             NorthflankError: it is.
         """
-        answered = self._answered or self._tree.roots()[0]
-        try:
-            await answered.at(answered.cursor, answered.page).fetch_page()
-        except (ServerError, TransportError):
-            raise failure from None
-        except NorthflankError as error:
-            if ends_reading(error, answered.account):
-                raise
-            # it was answered
-        self._outage = 0
+        for answered in reversed(list(self._answered.values()) or self._tree.roots()[:1]):
+            try:
+                await answered.at(answered.cursor, answered.page).fetch_page()
+            except (ServerError, TransportError) as error:
+                if ends_reading(error, answered.account):
+                    raise failure from None
+                continue
+            except NorthflankError as error:
+                if ends_reading(error, answered.account):
+                    raise
+                # it was answered
+            self._outage = 0
+            return
+        raise failure

@@ -117,7 +117,7 @@ async def test_an_outage_ends_the_scan(fault: int | None, error: type[Northflank
             await read_ids(scan, ids)
     assert ids == ["p/a1#0", "p/a2#0"]
     assert [failure.addon_id for failure in scan.failures] == [f"a{number}" for number in range(3, 12)]
-    assert account.requested_backups[2:] == [*(f"p/a{number}#0" for number in range(3, 13)), "p/a2#0"]
+    assert account.requested_backups[2:] == [*(f"p/a{number}#0" for number in range(3, 13)), "p/a2#0", "p/a1#0"]
 
 
 @pytest.mark.parametrize("fault", [500, 503, None])
