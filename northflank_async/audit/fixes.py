@@ -1,8 +1,10 @@
 """The commands that fix what is wrong."""
 
 import shlex
+from collections.abc import Iterable
 from datetime import timedelta
 
+from northflank_async.audit.due_times import DueTimes
 from northflank_async.inventory.facts import AddonFacts
 from northflank_async.records import BackupSchedule, BackupType, ScheduleInterval
 
@@ -10,6 +12,12 @@ _PROGRAM = "northflank-async"
 _DAY = timedelta(days=1)
 _LONGEST_RETENTION = {ScheduleInterval.HOURLY: 7, ScheduleInterval.DAILY: 60, ScheduleInterval.WEEKLY: 120}
 """The platform's limits, in days."""
+_TIMES = {
+    ScheduleInterval.HOURLY: ("minute",),
+    ScheduleInterval.DAILY: ("hour", "minute"),
+    ScheduleInterval.WEEKLY: ("day", "hour", "minute"),
+}
+"""The times that a schedule has; the platform refuses others."""
 _FIRST_SCHEDULE = ("--interval", "daily", "--hour", "2", "--minute", "0", "--backupType", "snapshot")
 
 
@@ -50,15 +58,26 @@ def create_schedule(facts: AddonFacts, retention: timedelta) -> str:
     return _command("create addon backup-schedule", facts, *_FIRST_SCHEDULE, "--retentionTime", str(days))
 
 
-def replace_schedule(facts: AddonFacts, schedule: BackupSchedule, retention: timedelta) -> str | None:
-    """Replace a schedule, which cannot be changed, by one with a longer retention; `None` if it cannot be longer."""
+def replace_schedules(facts: AddonFacts, short: Iterable[BackupSchedule], retention: timedelta) -> str | None:
+    """Replace schedules, which cannot be changed, by those with a longer retention; `None` if that is not possible.
+
+    The platform refuses a second schedule with the interval and type of another one: the old one is deleted first.
+    """
+    commands: list[str] = []
+    for schedule in short:
+        if (create := _create_again(facts, schedule, retention)) is not None:
+            commands += [_command("delete addon backup-schedule", facts, "--schedule", schedule.id), create]
+    return " && ".join(commands) or None
+
+
+def _create_again(facts: AddonFacts, schedule: BackupSchedule, retention: timedelta) -> str | None:
     scheduling, days = schedule.scheduling, _days(retention)
-    if scheduling is None or scheduling.interval not in _LONGEST_RETENTION or schedule.backup_type is None:
-        return None
+    if scheduling is None or DueTimes.of(scheduling) is None or schedule.backup_type not in list(BackupType):
+        return None  # it could be deleted, but not created again
     if days > _LONGEST_RETENTION[ScheduleInterval(scheduling.interval)]:
         return None
     options = ["--interval", str(scheduling.interval), "--backupType", str(schedule.backup_type)]
-    for name in ("day", "hour", "minute"):
+    for name in _TIMES[ScheduleInterval(scheduling.interval)]:
         for number in getattr(scheduling, name) or ():
             options += [f"--{name}", str(number)]
     if schedule.backup_compression_type is not None and schedule.backup_type == BackupType.DUMP:
@@ -68,8 +87,12 @@ def replace_schedule(facts: AddonFacts, schedule: BackupSchedule, retention: tim
     for destination in schedule.additional_destinations or ():
         kept = "" if destination.retention_time is None else f":{destination.retention_time}"
         options += ["--additionalDestination", f"{destination.destination_id}{kept}"]
-    delete = _command("delete addon backup-schedule", facts, "--schedule", schedule.id)
-    return f"{delete} && {_command('create addon backup-schedule', facts, *options, '--retentionTime', str(days))}"
+    return _command("create addon backup-schedule", facts, *options, "--retentionTime", str(days))
+
+
+def show_restores(facts: AddonFacts) -> str:
+    """List the restores."""
+    return _command("get addon restores", facts)
 
 
 def show_destinations(facts: AddonFacts) -> str:

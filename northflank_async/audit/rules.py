@@ -372,7 +372,7 @@ def retention(case: Case) -> Verdict | None:
             f"a {_describe_schedule(worst)} schedule keeps its backups for {_span(_kept(worst))}, less than"
             f" {_span(rule.at_least)}",
             since=None if was_changed else worst.created_at,
-            fix=fixes.replace_schedule(case.facts, worst, rule.at_least),
+            fix=fixes.replace_schedules(case.facts, short, rule.at_least),
             schedule=worst.id,
             retention_days=worst.retention_time,
             at_least_days=rule.at_least / _DAY,
@@ -406,17 +406,24 @@ def untested(case: Case) -> Verdict | None:
     message = "no restore of its backups has ever completed"
     if last is not None:
         message = f"the last completed restore of its backups was {_span(as_of - last)} ago"
-    newest = next((backup for backup in case.completed if _kind(backup) == BackupType.DUMP), None)
     return case.finding(
         rule.severity,
         message,
         since=None if last is None else last + rule.max_age,
-        fix=None if newest is None else fixes.download_backup(case.facts, newest.id),
+        fix=_fix_untested(case),
         restores=len(restores.items),
         completed=len(completed),
         last_completed_at=last,
         max_age_seconds=_seconds(rule.max_age),
     )
+
+
+def _fix_untested(case: Case) -> str:
+    """Download the newest dump, to restore it elsewhere; make one if there is none."""
+    for backup in case.completed:
+        if _kind(backup) == BackupType.DUMP:
+            return fixes.download_backup(case.facts, backup.id)
+    return fixes.back_up(case.facts, BackupType.DUMP)
 
 
 def restore_failed(case: Case) -> Verdict | None:
@@ -448,7 +455,9 @@ def _judge_failed_restore(case: Case, restore: RestoreFact, *, is_open: bool) ->
         case.rules.restore_failed.severity,
         f"its last restore did not complete: it is {restore.status}",
         since=since,
-        fix=None if backup_id is None else fixes.show_restore_logs(case.facts, backup_id, restore.id),
+        fix=fixes.show_restores(case.facts)
+        if backup_id is None
+        else fixes.show_restore_logs(case.facts, backup_id, restore.id),
         restore=restore.id,
         backup=backup_id,
         status=restore.status,

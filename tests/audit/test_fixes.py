@@ -1,6 +1,7 @@
 """Every fix is a command that the command line accepts."""
 
 import shlex
+from typing import Any
 
 import click
 import pytest
@@ -67,6 +68,27 @@ def test_a_schedule_that_the_platform_cannot_keep_long_enough_has_no_fix() -> No
     daily = addon([backup(DAY)], schedules=[schedule(retention_time=7)])
     fix = verdicts(daily, '[rules.retention]\nat_least = "30d"')["retention"].fix
     assert fix is not None
-    assert fix.endswith("--interval daily --backupType snapshot --day 0 --hour 2 --minute 0 --retentionTime 30")
+    assert fix.endswith("--interval daily --backupType snapshot --hour 2 --minute 0 --retentionTime 30")
     unknown = schedule(retention_time=7, scheduling=Scheduling(interval="monthly"))
     assert verdicts(addon(schedules=[unknown]), '[rules.retention]\nat_least = "30d"')["retention"].fix is None
+
+
+def test_every_short_schedule_is_replaced() -> None:
+    short = [schedule(interval, id=interval, retention_time=1) for interval in ("hourly", "daily", "weekly")]
+    fix = verdicts(addon([backup(DAY)], schedules=[*short, schedule(id="long", retention_time=60)]))["retention"].fix
+    assert fix is not None
+    commands = [parse(command) for command in fix.split(" && ")]
+    assert [words[0] for words in commands] == ["delete", "create"] * 3
+    times = [[word for word in words if word in ("--day", "--hour", "--minute")] for words in commands[1::2]]
+    assert times == [["--minute"], ["--hour", "--minute"], ["--day", "--hour", "--minute"]]
+
+
+@pytest.mark.parametrize("fields", [{"hour": (24,)}, {"minute": ()}, {"backup_type": "odd"}, {"backup_type": None}])
+def test_a_schedule_that_could_not_be_created_again_is_not_deleted(fields: dict[str, Any]) -> None:
+    facts = addon([backup(DAY)], schedules=[schedule(retention_time=1, **fields)])
+    assert verdicts(facts)["retention"].fix is None
+
+
+def test_an_addon_without_a_dump_is_tested_by_making_one() -> None:
+    fix = verdicts(addon([backup(DAY)]))["untested"].fix
+    assert fix == "northflank-async backup addon --project billing --addon billing-db --backupType dump"
