@@ -101,9 +101,10 @@ def show_destinations(facts: AddonFacts) -> str:
     return shlex.join([_PROGRAM, "list", "backup-destinations", *team])
 
 
-def sync(target: str | None) -> str | None:
-    """Bring the inventory up to date, with all that is judged; `None` for one that is not stored."""
-    return target and shlex.join([_PROGRAM, "export", target, "--restores", "--schedules"])
+def sync(target: str, schema: str | None) -> str:
+    """Bring a stored inventory up to date, with all that is judged."""
+    place = () if schema is None else ("--schema", schema)
+    return shlex.join([_PROGRAM, "export", target, "--restores", "--schedules", *place])
 
 
 def _command(name: str, facts: AddonFacts, *words: str) -> str:

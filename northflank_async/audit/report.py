@@ -172,8 +172,8 @@ async def audit(
         FileNotFoundError: nothing was ever synced into the database.
         OSError: the database cannot be read.
     """
-    target = None if is_temporary else inventory.target
-    builder = ReportBuilder(policy or Policy(), now or datetime.now(UTC), target)
+    sync = None if is_temporary else fixes.sync(inventory.target, inventory.schema)
+    builder = ReportBuilder(policy or Policy(), now or datetime.now(UTC), sync)
     async for facts in inventory.addon_facts():
         builder.add_addon(facts)
     for account in await inventory.account_facts():
@@ -187,13 +187,13 @@ class ReportBuilder:
     Args:
         policy: the rules.
         now: the time of the audit.
-        target: the inventory's name for `northflank-async export`; `None` if it is not stored.
+        sync: the command that brings the inventory up to date; `None` if it is not stored.
     """
 
-    def __init__(self, policy: Policy, now: datetime, target: str | None = None) -> None:
+    def __init__(self, policy: Policy, now: datetime, sync: str | None = None) -> None:
         self._policy = policy
         self._now = now.astimezone(UTC)
-        self._target = target
+        self._sync = sync
         self._addons: list[AddonReport] = []
         self._accounts: list[AccountReport] = []
         self._findings: list[Finding] = []
@@ -211,7 +211,7 @@ class ReportBuilder:
             addon_type=facts.addon_type,
             tags=facts.tags,
         )
-        case = Case(facts=facts, rules=self._policy.rules_for(place), now=self._now, target=self._target)
+        case = Case(facts=facts, rules=self._policy.rules_for(place), now=self._now, sync=self._sync)
         found = [self._finding(rule, place, verdict) for rule, verdict in judge(case)]
         self._findings += found
         state = _state(facts, found)
@@ -310,7 +310,7 @@ class ReportBuilder:
             severity=severity,
             message=f"it could not be read: {unread.error}",
             evidence={"error": unread.error},
-            fix=fixes.sync(self._target),
+            fix=self._sync,
         )
         yield self._finding("unreadable", place, verdict)
 
@@ -328,7 +328,7 @@ class ReportBuilder:
             message="no sync of it has ever finished" if synced_at is None else f"its last sync began at {synced_at}",
             evidence={"synced_at": synced_at},
             since=synced_at and synced_at + rule.max_age,
-            fix=fixes.sync(self._target),
+            fix=self._sync,
             is_unknown=synced_at is None,
         )
         self._findings.append(self._finding("stale-data", place, verdict))

@@ -61,13 +61,13 @@ class Case:
         facts: what is known of it.
         rules: the policy's settings for it.
         now: the present time.
-        target: the inventory's name for `northflank-async export`; `None` if it is not stored.
+        sync: the command that brings the inventory up to date; `None` if it is not stored.
     """
 
     facts: AddonFacts
     rules: Rules
     now: datetime
-    target: str | None = None
+    sync: str | None = None
 
     def as_of(self, known: Known[Any]) -> datetime:
         """Return the time for which a listing can be judged."""
@@ -133,7 +133,7 @@ class Case:
         if level is None:
             return None
         if details.get("is_unknown"):
-            details["fix"] = fixes.sync(self.target)
+            details["fix"] = self.sync
         return Verdict(severity=level, message=message, evidence=evidence, **details)
 
 
@@ -179,7 +179,7 @@ def stale_data(case: Case) -> Verdict | None:
         rule.severity,
         f"its backups were last read {_span(age)} ago, and the other rules are judged as of then",
         since=read_at + rule.max_age,
-        fix=fixes.sync(case.target),
+        fix=case.sync,
         read_at=read_at,
         age_seconds=_seconds(age),
         max_age_seconds=_seconds(rule.max_age),

@@ -66,6 +66,11 @@ class Inventory:
         """The file, or the database's URL without its password."""
         return str(self._target)
 
+    @property
+    def schema(self) -> str | None:
+        """The PostgreSQL schema; `None` for the default one, and for a file."""
+        return None if self._target.schema == SCHEMA else self._target.schema
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(Database(self._target))

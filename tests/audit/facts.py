@@ -11,6 +11,7 @@ from northflank_async.records import BackupSchedule, Scheduling
 
 NOW = datetime(2026, 11, 4, 12, 0, tzinfo=UTC)
 """A Wednesday."""
+SYNC = "northflank-async export inventory.db --restores --schedules"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -80,7 +81,7 @@ def addon(
 
 def verdicts(facts: AddonFacts, policy: str = "", now: datetime = NOW) -> dict[str, Verdict]:
     """The verdicts of all rules, by name."""
-    return dict(judge(Case(facts=facts, rules=Policy.parse(policy).rules, now=now, target="inventory.db")))
+    return dict(judge(Case(facts=facts, rules=Policy.parse(policy).rules, now=now, sync=SYNC)))
 
 
 def outcome(rule: str, facts: AddonFacts, policy: str = "", now: datetime = NOW) -> str | None:

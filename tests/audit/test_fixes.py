@@ -6,8 +6,10 @@ from typing import Any
 import click
 import pytest
 
+from northflank_async.audit import fixes
 from northflank_async.audit.policy import RULES
 from northflank_async.cli.app import NAME, program
+from northflank_async.inventory import Inventory
 from northflank_async.inventory.facts import AddonFacts
 from northflank_async.records import BackupDestination, Scheduling
 from tests.audit.facts import DAY, addon, backup, dump, restore, schedule, verdicts
@@ -54,9 +56,9 @@ def parse(command: str) -> list[str]:
 @pytest.mark.parametrize("facts", [*(facts for _, facts in EVERYTHING_BAD), FAILED_DUMP, ODD])
 def test_every_fix_is_a_valid_command_with_quoted_ids(facts: AddonFacts) -> None:
     policy = "\n".join(["[rules]", *(f'{rule} = "low"' for rule in RULES)])
-    fixes = [verdict.fix for verdict in verdicts(facts, policy).values() if verdict.fix is not None]
-    assert fixes
-    for fix in fixes:
+    found = [verdict.fix for verdict in verdicts(facts, policy).values() if verdict.fix is not None]
+    assert found
+    for fix in found:
         for command in fix.split(" && "):
             words = parse(command)
             assert facts.project_id in words or "destinations" in command or words[:1] == ["export"]
@@ -92,3 +94,12 @@ def test_a_schedule_that_could_not_be_created_again_is_not_deleted(fields: dict[
 def test_an_addon_without_a_dump_is_tested_by_making_one() -> None:
     fix = verdicts(addon([backup(DAY)]))["untested"].fix
     assert fix == "northflank-async backup addon --project billing --addon billing-db --backupType dump"
+
+
+@pytest.mark.parametrize("schema", [None, "o'hara"])
+def test_the_command_that_syncs_has_the_schema(schema: str | None) -> None:
+    url = "postgresql://audit@db.example.com/backups"
+    words = parse(fixes.sync(url, schema))
+    assert words == ["export", url, "--restores", "--schedules", *([] if schema is None else ["--schema", schema])]
+    inventory = Inventory(url, schema=schema) if schema else Inventory(url)
+    assert (inventory.target, inventory.schema) == (url, schema)

@@ -8,7 +8,7 @@ from northflank_async.audit.policy import Place, Policy, Severity
 from northflank_async.audit.report import AddonState, Finding, FindingStatus, Report, ReportBuilder
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.facts import AccountFacts, AddonFacts, UnreadPlace
-from tests.audit.facts import DAY, HOUR, NOW, addon, ago, backup, restore, schedule
+from tests.audit.facts import DAY, HOUR, NOW, SYNC, addon, ago, backup, restore, schedule
 
 ACCOUNT = AccountFacts(account_id="acme", synced_at=NOW, is_finished=True)
 
@@ -19,7 +19,7 @@ def healthy(addon_id: str, **fields: Any) -> AddonFacts:
 
 
 def report(*addons: AddonFacts, policy: str = "", account: AccountFacts = ACCOUNT, now: datetime = NOW) -> Report:
-    builder = ReportBuilder(Policy.parse(policy), now, "inventory.db")
+    builder = ReportBuilder(Policy.parse(policy), now, SYNC)
     for facts in addons:
         builder.add_addon(facts)
     builder.add_account(account)
