@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 
 from northflank_async.audit import fixes
 from northflank_async.audit.policy import RULES, Place, Policy, Severity, Waiver
-from northflank_async.audit.rules import Case, Verdict, expected_interval, is_skipped, judge
+from northflank_async.audit.rules import Case, Verdict, expected_interval, format_time, is_skipped, judge
 from northflank_async.inventory.facts import AccountFacts, AddonFacts, UnreadPlace
 
 if TYPE_CHECKING:  # it needs the extra `sql`
@@ -325,7 +325,9 @@ class ReportBuilder:
             return
         verdict = Verdict(
             severity=rule.severity,
-            message="no sync of it has ever finished" if synced_at is None else f"its last sync began at {synced_at}",
+            message="no sync of it has ever finished"
+            if synced_at is None
+            else f"its last sync began at {format_time(synced_at)}",
             evidence={"synced_at": synced_at},
             since=synced_at and synced_at + rule.max_age,
             fix=self._sync,

@@ -17,7 +17,7 @@ from northflank_async.audit import fixes
 from northflank_async.audit.due_times import WEEK, DueTimes
 from northflank_async.audit.policy import Level, Rules, Severity, worst_level
 from northflank_async.inventory.facts import AddonFacts, BackupFact, Known, RestoreFact
-from northflank_async.records import AddonStatus, BackupSchedule, BackupType, RunStatus, SourceType
+from northflank_async.records import AddonStatus, BackupSchedule, BackupType, RunStatus, ScheduleInterval, SourceType
 
 OPEN = (RunStatus.SCHEDULED, RunStatus.IN_PROGRESS, RunStatus.ABORTING)
 FAILED = (RunStatus.FAILED, RunStatus.NOT_SUPPORTED)
@@ -29,6 +29,12 @@ _EARLY = timedelta(minutes=1)
 _MANY = 2
 """Missed due times that are critical."""
 _LONGEST_RESTORE = timedelta(days=1)
+_OUTCOMES: Mapping[str | None, str] = {
+    RunStatus.FAILED: "failed",
+    RunStatus.ABORTED: "was aborted",
+    RunStatus.NOT_SUPPORTED: "was not supported",
+}
+"""What happened to a restore that ended without completing."""
 _DAY = timedelta(days=1)
 
 
@@ -104,6 +110,10 @@ class Case:
         is_whole = self.facts.backups.gap is None and not self.odd
         return is_whole and all(backup.completed_at and backup.created_at for backup in self.completed)
 
+    def ago(self, time: datetime | None) -> str:
+        """Say how long ago a time was; empty if that is not known, or if clocks differ."""
+        return "" if time is None or time > self.now else f"{_span(self.now - time)} ago"
+
     def age_gap(self, known: Known[Any]) -> str | None:
         """Return why a listing lacks data: it has a gap, or is too old while the backups are not."""
         max_age = self.rules.stale_data.max_age
@@ -112,7 +122,7 @@ class Case:
             return known.gap
         oldest = self.now - max_age
         if read_at < oldest and not (backups_read_at is not None and backups_read_at < oldest):
-            return f"they were last read at {_time(read_at)}"
+            return f"they were last read at {format_time(read_at)}"
         return None
 
     def unknown(self, rule: str, why: str, **evidence: Any) -> Verdict | None:
@@ -255,7 +265,10 @@ def failing(case: Case) -> Verdict | None:
     is_many = len(failed) >= rule.runs
     level = rule.critical if is_many else rule.warn
     newest, first = failed[0], failed[-1]
-    message = "its last run failed" if len(failed) == 1 else f"its last {len(failed)} runs failed"
+    age = case.ago(newest.created_at)
+    message = f"its last run failed{age and f', {age}'}"
+    if len(failed) > 1:
+        message = f"its last {len(failed)} runs failed{age and f', the newest {age}'}"
     is_dump = newest.source_type not in (None, SourceType.SNAPSHOT)
     return case.finding(
         level,
@@ -282,7 +295,7 @@ def stuck(case: Case) -> Verdict | None:
         age = as_of - oldest.created_at
         return case.finding(
             rule.severity,
-            f"{oldest.id} has been {oldest.status} for {_span(age)}, longer than {_span(limit)}",
+            f"backup {oldest.id} has been {_words(oldest.status)} for {_span(age)}; the limit is {_span(limit)}",
             since=oldest.created_at + limit,
             fix=fixes.abort_backup(case.facts, oldest.id),
             backup=oldest.id,
@@ -369,7 +382,7 @@ def retention(case: Case) -> Verdict | None:
         was_changed = worst.updated_at is not None and worst.updated_at != worst.created_at
         return case.finding(
             rule.severity,
-            f"a {_describe_schedule(worst)} schedule keeps its backups for {_span(_kept(worst))}, less than"
+            f"its {_describe_schedule(worst)} keeps backups for {_days(_kept(worst).days)}, less than"
             f" {_span(rule.at_least)}",
             since=None if was_changed else worst.created_at,
             fix=fixes.replace_schedules(case.facts, short, rule.at_least),
@@ -448,12 +461,15 @@ def restore_failed(case: Case) -> Verdict | None:
 
 def _judge_failed_restore(case: Case, restore: RestoreFact, *, is_open: bool) -> Verdict | None:
     since = restore.completed_at
+    message = f"its last restore {_OUTCOMES.get(restore.status, 'has not ended')}"
+    if began := case.ago(restore.started_at):
+        message += f"; it began {began}"
     if is_open and restore.started_at is not None:
         since = restore.started_at + _LONGEST_RESTORE
     backup_id = restore.backup_id
     return case.finding(
         case.rules.restore_failed.severity,
-        f"its last restore did not complete: it is {restore.status}",
+        message,
         since=since,
         fix=fixes.show_restores(case.facts)
         if backup_id is None
@@ -537,11 +553,12 @@ def _judge_by_age(case: Case) -> Verdict | None:
         age = as_of - newest
         return _Missed(number=(age > max_age) + (age > 2 * max_age), since=newest + max_age)
 
-    return _judge_newest(case, None, count, "there is no schedule", max_age_seconds=_seconds(max_age))
+    why = f"of the policy (every {_span(max_age)} without a schedule)"
+    return _judge_newest(case, None, count, why, max_age_seconds=_seconds(max_age))
 
 
 def _judge_schedule(case: Case, schedule: BackupSchedule) -> Verdict | None:
-    described = f"{_describe_schedule(schedule)} schedule"
+    described = _describe_schedule(schedule)
     due = DueTimes.of(schedule.scheduling)
     if due is None:
         return case.unknown("stale", "the due times of a schedule are not as documented", schedule=schedule.id)
@@ -554,10 +571,11 @@ def _judge_schedule(case: Case, schedule: BackupSchedule) -> Verdict | None:
         case,
         schedule.backup_type,
         count,
-        f"{described}, matched by type and time",
+        f"of its {described}",
         schedule=schedule.id,
         backup_type=schedule.backup_type,
-        scheduling=_describe_schedule(schedule),
+        scheduling=described,
+        matched_by="type and time",
         schedule_created_at=schedule.created_at,
         schedule_updated_at=schedule.updated_at,
         tolerance_seconds=_seconds(grace),
@@ -578,7 +596,7 @@ def _judge_before(case: Case) -> Verdict | None:
     def count(newest: datetime | None) -> _Missed:
         return _NEVER if newest is None else _Missed(number=_weeks(newest, first, grace), since=newest + WEEK + grace)
 
-    return _judge_newest(case, None, count, "weekly before the first schedule", first_schedule_created_at=first)
+    return _judge_newest(case, None, count, "(weekly) before its first schedule", first_schedule_created_at=first)
 
 
 def _count_missed(
@@ -654,7 +672,7 @@ def _judge_newest(
     times_missed = "one due time" if missed.number == 1 else f"{missed.number} due times"
     return case.finding(
         level,
-        f"{message}: {times_missed} missed ({why})",
+        f"{message}: it missed {times_missed} {why}",
         since=missed.since,
         fix=fixes.back_up(case.facts, wanted),
         missed=missed.number,
@@ -748,16 +766,21 @@ def _descending(time: datetime | None, item_id: str) -> tuple[bool, float, str]:
 
 
 def _describe_schedule(schedule: BackupSchedule) -> str:
-    """Describe a schedule in words: `weekly dump (Fri 18:30 UTC)`."""
-    scheduling = schedule.scheduling
-    kind = f" {schedule.backup_type}" if schedule.backup_type else ""
-    if scheduling is None:
-        return f"schedule of unknown times{kind}"
-    days = "/".join(_names(scheduling.day))
+    """Describe a schedule in words: `weekly dump schedule (Fri 18:30 UTC)`."""
+    scheduling, kind = schedule.scheduling, f" {schedule.backup_type}" if schedule.backup_type else ""
+    if scheduling is None or not scheduling.minute:
+        interval = f" {scheduling.interval}" if scheduling else ""
+        return f"{interval}{kind} schedule of unknown times".lstrip()
+    minutes = "/".join(f"{minute:02}" for minute in scheduling.minute)
     hours = "/".join(f"{hour:02}" for hour in scheduling.hour or ())
-    minutes = "/".join(f"{minute:02}" for minute in scheduling.minute or ())
-    times = " ".join(filter(None, (days, f"{hours}:{minutes}")))
-    return f"{scheduling.interval}{kind} ({times} UTC)"
+    times = f":{minutes}" if scheduling.interval == ScheduleInterval.HOURLY else f"{hours}:{minutes}"
+    if scheduling.interval == ScheduleInterval.WEEKLY:
+        times = f"{'/'.join(_names(scheduling.day))} {times}"
+    return f"{scheduling.interval}{kind} schedule ({times} UTC)"
+
+
+def _words(status: str | None) -> str:
+    return (status or "").replace("-", " ")
 
 
 def _names(days: Iterable[int] | None) -> list[str]:
@@ -772,11 +795,15 @@ def _seconds(span: timedelta) -> float:
 def _span(span: timedelta) -> str:
     """Format a time span in its largest unit: `3 days`, `26 h`, `5 min`."""
     if span >= 2 * _DAY or (span >= _DAY and not span % _DAY):
-        days = span // _DAY
-        return "1 day" if days == 1 else f"{days:,} days"
+        return _days(span // _DAY)
     hours, minutes = divmod(int(span.total_seconds()) // 60, 60)
     return (f"{hours} h" if not minutes else f"{hours} h {minutes} min") if hours else f"{minutes} min"
 
 
-def _time(time: datetime) -> str:
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number:,} days"
+
+
+def format_time(time: datetime) -> str:
+    """Format a time for people."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

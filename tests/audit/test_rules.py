@@ -188,7 +188,7 @@ def test_staleness_began_with_the_first_missed_due_time_and_its_tolerance() -> N
     assert found.since == datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
     assert found.evidence["missed"] == 4
     assert found.evidence["tolerance_seconds"] == 3600
-    assert "matched by type and time" in found.message
+    assert found.evidence["matched_by"] == "type and time"
 
 
 def test_an_hourly_schedule_is_judged_by_its_minutes() -> None:
@@ -516,6 +516,70 @@ EVERYTHING_BAD: tuple[tuple[str, AddonFacts], ...] = (
     *((rule, BAD) for rule in ("stale", "failing", "stuck", "size", "retention", "few", "untested", "restore-failed")),
     ("no-offsite", BAD),
 )
+
+
+WEEKLY = schedule("weekly", day=(0, 4), hour=(2, 14), minute=(5,))
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "message"),
+    [
+        ("failing", addon([backup(2 * HOUR, "failed"), backup(DAY)]), "its last run failed, 2 h ago"),
+        (
+            "failing",
+            addon([backup(2 * HOUR, "failed"), backup(3 * HOUR, "failed"), backup(3 * DAY, "failed")]),
+            "its last 3 runs failed, the newest 2 h ago",
+        ),
+        ("failing", addon([backup(-HOUR, "failed")]), "its last run failed"),  # clocks differ
+        (
+            "stuck",
+            addon([backup(2 * DAY, "in-progress", id="b1")]),
+            "backup b1 has been in progress for 2 days; the limit is 1 h",
+        ),
+        (
+            "stale",
+            addon([backup(9 * DAY)], schedules=[WEEKLY]),
+            "its newest completed snapshot is 9 days old: it missed 5 due times of its weekly snapshot schedule"
+            " (Mon/Fri 02/14:05 UTC)",
+        ),
+        (
+            "stale",
+            addon([backup(34 * HOUR)], schedules=DAILY),
+            "its newest completed snapshot is 34 h old: it missed one due time of its daily snapshot schedule"
+            " (02:00 UTC)",
+        ),
+        (
+            "stale",
+            addon([backup(DAY)], schedules=[schedule("hourly")]),
+            "its newest completed snapshot is 1 day old: it missed 23 due times of its hourly snapshot schedule"
+            " (:00 UTC)",
+        ),
+        (
+            "stale",
+            addon([backup(3 * DAY)]),
+            "its newest completed backup is 3 days old: it missed 2 due times of the policy (every 1 day without a"
+            " schedule)",
+        ),
+        (
+            "retention",
+            addon([backup(DAY)], schedules=[schedule("hourly", retention_time=3)]),
+            "its hourly snapshot schedule (:00 UTC) keeps backups for 3 days, less than 7 days",
+        ),
+        (
+            "retention",
+            addon(schedules=[schedule(retention_time=-1, scheduling=None)]),
+            "its snapshot schedule of unknown times keeps backups for -1 days, less than 7 days",
+        ),
+        ("restore-failed", healthy(restores=[restore(DAY, "failed")]), "its last restore failed; it began 1 day ago"),
+        (
+            "restore-failed",
+            healthy(restores=[restore(2 * DAY, "in-progress")]),
+            "its last restore has not ended; it began 2 days ago",
+        ),
+    ],
+)
+def test_messages_are_plain_english(rule: str, facts: AddonFacts, message: str) -> None:
+    assert verdicts(facts)[rule].message == message
 
 
 def test_every_rule_has_a_case_here() -> None:

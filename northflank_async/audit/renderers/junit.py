@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from northflank_async.audit.policy import Severity
 from northflank_async.audit.report import AddonState, Finding, FindingStatus, Report, by_place
+from northflank_async.audit.rules import format_time
 from northflank_async.errors import printable
 
 _NO_PROJECT = "(account)"
@@ -47,7 +48,7 @@ def _case(finding: Finding, fail_on: Severity) -> Element:
     details = "\n".join(
         [
             f"{finding.severity}: {finding.message}",
-            *([f"since {finding.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"] if finding.since else []),
+            *([f"since {format_time(finding.since)}"] if finding.since else []),
             *([finding.fix] if finding.fix else []),
         ]
     )

@@ -1,7 +1,6 @@
 """Text for people: the summary, then the findings, the worst first. Commands can be copied: each has its own line."""
 
 from collections.abc import Iterator
-from datetime import UTC
 from io import StringIO
 from itertools import groupby
 
@@ -11,6 +10,7 @@ from rich.text import Text
 from northflank_async.audit.policy import Severity
 from northflank_async.audit.renderers import summary_line
 from northflank_async.audit.report import Finding, FindingStatus, Report
+from northflank_async.audit.rules import format_time
 from northflank_async.errors import printable
 
 _STYLES = {Severity.LOW: "cyan", Severity.MEDIUM: "yellow", Severity.HIGH: "red", Severity.CRITICAL: "bold red"}
@@ -62,7 +62,7 @@ def _finding_lines(group: list[Finding]) -> Iterator[Text]:
     if len(group) > _MOST_PLACES:
         heading.append(f" and {len(group) - _MOST_PLACES:,} more")
     yield heading
-    since = "" if first.since is None else f" (since {first.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
+    since = "" if first.since is None else f" (since {format_time(first.since)})"
     yield Text(f"    {printable(first.message)}{since}")
     if first.waiver is not None and first.status is FindingStatus.WAIVED:
         yield Text(f"    waived until {first.waiver.expires}: {printable(first.waiver.reason)}")
