@@ -11,6 +11,7 @@ from northflank_async.simulator.validation import (
     depending_on,
     integer,
     json_object,
+    mapping,
     reject,
     text,
 )
@@ -133,6 +134,7 @@ NEW_ADDON = json_object(
         "ipPolicies": array(json_object({"action": choice("ALLOW", "DENY")}, {"addresses": array(text())})),
         "typeSpecificSettings": TYPE_SPECIFIC,
         "customCredentials": json_object({}, {"dbName": text()}),
+        "metadata": json_object({}, dict.fromkeys(("labels", "annotations"), mapping)),
         "backupSchedules": array(SCHEDULE),
     },
 )

@@ -56,6 +56,12 @@ def boolean(name: str, value: Any, problems: Problems) -> None:
         problems[name] = "must be true or false"
 
 
+def mapping(name: str, value: Any, problems: Problems) -> None:
+    """An object with any fields."""
+    if not isinstance(value, dict):
+        problems[name] = "must be an object"
+
+
 def array(item: Validator, min_length: int = 0) -> Validator:
     """An array of valid items with at least this length."""
 

@@ -18,6 +18,15 @@ SCHEDULE = {
     "retentionTime": 7,
 }
 BODIES: dict[str, Any] = {
+    "create-addon": {
+        "name": "Drill",
+        "type": "postgresql",
+        "version": "latest",
+        "billing": {"deploymentPlan": "nf-compute-20", "storage": 6144, "replicas": 1},
+        "tags": ["drill"],
+        "metadata": {"labels": {"purpose": "drill"}},
+        "backupSchedules": [SCHEDULE],
+    },
     "backup-addon": {"name": "Example Backup", "backupType": "dump", "compressionType": "gz"},
     "import-addon-backup": FACTS["import-addon-backup"]["example_request"],
     "create-addon-backup-schedule": SCHEDULE,
