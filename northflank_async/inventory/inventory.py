@@ -7,9 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from attrs import evolve
+
 from northflank_async.atomic_write import atomic_write
 from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.crawl import OnStart, Outcome, check_concurrency
+from northflank_async.inventory.drills import Drill
 from northflank_async.inventory.facts import AccountFacts, AddonFacts
 from northflank_async.inventory.formats import (
     Batches,
@@ -19,9 +22,12 @@ from northflank_async.inventory.formats import (
     load_format,
     log_unwritten,
 )
+from northflank_async.inventory.identity import identify
 from northflank_async.inventory.query import Query
+from northflank_async.inventory.store.accounts import find_account
 from northflank_async.inventory.store.connections import Database
 from northflank_async.inventory.store.copies import StorableCopy, replace_copies
+from northflank_async.inventory.store.drills import read_drills, save_drill
 from northflank_async.inventory.store.facts import read_account_facts, read_addon_facts
 from northflank_async.inventory.store.lease import open_store
 from northflank_async.inventory.store.ledger import RESUME_MAX_AGE
@@ -43,7 +49,7 @@ class Inventory:
             async for stored in inventory.backups():
                 print(stored.project_id, stored.id, stored.first_seen_at)
 
-    Only `sync` and `record_copies` write to the database: they create the tables if there are none.
+    Only `sync`, `record_copies` and `record_drill` write to the database: they create the tables if there are none.
 
     Args:
         target: a file for SQLite, or `postgresql://user:password@host/database`, with any parameter of libpq.
@@ -214,6 +220,45 @@ class Inventory:
         """
         await self._check_exists()
         return await read_account_facts(self._database)
+
+    async def drills(self) -> list[Drill]:
+        """Return the restores that were tried, oldest first.
+
+        Raises:
+            FileNotFoundError: there is no inventory in the database.
+            OSError: the database cannot be read.
+        """
+        await self._check_exists()
+        return await read_drills(self._database)
+
+    async def record_drill(self, account: AccountResource, drill: Drill) -> Drill:
+        """Store a drill, or replace what is stored of it.
+
+        Args:
+            account: any account of the client.
+            drill: the drill; with an `account_id`, no request is sent.
+
+        Returns:
+            The drill with its `account_id`, which is empty if the account is not known.
+
+        Raises:
+            ConfigurationError: the database is not an inventory, or it is not clear whose drill it is.
+            BlockingIOError: another process is writing to the file, or to the account.
+            OSError: the database cannot be read or written.
+            NorthflankError: the account of the token could not be read.
+        """
+        account_id = drill.account_id
+        auth = await identify(account) if account_id is None else None
+        async with open_store(self._database, INVENTORY) as store:
+            if account_id is None:
+                query = Query(account)
+                account_id = await store.exclusive(
+                    lambda connection: find_account(connection, query, auth, store.release, is_only=True)
+                )
+            found = account_id
+            async with store.writing(found) as writer:
+                await writer.transaction(lambda connection: save_drill(connection, found, drill))
+        return evolve(drill, account_id=found)
 
     async def export(
         self,

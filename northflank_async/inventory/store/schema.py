@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Dialect,
+    Double,
     Integer,
     MetaData,
     Select,
@@ -245,6 +246,35 @@ copies = Table(
 )
 """The dumps that a `destination` outside the platform holds, by the manifest of the last mirror to it. `created_at` is
 the backup's."""
+
+drills = Table(
+    "drills",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("team_id", Text),
+    Column("project_id", Text, nullable=False),
+    Column("addon_id", Text, nullable=False),
+    Column("addon_type", Text),
+    Column("backup_id", Text),
+    Column("backup_created_at", Time),
+    Column("method", Text),
+    Column("scratch_project_id", Text, nullable=False),
+    Column("scratch_addon_id", Text),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("started_at", Time, nullable=False),
+    Column("ended_at", Time),
+    Column("seconds", Double),
+    Column("restore_seconds", Double),
+    Column("backup_age", Double),
+    Column("checks", Json, nullable=False),
+    Column("notes", Json, nullable=False),
+    Column("is_kept", Boolean, nullable=False),
+    Column("left_behind", Text),
+)
+"""Restores that were tried. A drill that is `running` has not ended, or its process was killed. They are evidence that
+no sync can read again, so that they outlast their addons."""
 
 
 def last_seen_at(rows: Table) -> ColumnElement[datetime]:
