@@ -46,6 +46,7 @@ COMMANDS = {
     "convert": ("convert:convert_inventory", "Write the backups of the database SOURCE to the file TARGET."),
     "audit": ("audit:audit_inventory", "Judge the inventory TARGET by rules."),
     "mirror": ("mirror:mirror_dumps", "Copy dumps to DESTINATION, outside the platform."),
+    "drill": ("drill:drill_backup", "Restore a backup into a scratch addon, check it, and remove the addon."),
     "plan": ("plan:plan_export", "Estimate the requests and the time of an export to TARGET."),
     "doctor": ("doctor:check", "Check the token of each account."),
     "worker": ("worker:run_worker", "Sync many accounts into one database, again and again."),

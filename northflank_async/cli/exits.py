@@ -47,6 +47,8 @@ class ExitCode(IntEnum):
     RUN_FAILED = 11
     TIMEOUT = 12
     DEADLINE = 13
+    UNPROVEN = 14
+    LEFT_BEHIND = 15
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143

@@ -3,7 +3,7 @@
 import functools
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from glob import escape
@@ -167,14 +167,20 @@ _connection_options = (
     _proxy_option,
     *_message_options,
 )
-_output_option = click.option(
-    "-o", "--output", type=Choice(FORMATS), help="Defaults to table at a terminal, else json."
-)
-_api_options = (
-    click.option("--teamId", "--team", "team_id", metavar="ID", help="Use this team's routes."),
-    _output_option,
-    *_connection_options,
-)
+_team_option = click.option("--teamId", "--team", "team_id", metavar="ID", help="Use this team's routes.")
+
+
+def _output_option_of(formats: Sequence[str]) -> Decorator:
+    return click.option("-o", "--output", type=Choice(formats), help="Defaults to table at a terminal, else json.")
+
+
+def api_options_with(formats: Sequence[str]) -> Decorator:
+    """The options of a command that calls the API and writes its result in formats of its own."""
+    return grouped(ApiOptions, "options", _team_option, _output_option_of(formats), *_connection_options)
+
+
+_output_option = _output_option_of(FORMATS)
+_api_options = (_team_option, _output_option, *_connection_options)
 api_options = grouped(ApiOptions, "options", *_api_options)
 
 

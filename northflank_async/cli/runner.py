@@ -198,8 +198,36 @@ def start_and_wait(
         fail(f"{error}; it continues", ExitCode.TIMEOUT)
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask before a destructive change, unless `--yes` was passed.
+async def while_interrupted(work: Awaitable[T], notice: str) -> T:
+    """Run work that cleans up when it is cancelled: the first Ctrl-C cancels it, and each one shows a notice.
+
+    Raises:
+        KeyboardInterrupt: the work has cleaned up after a Ctrl-C.
+    """
+    task, interrupts = asyncio.current_task(), 0
+    if task is None or sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        return await work
+
+    def interrupt() -> None:
+        nonlocal interrupts
+        interrupts += 1
+        notify(notice)
+        if interrupts == 1:
+            task.cancel()
+
+    handle_signals([signal.SIGINT], interrupt)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if interrupts:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+
+def confirm(question: str, *, yes: bool, because: str = "This is destructive") -> None:
+    """Ask before a destructive change, unless `--yes` was passed. `because` says why there is a question.
 
     Raises:
         click.UsageError: there is no terminal to ask at.
@@ -207,7 +235,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not (at_terminal(sys.stdin) and at_terminal(sys.stderr)):
-        raise click.UsageError("This is destructive: pass --yes to confirm.")
+        raise click.UsageError(f"{because}: pass --yes to confirm.")
     try:
         with interruptible():
             if click.confirm(question, err=True):

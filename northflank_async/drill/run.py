@@ -398,7 +398,10 @@ class _Run:
             assert self._drill.scratch_addon_id is not None
             await remove_scratch(self._project.addon(self._drill.scratch_addon_id), self._budget, is_new=self._is_new)
         except NorthflankError as error:
-            return f"the addon {name} could not be removed: {error}"
+            left_behind = f"the addon {name} could not be removed: {error}"
+            _log.warning("restore drill: %s", left_behind)
+            return left_behind
+        _log.info("restore drill: the addon %s was removed", name)
         return None
 
     async def _record_result(self) -> str | None:
