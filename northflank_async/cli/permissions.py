@@ -7,6 +7,8 @@ _READ = "Project > Addons > General > Read"
 _READ_SPEC = "Project > Addons > General > Read Spec"
 _READ_LOGS = "Project > Addons > Deployment > View Instance Logs"
 _UPDATE = "Project > Addons > General > Update"
+_CREATE = "Project > Addons > General > Create"
+_DELETE = "Project > Addons > General > Delete"
 _VOLUMES = "Project > Volumes > Backups"
 _DESTINATIONS = "Account > Platform > BackupDestinations"
 
@@ -38,6 +40,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "delete volume backup-schedule": (f"{_VOLUMES} > Delete",),
     "add backup-destination": (f"{_DESTINATIONS} > Create",),
     "audit": (_READ_PROJECTS, _READ),
+    "drill": (_READ_PROJECTS, _READ, _READ_SPEC, _UPDATE, _CREATE, _DELETE),
     "export": (_READ_PROJECTS, _READ),
     "mirror": (_READ_PROJECTS, _READ, _READ_SPEC),
     "plan": (_READ_PROJECTS, _READ),

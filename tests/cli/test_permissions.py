@@ -51,6 +51,7 @@ OTHERS = {
     "get addon backup logs": "the SDK has no logs; see test_logs.py",
     "get addon restore logs": "the same",
     "audit": "sends several kinds of requests",
+    "drill": "the same",
     "export": "the same",
     "mirror": "the same",
     "plan": "the same",
@@ -79,6 +80,18 @@ def test_a_command_names_the_official_permission(
     permission = by_route[f"{request.method} {request.path}"].permission
     assert f"it needs {permission or 'no permission'}. " in result.stderr
     assert PERMISSIONS[command] == ((permission,) if permission else ())
+
+
+def test_a_drill_names_the_official_permissions_of_all_that_it_sends() -> None:
+    project = "/v1/projects/{projectId}"
+    addon = f"{project}/addons/{{addonId}}"
+    backup = f"{addon}/backups/{{backupId}}"
+    sent = [
+        *("GET /v1/projects", f"GET {project}", f"GET {project}/addons", f"GET {addon}", f"GET {addon}/backups"),
+        *(f"GET {addon}/containers", f"GET {addon}/credentials", f"GET {backup}/download-link"),
+        *(f"POST {project}/addons", f"POST {addon}/import", f"POST {backup}/restore", f"DELETE {addon}"),
+    ]
+    assert set(PERMISSIONS["drill"]) == {official_endpoints()[name].permission for name in sent}
 
 
 def test_the_permission_of_each_command_is_known() -> None:

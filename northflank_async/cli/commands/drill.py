@@ -17,6 +17,7 @@ from northflank_async.cli.options import (
     yes_option,
 )
 from northflank_async.cli.output import notify, without_password
+from northflank_async.cli.permissions import PERMISSIONS
 from northflank_async.cli.runner import Operation, confirm, run, while_interrupted
 from northflank_async.client import Account
 from northflank_async.drill import (
@@ -33,7 +34,7 @@ from northflank_async.drill.report import FORMATS, how_to_remove, render
 from northflank_async.errors import NorthflankError, printable
 from northflank_async.inventory.extras import require_extra
 
-_PERMISSION = "Project > Addons > General > Read, Read Spec, Create and Delete, and Project > Addons > Backups"
+_PERMISSION = f"of {', '.join(PERMISSIONS['drill'])}, what this request needs"
 _INTERRUPTED = "interrupted: removing the scratch addon, if there is one. Please wait; another Ctrl-C changes nothing"
 _IF_STOPPED = "the scratch addon was removed, unless a line above says otherwise; to look for it: drill --sweep"
 _COSTS = "This creates an addon, which costs money"
@@ -199,12 +200,11 @@ def _sweep(
 ) -> None:
     if options.format == "junit":
         raise click.UsageError("--sweep has no JUnit output.")
-    permission = "Project > Addons > General > Read and Delete"
 
     async def find(account: Account) -> list[Leftover]:
         return await find_leftovers(account, None if project_id is None else [project_id])
 
-    found = run(options, find, Operation(permission=permission, if_stopped="nothing was removed"))
+    found = run(options, find, Operation(permission=_PERMISSION, if_stopped="nothing was removed"))
     if addon_id is not None:
         found = [leftover for leftover in found if leftover.addon_id == addon_id]
         if not found:
@@ -231,7 +231,7 @@ def _sweep(
                     failures.append(leftover.addon_id)
                     notify(f"the addon {leftover.addon_id} in {leftover.project_id} could not be removed: {error}")
 
-        run(options, remove, Operation(permission=permission, if_stopped="run the same command to continue"))
+        run(options, remove, Operation(permission=_PERMISSION, if_stopped="run the same command to continue"))
     if options.format == "json":
         removed = {leftover.addon_id for leftover in wanted} - set(failures)
         click.echo(json.dumps([_as_json(leftover, leftover.addon_id in removed) for leftover in found], indent=1))
