@@ -400,11 +400,13 @@ def retention(case: Case) -> Verdict | None:
 
 
 def untested(case: Case) -> Verdict | None:
-    """Judge how long ago a restore completed."""
+    """Judge how long ago a restore completed, or a drill passed."""
     rule, restores = case.rules.untested, case.facts.restores
     as_of = case.as_of(restores)
     completed = [restore for restore in restores.items if restore.status == RunStatus.COMPLETED]
     times = [time for restore in completed if (time := restore.completed_at or restore.started_at) is not None]
+    if case.facts.drilled_at is not None:
+        times.append(case.facts.drilled_at)
     last = max(times, default=None)
     gap = case.age_gap(restores)
     if last is not None and (case.now if gap else as_of) - last <= rule.max_age:
@@ -416,9 +418,9 @@ def untested(case: Case) -> Verdict | None:
         may_count = restore.status == RunStatus.COMPLETED or restore.status not in _STATUSES
         if may_count and (time is None or as_of - time <= rule.max_age):
             return case.unknown("untested", f"the status or the time of restore {restore.id} is missing")
-    message = "no restore of its backups has ever completed"
+    message = "no restore of its backups has ever completed, and no drill has passed"
     if last is not None:
-        message = f"the last completed restore of its backups was {_span(as_of - last)} ago"
+        message = f"the last completed restore or passed drill of its backups was {_span(as_of - last)} ago"
     return case.finding(
         rule.severity,
         message,

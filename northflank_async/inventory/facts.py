@@ -58,6 +58,7 @@ class AddonFacts:
         status: the addon's status, or `None`.
         is_deleted: whether it was deleted from the project.
         unreadable: why the addon, or its backups, could not be read; `None` if they were.
+        drilled_at: when the last drill of it that passed ended; `None` if there is none.
         backups, restores, schedules: what it has.
     """
 
@@ -70,6 +71,7 @@ class AddonFacts:
     status: str | None = None
     is_deleted: bool = False
     unreadable: str | None = None
+    drilled_at: datetime | None = None
     backups: Known[BackupFact] = Known()
     restores: Known[RestoreFact] = Known(gap="its restores were never read")
     schedules: Known[BackupSchedule] = Known(gap="its schedules were never read")

@@ -4,6 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from attrs import evolve
 
 from northflank_async.audit.policy import RULES
 from northflank_async.inventory.facts import AddonFacts
@@ -444,6 +445,22 @@ def test_a_dump_that_may_be_the_newest_makes_the_size_unknown(odd: Any) -> None:
 )
 def test_a_restore_within_180_days_is_a_test(restores: Any, expected: str | None) -> None:
     assert outcome("untested", healthy(restores=restores)) == expected
+
+
+@pytest.mark.parametrize(
+    ("drilled", "restores", "expected"),
+    [
+        (DAY, [], None),
+        (DAY, None, None),
+        (180 * DAY, [restore(200 * DAY)], None),
+        (181 * DAY, [], "low"),
+        (181 * DAY, None, "unknown"),
+        (181 * DAY, [restore(DAY)], None),
+    ],
+)
+def test_a_drill_that_passed_within_180_days_is_a_test(drilled: timedelta, restores: Any, expected: str | None) -> None:
+    facts = evolve(healthy(restores=restores), drilled_at=ago(drilled))
+    assert outcome("untested", facts) == expected
 
 
 def test_an_addon_is_untested_since_its_last_restore_became_too_old() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from northflank_async import ConfigurationError, NotFound
+from northflank_async.audit import audit
 from northflank_async.drill import Check, CheckStatus, DrillOutcome
-from northflank_async.inventory import Inventory
+from northflank_async.inventory import Inventory, Query
 from northflank_async.inventory.store.lease import lock_file
 from northflank_async.simulator import Simulator
 from northflank_async.simulator.addons import CreatedAddon
@@ -264,3 +265,24 @@ async def test_an_inventory_that_cannot_be_written_is_an_error_before_anything_i
         with lock_file(path, "inventory.db"), pytest.raises(BlockingIOError):  # as another export would
             await at.drill(inventory=second)
         assert at.sent("POST") == []
+
+
+async def untested(inventory: Inventory) -> set[str]:
+    """The addons of the project that an audit finds untested."""
+    report = await audit(inventory)
+    return {
+        f"{finding.addon_id}"
+        for finding in report.findings
+        if finding.rule == "untested" and finding.project_id == PROJECT
+    }
+
+
+async def test_an_audit_accepts_a_drill_that_passed_as_a_test(database: str) -> None:
+    async with stage(scenario="untested") as at, Inventory(database) as inventory:
+        await inventory.sync(Query(at.nf, restores=True, schedules=True))
+        before = await untested(inventory)
+        await at.drill(inventory=inventory)
+        failed = await at.drill(DUMPED, check="false", inventory=inventory)
+        assert await untested(inventory) == before - {SNAPSHOTS}
+    assert failed.outcome == DrillOutcome.FAILED
+    assert {SNAPSHOTS, DUMPED} <= before

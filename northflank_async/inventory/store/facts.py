@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Text, case, cast, func, select
 from northflank_async.errors import DecodeError, printable
 from northflank_async.inventory.crawl import Kind
 from northflank_async.inventory.crawl.columns import read_row
+from northflank_async.inventory.drills import DrillOutcome
 from northflank_async.inventory.encoding import load
 from northflank_async.inventory.facts import AccountFacts, AddonFacts, BackupFact, Known, RestoreFact, UnreadPlace
 from northflank_async.inventory.store.connections import Database
@@ -21,6 +22,7 @@ from northflank_async.inventory.store.schema import (
     accounts,
     addon_rows,
     backup_rows,
+    drills,
     failures,
     listings,
     project_rows,
@@ -90,6 +92,7 @@ def _read_addons(connection: Connection) -> list[_StoredAddon]:
         children[row.account_id, row.team_id, row.project_id, row.addon_id][Kind(row.kind)] = row
     failed = _read_failures(connection)
     filtered = _read_filtered_runs(connection)
+    drilled = _read_drilled(connection)
     query = (
         select(*(listings.c[name] for name in key), *_columns("id", "type", "status", "last_seen_at", "deleted_at"))
         .add_columns(cast(addon_rows.c.data, Text).label("json"))
@@ -97,16 +100,30 @@ def _read_addons(connection: Connection) -> list[_StoredAddon]:
         .order_by(*(listings.c[name] for name in key), addon_rows.c.id)
     )
     return [
-        _stored_addon(row, children[row.account_id, row.team_id, row.project_id, row.id], failed, filtered)
+        _stored_addon(row, children[row.account_id, row.team_id, row.project_id, row.id], failed, filtered, drilled)
         for row in connection.execute(query)
     ]
+
+
+def _read_drilled(connection: Connection) -> dict[Place, datetime]:
+    """Read when the last drill of each addon that passed ended."""
+    c = drills.c
+    place = (c.account_id, func.coalesce(c.team_id, ""), c.project_id, c.addon_id)
+    query = select(*place, func.max(c.ended_at)).where(c.outcome == DrillOutcome.PASSED).group_by(*place)
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in connection.execute(query) if row[4] is not None}
 
 
 def _columns(*names: str) -> list[Any]:
     return [addon_rows.c[name] for name in names]
 
 
-def _stored_addon(row: Any, children: Mapping[Kind, Any], failed: _Failures, filtered: set[int]) -> _StoredAddon:
+def _stored_addon(
+    row: Any,
+    children: Mapping[Kind, Any],
+    failed: _Failures,
+    filtered: set[int],
+    drilled: Mapping[Place, datetime],
+) -> _StoredAddon:
     place: Place = (row.account_id, row.team_id, row.project_id, row.id)
     is_listed = row.deleted_at is None and row.last_seen_at is None
 
@@ -125,6 +142,7 @@ def _stored_addon(row: Any, children: Mapping[Kind, Any], failed: _Failures, fil
         tags=tags,
         status=row.status if is_listed else None,
         is_deleted=row.deleted_at is not None,
+        drilled_at=drilled.get(place),
         backups=known(Kind.BACKUPS),
         restores=known(Kind.RESTORES),
         schedules=known(Kind.SCHEDULES),
