@@ -19,7 +19,14 @@ from northflank_async.drill.checks import (
 from northflank_async.drill.checks import check_query as run_query
 from northflank_async.drill.plan import IMPORT, Plan, make_plan
 from northflank_async.drill.scratch import Mark, find_scratch, remove_scratch
-from northflank_async.errors import ConfigurationError, DeadlineExceeded, NorthflankError, NotFound, RunFailed
+from northflank_async.errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    DecodeError,
+    NorthflankError,
+    NotFound,
+    RunFailed,
+)
 from northflank_async.http.redaction import Redactor, Secret
 from northflank_async.http.request import segment
 from northflank_async.inventory.drills import Check, CheckStatus, Drill, DrillOutcome
@@ -136,6 +143,12 @@ def _check_arguments(check: str | None, check_query: str | None, keep: bool, all
     check_boolean("allow_source_project", allow_source_project)
 
 
+def _not_ours(addon: Addon) -> NorthflankError:
+    error = DecodeError(f"the response names another addon, {addon.id}")
+    error.changed = True
+    return error
+
+
 class _Run:
     """A running drill.
 
@@ -249,6 +262,8 @@ class _Run:
             created = await self._project.create_addon(
                 name=self._mark.name, description=self._mark.description, **self._plan.settings
             )
+            if created.name != self._mark.name:  # what is restored and deleted must be the drill's own
+                raise _not_ours(created)
         except NorthflankError as error:
             if error.changed is False:
                 self._may_exist = False
@@ -396,7 +411,8 @@ class _Run:
                     return None
                 self._drill = evolve(self._drill, scratch_addon_id=found.id)
             assert self._drill.scratch_addon_id is not None
-            await remove_scratch(self._project.addon(self._drill.scratch_addon_id), self._budget, is_new=self._is_new)
+            addon = self._project.addon(self._drill.scratch_addon_id)
+            await remove_scratch(addon, self._mark, self._budget, is_new=self._is_new)
         except NorthflankError as error:
             left_behind = f"the addon {name} could not be removed: {error}"
             _log.warning("restore drill: %s", left_behind)

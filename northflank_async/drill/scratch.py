@@ -107,21 +107,28 @@ async def find_scratch(project: ProjectResource, mark: Mark, budget: Budget) -> 
     return None
 
 
-async def remove_scratch(addon: AddonResource, budget: Budget, *, is_new: bool = False) -> None:
-    """Delete an addon, until it is certain that it was deleted.
+async def remove_scratch(addon: AddonResource, mark: Mark, budget: Budget, *, is_new: bool = False) -> None:
+    """Delete the addon of a drill, until it is certain that it was deleted.
 
     Args:
-        addon: the addon.
+        addon: the addon, which is left alone if it does not have the name of the drill's.
+        mark: of the drill.
         budget: the client's.
         is_new: it was just created, so that it may be missing for half a minute.
 
     Raises:
+        ConfigurationError: it is another addon.
         NorthflankError: it cannot be deleted.
     """
     began = budget.time()
     pauses = iter(_PAUSES)
     while True:
         try:
+            found = await addon.get()
+            if found.name != mark.name:
+                raise ConfigurationError(f"the addon {found.id} is not that of the drill {mark.id}: it is left alone")
+            if found.status in (AddonStatus.DELETING, AddonStatus.DELETED):
+                return
             await addon.delete()
             return
         except NotFound:
@@ -131,19 +138,8 @@ async def remove_scratch(addon: AddonResource, budget: Budget, *, is_new: bool =
         except (AuthenticationError, ConfigurationError, PermissionDenied):
             raise
         except NorthflankError as error:
-            if await _is_deleted(addon):
-                return
             reset_after = error.reset_after if isinstance(error, RateLimited) else None
             if reset_after is None and (reset_after := next(pauses, None)) is None:
                 raise
             pause = reset_after
         await budget.sleep(pause)
-
-
-async def _is_deleted(addon: AddonResource) -> bool:
-    try:
-        return (await addon.get()).status in (AddonStatus.DELETING, AddonStatus.DELETED)
-    except NotFound:
-        return True
-    except NorthflankError:
-        return False

@@ -85,7 +85,7 @@ async def remove_leftover(account: AccountResource, leftover: Leftover) -> None:
         return
     if mark is None or mark.id != leftover.drill_id:
         raise ConfigurationError(f"the addon {leftover.addon_id} does not have the mark of a drill: it is left alone")
-    await remove_scratch(addon, account.budget)
+    await remove_scratch(addon, mark, account.budget)
 
 
 def _leftover(project_id: str, addon: Addon) -> Leftover | None:

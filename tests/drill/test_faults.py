@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -10,9 +11,17 @@ import pytest
 from aiohttp import web
 from attrs import field, frozen
 
-from northflank_async import PermissionDenied, RateLimited, ServerError, TransportError
+from northflank_async import (
+    Addon,
+    ConfigurationError,
+    PermissionDenied,
+    ProjectResource,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
 from northflank_async.drill import CheckStatus, Drill, DrillOutcome
-from northflank_async.drill.scratch import PREFIX
+from northflank_async.drill.scratch import PREFIX, Mark, remove_scratch
 from northflank_async.simulator import Downloads, Faults, Provisioning
 from northflank_async.simulator.responses import Rejection
 from northflank_async.simulator.routes.addons import AddonRoutes
@@ -55,12 +64,12 @@ FAULTS: dict[str, Fault] = {
         {"provisioning": Provisioning(addons=["failed"])}, checks=(("restore", CheckStatus.FAILED),),
     ),
     "stuck": Fault(
-        TIMED_OUT, "not done within 100 s, while restoring the snapshot",
-        {"provisioning": Provisioning(addons=["allocating"])}, {"timeout": 100},
+        TIMED_OUT, "not done within 1000 s, while restoring the snapshot",
+        {"provisioning": Provisioning(addons=["allocating"])}, {"timeout": 1000},
     ),
     "blank addon stuck": Fault(
-        TIMED_OUT, "not done within 100 s, while waiting for the blank addon",
-        {"provisioning": Provisioning(addons=["allocating"])}, {"timeout": 100}, DUMPED,
+        TIMED_OUT, "not done within 1000 s, while waiting for the blank addon",
+        {"provisioning": Provisioning(addons=["allocating"])}, {"timeout": 1000}, DUMPED,
     ),
     "import failed": Fault(
         FAILED, "importing the dump: the backup .* failed",
@@ -68,7 +77,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "import stuck": Fault(
         TIMED_OUT, "while importing the dump",
-        {"provisioning": Provisioning(imports=["in-progress"])}, {"timeout": 100}, DUMPED,
+        {"provisioning": Provisioning(imports=["in-progress"])}, {"timeout": 1000}, DUMPED,
     ),
     "expired link": Fault(
         FAILED, "importing the dump: the backup .* failed",
@@ -86,7 +95,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "restore stuck": Fault(
         TIMED_OUT, "while restoring the dump",
-        {"provisioning": Provisioning(restores=["in-progress"])}, {"timeout": 150}, DUMPED,
+        {"provisioning": Provisioning(restores=["in-progress"])}, {"timeout": 1000}, DUMPED,
     ),
     "container failed": Fault(
         FAILED, "containers: not all are running: TASK_FAILED",
@@ -296,12 +305,13 @@ async def test_a_client_that_is_closed_leaves_the_addon_and_says_so() -> None:
     assert result.left_behind is not None
 
 
+@pytest.mark.slow
 async def test_a_deadline_of_the_caller_does_not_prevent_the_removal() -> None:
     async with stage(provisioning=Provisioning(addons=["allocating"])) as at:
-        with at.nf.deadline(60):
+        with at.nf.deadline(1000):
             result = await at.drill()
         assert at.scratch_addons() == []
-    assert_ended(result, UNKNOWN, "not done within the deadline of 60 s")
+    assert_ended(result, UNKNOWN, "not done within the deadline of 1000 s")
 
 
 async def test_the_logs_of_a_failed_restore_are_kept_without_the_link() -> None:
@@ -311,3 +321,28 @@ async def test_the_logs_of_a_failed_restore_are_kept_without_the_link() -> None:
     assert check.output
     assert "restore" in check.output
     assert "signature" not in check.output
+
+
+async def test_a_response_that_names_another_addon_does_not_harm_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    create = ProjectResource.create_addon
+
+    async def garble(project: ProjectResource, **settings: Any) -> Addon:
+        await create(project, **settings)
+        return Addon(id="checkout-database", name="Checkout Database")
+
+    monkeypatch.setattr(ProjectResource, "create_addon", garble)
+    async with stage() as at:
+        for addon_id in (SNAPSHOTS, DUMPED):
+            result = await at.drill(addon_id)
+            assert_ended(result, PASSED, "every check passed")
+            assert result.scratch_addon_id == PREFIX + result.id
+        assert at.scratch_addons() == []
+        assert [path for path in at.sent("DELETE") + at.sent("POST") if "checkout-database" in path] == []
+
+
+async def test_an_addon_of_another_name_is_never_removed() -> None:
+    async with stage() as at:
+        addon = at.nf.project("default-project").addon(SNAPSHOTS)
+        with pytest.raises(ConfigurationError, match=r"is not that of the drill .*: it is left alone"):
+            await remove_scratch(addon, Mark(started_at=datetime.now(UTC), timeout=1), at.nf.budget)
+        assert at.sent("DELETE") == []

@@ -16,7 +16,7 @@ from northflank_async.cli.options import (
     schema_option,
     yes_option,
 )
-from northflank_async.cli.output import notify, without_password
+from northflank_async.cli.output import is_database, notify, without_password
 from northflank_async.cli.permissions import PERMISSIONS
 from northflank_async.cli.runner import Operation, confirm, run, while_interrupted
 from northflank_async.client import Account
@@ -136,6 +136,8 @@ def drill_backup(
     for name, value in (("--project", project_id), ("--addon", addon_id), ("--scratch-project", scratch_project_id)):
         if not value:
             raise click.UsageError(f"Missing option '{name}'.")
+    if target is not None and not is_database(target):
+        raise click.UsageError("--inventory requires a .db file or a postgresql:// URL.")
     arguments = {
         "project_id": project_id,
         "addon_id": addon_id,

@@ -24,6 +24,7 @@ from tests.drill.stage import CACHE, DUMPED, PROJECT, SCRATCH, SIZE, SNAPSHOTS
 from tests.support.command import invoke, reaching, start
 
 SWEEP = ("drill", "--sweep", "--scratch-project", SCRATCH)
+DRILL = ("drill", "--project", PROJECT, "--addon", SNAPSHOTS, "--scratch-project", SCRATCH, "--yes")
 SPEED = 500.0  # ten seconds of simulated time in 20 ms
 
 
@@ -178,6 +179,7 @@ def test_a_kept_addon_is_removed_by_the_command_that_is_printed(monkeypatch: pyt
         (["drill", "--sweep", "--addon", "a"], "--sweep --addon requires --scratch-project"),
         (["drill", "--sweep", "-o", "junit"], "--sweep has no JUnit output"),
         (["drill", "--schema", "x"], "--schema requires"),
+        ([*DRILL, "--inventory", "drills.json"], "--inventory requires a .db file"),
     ],
 )  # fmt: skip
 def test_a_wrong_command_line_is_refused(arguments: list[str], message: str) -> None:
