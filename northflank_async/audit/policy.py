@@ -142,7 +142,7 @@ class Few:
 
 @frozen(kw_only=True)
 class Untested:
-    """No completed restore of any of the addon's backups for a long time."""
+    """No completed restore of any of the addon's backups, and no drill that passed, for a long time."""
 
     severity: Level = field(default=Severity.LOW, metadata={"meaning": "its severity"})
     max_age: timedelta = field(default=timedelta(days=180), metadata={"meaning": "the oldest last restore"})

@@ -138,14 +138,21 @@ async def check_command(command: str, connection: Connection, variables: Mapping
         timeout: seconds.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in TOKEN_VARIABLES}
-    process = await asyncio.create_subprocess_shell(
-        command,
-        env={**inherited, **connection.environment, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # so that what it starts can be ended with it
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_shell(
+            command,
+            env={**inherited, **connection.environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that what it starts can be ended with it
+        )
     )
+    try:
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # it may run already, with what it has started
+        starting.add_done_callback(_kill)
+        raise
     loop = asyncio.get_running_loop()
     began = loop.time()
     output = bytearray()
@@ -192,6 +199,11 @@ async def _end(process: asyncio.subprocess.Process, reading: asyncio.Task[None])
             _signal(process, _KILL)
         reading.cancel()
         ending.cancel()
+
+
+def _kill(starting: asyncio.Task[asyncio.subprocess.Process]) -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        _signal(starting.result(), _KILL)
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:

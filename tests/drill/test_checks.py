@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,21 @@ async def test_a_command_that_is_cancelled_is_ended(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert not await members(int((tmp_path / "pid").read_text()))
+
+
+async def test_a_command_that_is_cancelled_while_it_starts_is_ended(tmp_path: Path) -> None:
+    running = asyncio.create_task(run(f"echo $$ > {tmp_path}/pid; sleep 300"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it is starting
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)  # noqa: ASYNC251 - its parent does not notice
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await asyncio.sleep(0.1)
+    if (tmp_path / "pid").exists():
+        assert not await members(int((tmp_path / "pid").read_text()))
 
 
 async def members(group: int) -> list[str]:
