@@ -213,7 +213,7 @@ async def main() -> None:
     parser.add_argument("--processors", type=int, default=8, help="processors of PostgreSQL to compute")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1000], help="workers to compute")
     parser.add_argument("--tenants", type=int, default=40, help="accounts to measure")
-    parser.add_argument("--jobs", type=int, default=2000, help="jobs to measure")
+    parser.add_argument("--jobs", type=int, default=5000, help="jobs to measure")
     options = parser.parse_args()
     load = os.getloadavg()[0]
     database = Database(options.url)

@@ -186,6 +186,11 @@ class Queue:
             await connection.execute(insert, arguments)
             await connection.execute(forget, arguments)
 
+    async def analyze(self) -> None:
+        """Let PostgreSQL know how many jobs there are now: without that, each worker reads all of them for its next."""
+        async with self._connection() as connection:
+            await connection.execute("ANALYZE procrastinate_jobs")
+
     async def record_start(self, name: str, worker: str) -> None:
         """Record that a worker has started to sync an account."""
         await self._record(

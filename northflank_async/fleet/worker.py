@@ -110,6 +110,7 @@ class Worker:
     def __attrs_post_init__(self) -> None:
         check_cron(self.cron)
         check_integer("concurrency", self.concurrency, 1)
+        Queue(self.url, schema=self.schema)
 
     async def run(self) -> None:
         """Work until cancelled. Then each transaction ends, and the accounts are handed back to the queue.
@@ -173,6 +174,7 @@ class Worker:
             jobs = [sync.configure(lock=name, task_kwargs={"account": name}).job for name in due]
             for start in range(0, len(jobs), _BATCH):
                 await app.job_manager.batch_defer_jobs_async(jobs[start : start + _BATCH])
+            await queue.analyze()
 
     async def _sync(self, name: str, entry: AccountEntry | None) -> int:
         """Sync an account, and return how many listings and items could not be read."""

@@ -17,7 +17,7 @@ from tests.support.postgresql import PostgreSQL
 
 ACCOUNTS = 60
 PROCESSES = 4
-KILLS = 4
+KILLS = 3
 ACCOUNTS_AT_ONCE = 2
 CONCURRENCY = 16
 """Requests in flight of one sync."""
@@ -35,7 +35,7 @@ ROWS = [
 @pytest.mark.timeout(180)
 async def test_workers_that_are_killed_leave_every_account_complete(postgresql: PostgreSQL, tmp_path: Path) -> None:
     url, undisturbed = postgresql.create("killed-fleet"), postgresql.create("undisturbed-fleet")
-    async with Simulator(tenants=Tenant.many(ACCOUNTS, projects=2, addons=4, backups=40), latency=0.08) as sim:
+    async with Simulator(tenants=Tenant.many(ACCOUNTS, projects=1, addons=4, backups=20), latency=0.08) as sim:
         file = write_accounts(tmp_path, sim)
         async with open_clients(load_accounts(file)) as clients, Inventory(undisturbed) as inventory:
             await inventory.sync(*clients, concurrency=100)
@@ -58,7 +58,7 @@ async def test_workers_that_are_killed_leave_every_account_complete(postgresql: 
     assert [state.failures for state in states] == [0] * ACCOUNTS
     for query in ROWS:
         rows = postgresql.query("killed-fleet", query)
-        assert len(rows) >= 2 * ACCOUNTS
+        assert len(rows) >= ACCOUNTS
         assert rows == postgresql.query("undisturbed-fleet", query)
     resumed = ACCOUNTS_AT_ONCE * KILLS
     sent = count_by_tenant(sim.requests)

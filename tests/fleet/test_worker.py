@@ -155,6 +155,18 @@ async def test_a_worker_syncs_each_account_when_it_starts(sim: Simulator, url: s
 
 
 @pytest.mark.slow
+async def test_postgresql_knows_how_many_jobs_were_enqueued(
+    sim: Simulator, url: str, tmp_path: Path, postgresql: PostgreSQL
+) -> None:
+    queue = Queue(url)
+    worker = working(url, load_accounts(write_accounts(tmp_path, sim)))
+    await until(have_succeeded, queue)
+    await stop(worker)
+    known = "SELECT reltuples >= 0 FROM pg_class WHERE oid = 'northflank_queue.procrastinate_jobs'::regclass"
+    assert postgresql.query(url.rpartition("/")[2], known) == ["t"]
+
+
+@pytest.mark.slow
 async def test_times_of_the_schedule_that_were_missed_are_made_up_for_once(
     sim: Simulator, url: str, tmp_path: Path
 ) -> None:
