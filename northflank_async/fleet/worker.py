@@ -91,6 +91,7 @@ class Worker:
         concurrency: accounts that are synced at the same time.
         schema: the schema of the inventory. The queue's is `<schema>_queue`.
         restores: include restores.
+        schedules: include backup schedules.
         client_arguments: of each `Northflank`.
         timing: how often the queue is looked at, and when a worker counts as dead.
 
@@ -104,6 +105,7 @@ class Worker:
     concurrency: int = 8
     schema: str = SCHEMA
     restores: bool = False
+    schedules: bool = False
     client_arguments: Mapping[str, Any] = Factory(dict)
     timing: Timing = Timing()
 
@@ -184,7 +186,7 @@ class Worker:
             entry.open(**{**self.client_arguments, "on_rate_limit": "raise"}) as nf,
             Inventory(self.url, schema=self.schema) as inventory,
         ):
-            outcome = await inventory.sync(entry.query(nf, restores=self.restores))
+            outcome = await inventory.sync(entry.query(nf, restores=self.restores, schedules=self.schedules))
             spent = nf.budget.spent
         for failure in outcome.failures:
             _log.warning("%s: could not read %s", name, failure)

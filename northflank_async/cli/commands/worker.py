@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # imported inside require_extra
     help="Accounts that this worker syncs at the same time.",
 )
 @click.option("--restores", is_flag=True, help="Include restores.")
+@click.option("--schedules", is_flag=True, help="Include backup schedules, which an audit needs, like restores.")
 @schema_option
 @message_options
 def run_worker(
@@ -48,6 +49,7 @@ def run_worker(
     cron: str | None,
     concurrency: int,
     restores: bool,
+    schedules: bool,
     schema: str | None,
 ) -> None:
     """Sync many accounts into one database, again and again.
@@ -77,6 +79,7 @@ def run_worker(
             cron=cron or cron_of(every or timedelta(hours=1)),
             concurrency=concurrency,
             restores=restores,
+            schedules=schedules,
             schema=schema or SCHEMA,
             client_arguments=options.client_arguments,
         )

@@ -58,7 +58,8 @@ async def test_workers_are_shown_with_their_accounts(postgresql: PostgreSQL, tmp
     assert "there is no queue yet: start a worker" in err
     async with Simulator(tenants=Tenant.many(2, projects=1)) as sim:
         sim.tenants[1].is_revoked = True
-        worker = await start("worker", "--accounts", write_accounts(tmp_path, sim), url, "--cron", "0 0 1 1 *")
+        options = ["--cron", "0 0 1 1 *", "--restores", "--schedules"]
+        worker = await start("worker", "--accounts", write_accounts(tmp_path, sim), url, *options)
         queue = Queue(url)
         while True:
             try:
@@ -68,6 +69,7 @@ async def test_workers_are_shown_with_their_accounts(postgresql: PostgreSQL, tmp
             if len(states) == 2 and states[0].succeeded_at and states[1].failures and states[1].state == "retrying":
                 break
             await asyncio.sleep(0.1)
+        assert {"backups", "restores", "backup-schedules"} <= {each.path.rpartition("/")[2] for each in sim.requests}
         code, out, err = await run("worker", "status", url, "-o", "json")
         assert code == 9
         assert err == "northflank-async: the last sync of 1 of 2 accounts failed\n"
