@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -462,6 +463,20 @@ async def test_two_tokens_of_one_account_take_turns_and_delete_nothing_of_each_o
             order = [request.tenant for request in sim.requests if request.path != "/v1/auth"]
             assert order == sorted(order) or order == sorted(order, reverse=True)
             assert len(order) == 2 * 4
+
+
+async def test_the_messages_of_a_client_with_a_name_begin_with_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = FakeAccount({"p/a": backups(1), "p/b": backups(1)}, faults={"auth": refusal(403), "p/b#0": refusal(401)})
+    async with account.serve(name="acme") as nf, Inventory(tmp_path / "x.db") as inventory:
+        with pytest.raises(AuthenticationError):
+            await inventory.sync(nf)
+        account.faults.clear()
+        with caplog.at_level(logging.INFO, "northflank_async"):
+            await inventory.sync(nf)
+    assert caplog.messages[0].startswith("acme: the account of the token is not known")
+    assert any(message.startswith("acme: resuming the sync run") for message in caplog.messages)
 
 
 async def test_a_token_that_is_given_twice_is_counted_once(database: str) -> None:
