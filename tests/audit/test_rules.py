@@ -184,6 +184,15 @@ def test_a_backup_may_take_twice_as_long_as_it_usually_does() -> None:
     assert outcome("stale", late) == "medium"  # twice two hours ended at 11:00
 
 
+def test_a_missing_duration_does_not_lengthen_the_tolerance() -> None:
+    quick = [backup(29 * HOUR + number * DAY) for number in range(2)]
+    slow = backup(5 * DAY, completed_at=ago(5 * DAY - 3 * HOUR))
+    daily = [schedule(hour=(7,))]
+    assert outcome("stale", addon([*quick, slow], schedules=daily)) == "medium"
+    unknown = [each._replace(completed_at=None) for each in quick]
+    assert outcome("stale", addon([*unknown, slow], schedules=daily)) == "medium"
+
+
 def test_staleness_began_with_the_first_missed_due_time_and_its_tolerance() -> None:
     found = verdicts(addon([backup(4 * DAY)], schedules=DAILY))["stale"]
     assert found.since == datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
