@@ -36,7 +36,7 @@ from northflank_async import (
     UnknownName,
     resources,
 )
-from northflank_async.audit.renderers import render
+from northflank_async.audit.renderers import html, render
 from northflank_async.http import budget, retry
 from northflank_async.http.rate_limit import RateLimit, read_rate_limit
 from northflank_async.http.redaction import Redactor, Secret
@@ -91,6 +91,8 @@ NOT_FOR_USERS = {
     "audit.fixes._DAY": "a day",
     "audit.policy._LARGEST": "an error names it",
     "audit.policy._LONGEST": "an error names it",
+    "audit.renderers.html._DAY": "a day",
+    "audit.renderers.html.charts._MOST_DOTS": "part of a chart",
     "audit.rules._DAY": "a day",
     "download._CHUNK": "bytes per write",
     "fleet.accounts._LARGEST_TOKEN": "what a token's file can be taken for",
@@ -596,7 +598,7 @@ def test_missed_due_times_are_critical(limit: int) -> None:
         assert found == ("critical" if missed == limit else "medium")
 
 
-@documented("time before its due time when a backup may start", 60, "s", constants=("audit.rules._EARLY",))
+@documented("time before its due time when a backup may start", 60, "s", constants=("audit.rules.EARLY",))
 def test_a_backup_may_start_early(limit: float) -> None:
     for early, expected in ((limit, None), (limit + 1, "medium")):
         newest = facts.backup(timedelta(hours=10, seconds=early))
@@ -615,6 +617,50 @@ def test_a_restore_has_to_end(limit: float) -> None:
 def test_a_table_lists_some_addons(limit: int) -> None:
     addons = [facts.addon(schedules=None, addon_id=f"a{number}") for number in range(limit + 1)]
     assert f"acme/billing/a{limit - 1} and 1 more" in render(report(*addons), "table")
+
+
+@documented("days in the calendars of a report", 90, constants=("audit.history.DAYS",))
+def test_a_calendar_has_some_days(limit: int) -> None:
+    backups = [facts.backup(number * facts.DAY) for number in range(limit + 1)]
+    page = render(report(facts.addon(backups)), "html")
+    assert f"Backups of the last {limit} days, by day: {limit} completed" in page
+
+
+@documented("restores of an addon in a report", 10, constants=("audit.history.MOST_RESTORES",))
+def test_a_report_has_the_last_restores(limit: int) -> None:
+    restores = [facts.restore(number * facts.DAY, backup_id=f"of-{number}-days") for number in range(limit + 1)]
+    page = render(report(facts.addon(restores=restores)), "html")
+    assert f"of-{limit - 1}-days" in page
+    assert f"of-{limit}-days" not in page
+    assert f"Restores: the last {limit} of {limit + 1}" in page
+
+
+@documented("missed or failed days that a report names of an addon", 6, constants=("audit.renderers.html._MOST_DATES",))
+def test_a_report_names_some_days(limit: int) -> None:
+    backups = [facts.backup(number * facts.DAY, "failed") for number in range(limit + 1)]
+    assert "30 Oct, 31 Oct, 1 Nov, 2 Nov, 3 Nov, 4 Nov, and 1 earlier" in render(report(facts.addon(backups)), "html")
+
+
+@documented("addons with a calendar in a report", 200, constants=("audit.renderers.html.MOST_CARDS",))
+def test_a_report_has_some_calendars(limit: int) -> None:
+    addons = [facts.addon(addon_id=f"a{number}") for number in range(limit + 1)]
+    assert render(report(*addons), "html").count("<article") == limit
+
+
+@documented("addons without a calendar that a report lists", 2000, constants=("audit.renderers.html.MOST_LINES",))
+def test_a_report_lists_some_addons(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr(html, "MOST_CARDS", 1)
+    addons = [facts.addon(addon_id=f"a{number}") for number in range(limit + 2)]
+    page = render(report(*addons), "html")
+    assert f"{limit:,} addons without a calendar" in page
+    assert "1 more addon is not listed here" in page
+
+
+@documented("findings of one rule that a report lists", 300, constants=("audit.renderers.html.MOST_FINDINGS",))
+def test_a_report_lists_some_findings(limit: int) -> None:
+    addons = [facts.addon(schedules=None, restores=None, addon_id=f"a{number}") for number in range(limit + 1)]
+    page = render(report(*addons), "html")
+    assert "Of the unknown findings of <code>untested</code>, 1 more is not listed here" in page
 
 
 # Messages
@@ -652,7 +698,7 @@ def test_a_short_secret_is_not_redacted(limit: int) -> None:
 def numbers() -> Iterator[str]:
     """The constants of all modules that are numbers or time spans, other than those of a layout."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
         if module.startswith("simulator.") or module in ("cli.columns", "cli.progress"):
             continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

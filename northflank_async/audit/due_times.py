@@ -45,7 +45,14 @@ class DueTimes:
 
     def first_after(self, time: datetime) -> datetime:
         """Return the first due time that is later than a time."""
-        weeks, index = divmod(self._count_until(time), len(self.minutes))
+        return self._at(self._count_until(time))
+
+    def last_until(self, time: datetime) -> datetime:
+        """Return the last due time that is not later than a time."""
+        return self._at(self._count_until(time) - 1)
+
+    def _at(self, number: int) -> datetime:
+        weeks, index = divmod(number, len(self.minutes))
         return _MONDAY + weeks * WEEK + self.minutes[index] * _MINUTE
 
     def _count_until(self, time: datetime) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from northflank_async.audit import fixes
+from northflank_async.audit.history import History, read_history
 from northflank_async.audit.policy import RULES, Place, Policy, Severity, Waiver
 from northflank_async.audit.rules import Case, Verdict, expected_interval, format_time, is_skipped, judge
 from northflank_async.inventory.facts import AccountFacts, AddonFacts, UnreadPlace
@@ -88,6 +89,7 @@ class AddonReport:
         last_status: the status of the newest backup.
         expected_interval: the longest time between two backups that is allowed; `None` if it is not known.
         backups_read_at: when the backups were read.
+        history: its last 90 days.
     """
 
     account_id: str | None
@@ -101,6 +103,7 @@ class AddonReport:
     last_status: str | None
     expected_interval: timedelta | None
     backups_read_at: datetime | None
+    history: History = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -234,6 +237,7 @@ class ReportBuilder:
                 last_status=case.backups[0].status if case.backups else None,
                 expected_interval=expected_interval(case),
                 backups_read_at=facts.backups.read_at,
+                history=read_history(case),
             )
         )
 

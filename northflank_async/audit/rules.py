@@ -22,9 +22,9 @@ from northflank_async.records import AddonStatus, BackupSchedule, BackupType, Ru
 OPEN = (RunStatus.SCHEDULED, RunStatus.IN_PROGRESS, RunStatus.ABORTING)
 FAILED = (RunStatus.FAILED, RunStatus.NOT_SUPPORTED)
 _SKIPPED = (AddonStatus.PAUSED, AddonStatus.DELETING, AddonStatus.DELETED)
-_IMPORTED = (SourceType.FILE_UPLOAD, SourceType.EXTERNAL_DUMP, SourceType.GLOBAL)
+IMPORTED = (SourceType.FILE_UPLOAD, SourceType.EXTERNAL_DUMP, SourceType.GLOBAL)
 """Sources of backups that hold other data than the addon's."""
-_EARLY = timedelta(minutes=1)
+EARLY = timedelta(minutes=1)
 """How long before its due time a scheduled backup may be created: clocks differ."""
 _MANY = 2
 """Missed due times that are critical."""
@@ -329,7 +329,7 @@ def size(case: Case) -> Verdict | None:
         for backup in case.backups
         if backup.status not in (*OPEN, *FAILED, RunStatus.ABORTED)
         and backup.source_type != SourceType.SNAPSHOT
-        and backup.source_type not in _IMPORTED
+        and backup.source_type not in IMPORTED
     ]
     if not may_be_dumps:
         return None
@@ -487,7 +487,7 @@ def no_offsite(case: Case) -> Verdict | None:
     """Judge whether backups are stored at another destination, too."""
     schedules = case.facts.schedules
     newest = [
-        next((backup for backup in case.completed if _kind(backup) == kind), None)
+        next((backup for backup in case.completed if kind_of(backup) == kind), None)
         for kind in (BackupType.SNAPSHOT, BackupType.DUMP)
     ]
     has_offsite = any(
@@ -564,7 +564,7 @@ def _judge_schedule(case: Case, schedule: BackupSchedule) -> Verdict | None:
     due = DueTimes.of(schedule.scheduling)
     if due is None:
         return case.unknown("stale", "the due times of a schedule are not as documented", schedule=schedule.id)
-    as_of, grace = case.as_of(case.facts.backups), _grace(case)
+    as_of, grace = case.as_of(case.facts.backups), grace_of(case)
 
     def count(newest: datetime | None) -> _Missed:
         return _count_missed(schedule, due, newest, as_of, grace)
@@ -593,7 +593,7 @@ def _judge_before(case: Case) -> Verdict | None:
     known = [time for time in created if time is not None]
     if len(known) < len(created):  # a schedule that has always been there is judged by its due times
         return None
-    first, grace = min(known), _grace(case)
+    first, grace = min(known), grace_of(case)
 
     def count(newest: datetime | None) -> _Missed:
         return _NEVER if newest is None else _Missed(number=_weeks(newest, first, grace), since=newest + WEEK + grace)
@@ -614,7 +614,7 @@ def _count_missed(
     if start is None and updated_at is None:
         return _NEVER
     weeks = 0 if updated_at is None else _MANY if start is None else _weeks(start, updated_at, grace)
-    early = None if newest is None else newest + _EARLY
+    early = None if newest is None else newest + EARLY
     after = max(time for time in (early, schedule.created_at, updated_at) if time is not None)
     since = None if start is None else start + WEEK + grace
     if not weeks:
@@ -627,7 +627,7 @@ def _weeks(start: datetime, end: datetime, grace: timedelta) -> int:
     return max(timedelta(), end - start - grace) // WEEK
 
 
-def _grace(case: Case) -> timedelta:
+def grace_of(case: Case) -> timedelta:
     """How long a backup may take after its due time."""
     tolerance, usual = case.rules.stale.tolerance, case.median_duration
     return tolerance if usual is None or not case.knows_all_durations else max(tolerance, 2 * usual)
@@ -644,10 +644,10 @@ def _judge_newest(
     certain: list[BackupFact] = []
     possible: list[BackupFact] = []
     for backup in case.backups:
-        kind = _kind(backup)
+        kind = kind_of(backup)
         if backup.status in _STATUSES and backup.status != RunStatus.COMPLETED:
             continue
-        if backup.source_type in _IMPORTED or not (is_any or kind in (None, wanted)):
+        if backup.source_type in IMPORTED or not (is_any or kind in (None, wanted)):
             continue
         (certain if _is_certain(backup) else possible).append(backup)
     newest = certain[0] if certain else None
@@ -734,7 +734,8 @@ def _can_fail(backup: BackupFact) -> bool:
     return backup.status not in (*OPEN, RunStatus.ABORTED)
 
 
-def _kind(backup: BackupFact) -> BackupType | None:
+def kind_of(backup: BackupFact) -> BackupType | None:
+    """Return the type of a backup; `None` if it is not known."""
     if backup.source_type is None:
         return None
     return BackupType.SNAPSHOT if backup.source_type == SourceType.SNAPSHOT else BackupType.DUMP

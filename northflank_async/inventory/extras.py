@@ -8,6 +8,7 @@ _EXTRAS = {
     "backports.zstd": "zstd",
     "croniter": "worker",
     "filelock": "sql",
+    "jinja2": "report",
     "obstore": "mirror",
     "prometheus_client": "prometheus",
     "psycopg": "postgres",

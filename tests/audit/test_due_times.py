@@ -108,3 +108,12 @@ def test_no_gap_is_longer_than_the_longest(scheduling: Scheduling, start: dateti
     due = DueTimes.of(scheduling)
     assert due is not None
     assert timedelta() < due.first_after(start) - start <= due.longest_gap
+
+
+@given(times=st.sets(st.integers(0, 7 * 24 * 60 - 1), min_size=1, max_size=9), offset=st.integers(-(10**5), 10**5))
+def test_the_last_due_time_until_a_time_is_followed_by_the_first_after_it(times: set[int], offset: int) -> None:
+    due = DueTimes(tuple(sorted(times)))
+    now = datetime(2026, 11, 4, tzinfo=UTC) + timedelta(minutes=offset)
+    last = due.last_until(now)
+    assert last <= now < due.first_after(now)
+    assert due.first_after(last) == due.first_after(now)

@@ -12,7 +12,7 @@ from northflank_async.validation import check_choice
 Render: TypeAlias = Callable[[Report, Severity], str]
 """Renders a report; the severity is the one from which findings fail."""
 
-FORMATS = ("table", "json", "junit", "nagios", "prometheus")
+FORMATS = ("table", "json", "junit", "nagios", "prometheus", "html")
 
 
 def load_renderer(format: str) -> Render:
