@@ -54,6 +54,7 @@ from northflank_async.resources.resource import Resource
 from northflank_async.simulator import Simulator
 from tests.audit import facts
 from tests.audit.test_report import report
+from tests.audit.test_watch import Store, Timer, watching
 from tests.support.clocks import AutojumpClock
 from tests.support.command import invoke
 from tests.support.fake_account import FakeAccount, backups, refusal
@@ -661,6 +662,15 @@ def test_a_report_lists_some_findings(limit: int) -> None:
     addons = [facts.addon(schedules=None, restores=None, addon_id=f"a{number}") for number in range(limit + 1)]
     page = render(report(*addons), "html")
     assert "Of the unknown findings of <code>untested</code>, 1 more is not listed here" in page
+
+
+@documented("intervals of a watch until it is not healthy", 2, constants=("audit.watch._LATE",))
+async def test_a_watch_is_unhealthy_if_its_last_sync_is_old(limit: int) -> None:
+    timer = Timer()
+    async with watching(Store(timer)) as get:
+        for late, status in ((timedelta(), 200), (timedelta(seconds=1), 503)):
+            timer.now = facts.NOW + limit * facts.HOUR + late
+            assert (await get("/healthz"))[0] == status
 
 
 # Messages

@@ -45,6 +45,7 @@ COMMANDS = {
     "export": ("export:export_inventory", "Export the backup inventory to TARGET."),
     "convert": ("convert:convert_inventory", "Write the backups of the database SOURCE to the file TARGET."),
     "audit": ("audit:audit_inventory", "Judge the inventory TARGET by rules."),
+    "watch": ("watch:watch_inventory", "Sync into TARGET on a timer, audit it, and serve the result."),
     "mirror": ("mirror:mirror_dumps", "Copy dumps to DESTINATION, outside the platform."),
     "drill": ("drill:drill_backup", "Restore a backup into a scratch addon, check it, and remove the addon."),
     "plan": ("plan:plan_export", "Estimate the requests and the time of an export to TARGET."),

@@ -595,6 +595,18 @@ schema_option = click.option(
 )
 
 
+policy_option = click.option(
+    "--policy",
+    "policy_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Rules, overrides and waivers, as TOML.",
+)
+max_data_age_option = click.option(
+    "--max-data-age", type=parse_span, metavar="SPAN", help="The oldest data that can be judged.  [default: 26h]"
+)
+
+
 def check_schema_option(schema: str | None, target: str | None) -> None:
     """Refuse a schema for what has none.
 

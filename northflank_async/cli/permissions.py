@@ -44,6 +44,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "export": (_READ_PROJECTS, _READ),
     "mirror": (_READ_PROJECTS, _READ, _READ_SPEC),
     "plan": (_READ_PROJECTS, _READ),
+    "watch": (_READ_PROJECTS, _READ),
     "worker": (_READ_PROJECTS, _READ),
 }
 """The permissions of each command that sends requests."""

@@ -146,7 +146,7 @@ def run_with_progress(
     console = stderr_console(quiet=options.quiet)
 
     async def with_bar() -> T:
-        async with _open_clients(options, accounts) as clients:
+        async with open_clients(options, accounts) as clients:
             only = clients[0][1] if len(clients) == 1 else None
             with CrawlProgress(console, lambda: only.rate_limit if only else None) as progress:
                 return await work(clients, progress.start)
@@ -284,7 +284,8 @@ async def _with_client(options: ConnectionOptions, work: Callable[[Northflank], 
 
 
 @asynccontextmanager
-async def _open_clients(options: CrawlOptions, accounts: AccountsOptions) -> "AsyncIterator[list[Client]]":
+async def open_clients(options: CrawlOptions, accounts: AccountsOptions) -> "AsyncIterator[list[Client]]":
+    """Open the client of each account, for a block that `--deadline` limits."""
     if options.simulate:
         async with _simulated_client(options) as nf:
             with _deadline(options, nf):

@@ -56,6 +56,7 @@ OTHERS = {
     "mirror": "the same",
     "plan": "the same",
     "doctor": "reports a refusal as a finding",
+    "watch": "the same",
     "worker": "sends several kinds of requests",
     "worker status": "sends no requests",
     "convert": "the same",

@@ -34,7 +34,8 @@ from northflank_async.cli.options import (
     choice_of,
     complete_target,
     crawl_options,
-    parse_span,
+    max_data_age_option,
+    policy_option,
     schema_option,
 )
 from northflank_async.cli.output import without_password
@@ -68,13 +69,7 @@ class AuditCommand(click.Command):
 
 @click.command(cls=AuditCommand)
 @click.argument("target", required=False, shell_complete=complete_target)
-@click.option(
-    "--policy",
-    "policy_path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Rules, overrides and waivers, as TOML.",
-)
+@policy_option
 @click.option("-o", "--output", type=Choice(FORMATS), default="table", help="Defaults to table.")
 @click.option(
     "--output-file",
@@ -89,9 +84,7 @@ class AuditCommand(click.Command):
     show_default=True,
     help="Exit with 1 if there are findings of this severity or a higher one.",
 )
-@click.option(
-    "--max-data-age", type=parse_span, metavar="SPAN", help="The oldest data that can be judged.  [default: 26h]"
-)
+@max_data_age_option
 @schema_option
 @accounts_options
 @crawl_options
