@@ -40,7 +40,7 @@ benchmarks/node_modules: benchmarks/package.json
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is required; run: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[cli]'
+	$(BIN)/python -m pip install --quiet --editable '.[cli,report]'
 	@touch $@
 
 .venv/lowest.done: .venv/cli.done tests/support/lowest_versions.py

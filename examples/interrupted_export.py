@@ -1,8 +1,8 @@
-"""Export the inventory of a simulated company; the export is killed and resumed.
+"""Export the inventory of a simulated company; the export is killed and resumed. Then audit it.
 
     python -m examples.interrupted_export build/inventory.jsonl
 
-It needs only the extra for the command line: `pip install 'northflank-async[cli]'`.
+It needs the extras for the command line and the report: `pip install 'northflank-async[cli,report]'`.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from northflank_async.simulator import Simulator
 LATENCY = 0.15  # seconds
 KILL_AFTER = 20  # requests
 CONCURRENCY = 8
+FINDINGS = 1  # the exit code
 
 
 async def main(target: Path) -> None:
@@ -41,7 +42,20 @@ async def main(target: Path) -> None:
             sys.exit("The second export failed.")
         print(f"\nKilled and resumed: {len(sim.requests)} requests; only those in flight at the kill were repeated.")
     with target.open(encoding="utf-8") as lines:
-        print(f"The first line of {target}:\n{next(lines)[:240]} …")
+        print(f"The first line of {target}:\n{next(lines)[:240]} …\n")
+    await audit(target.with_name("audit.html"))
+
+
+async def audit(report: Path) -> None:
+    """Audit another company, some of whose backups have faults."""
+    async with Simulator(scenario="audit") as sim:
+        environment = {**os.environ, "NORTHFLANK_API_TOKEN": sim.token, "NORTHFLANK_API_BASE_URL": sim.url}
+        command = ["audit", "--output", "html", "--output-file", str(report)]
+        print(f"Which databases could not be restored today?\n\n$ northflank-async {' '.join(command)}", flush=True)
+        process = await start(command, environment)
+        if await process.wait() != FINDINGS:
+            sys.exit("The audit did not find the faults.")
+    print(f"\nThe report: {report.absolute()}")
 
 
 def files_of(target: Path) -> list[Path]:

@@ -236,7 +236,7 @@ async def test_the_simulator_prints_the_output_shown(unused_tcp_port: int) -> No
         await process.communicate()
 
 
-def test_the_demo_kills_and_resumes_an_export(tmp_path: Path) -> None:
+def test_the_demo_kills_and_resumes_an_export_and_makes_a_report(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "examples.interrupted_export", tmp_path / "inventory.jsonl"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -244,7 +244,10 @@ def test_the_demo_kills_and_resumes_an_export(tmp_path: Path) -> None:
     assert "Killed (SIGKILL) after" in done.stdout
     assert ", resumed)" in done.stdout
     assert "Killed and resumed" in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["inventory.jsonl"]
+    report = tmp_path / "audit.html"
+    assert done.stdout.splitlines()[-1] == f"The report: {report}"
+    assert "<h1>Backup audit</h1>" in report.read_text(encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit.html", "inventory.jsonl"]
 
 
 def test_the_line_shown_is_the_first_of_an_export(northflank_simulator: Simulator, tmp_path: Path) -> None:
