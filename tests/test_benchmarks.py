@@ -15,6 +15,7 @@ from benchmarks.responses import all_responses, backup
 from benchmarks.results import DIFFERENCE, Row, Sample, interleave, make_row
 from benchmarks.table import to_json, to_markdown
 from benchmarks.targets import TARGETS
+from northflank_async.audit.renderers import FORMATS
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,6 +36,19 @@ def test_a_group_measures_every_contestant_and_compares_its_targets(group: str, 
         assert found["missing"] == ("node is not installed" if "JavaScript" in found["name"] else None)
         assert found["missing"] or found["value"]["median"] > 0
     assert targets_of(rows) == {key for key in TARGETS if key[0] == group and "JavaScript" not in key[2]}
+
+
+@pytest.mark.slow
+def test_audits_of_a_written_inventory_are_measured(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.audit", "--projects", "1", "--addons", "3", "--directory", tmp_path],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "3 addons, 300 backups" in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == list(FORMATS)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert (report["summary"]["addons"], report["complete"]) == (4, True)
+    assert {"stale", "failing"} <= {finding["rule"] for finding in report["findings"]}
 
 
 def targets_of(rows: list[dict[str, Any]]) -> set[tuple[str, str, str]]:

@@ -93,6 +93,7 @@ NOT_FOR_USERS = {
     "audit.policy._LARGEST": "an error names it",
     "audit.policy._LONGEST": "an error names it",
     "audit.renderers.html._DAY": "a day",
+    "audit.watch._PATIENCE": "for slow readers at the end",
     "audit.renderers.html.charts._MOST_DOTS": "part of a chart",
     "audit.rules._DAY": "a day",
     "download._CHUNK": "bytes per write",

@@ -39,6 +39,12 @@ class DueTimes:
         following = (*self.minutes[1:], self.minutes[0] + WEEK // _MINUTE)
         return max(after - before for before, after in zip(self.minutes, following, strict=True)) * _MINUTE
 
+    @property
+    def bounds(self) -> list[tuple[timedelta, timedelta] | tuple[None, None]]:
+        """For each weekday, how long after midnight the first and the last due time are; `None` if there is none."""
+        days = [[minute % 1440 for minute in self.minutes if minute // 1440 == day] for day in _DAYS]
+        return [(day[0] * _MINUTE, day[-1] * _MINUTE) if day else (None, None) for day in days]
+
     def count(self, after: datetime, until: datetime) -> int:
         """Return the number of due times that are later than `after`, and not later than `until`."""
         return max(0, self._count_until(until) - self._count_until(after))

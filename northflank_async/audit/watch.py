@@ -25,6 +25,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_PATIENCE = 5.0
+"""Seconds that slow readers have at the end."""
 _LATE = 2
 """Intervals after which the last sync is too old."""
 
@@ -93,7 +95,7 @@ class Watch:
             ConfigurationError: the address cannot be used; or the first sync fails for a reason that another one would
                 have, too, such as a database of something else.
         """
-        runner = web.AppRunner(self._application(), access_log=None)
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=_PATIENCE)
         await runner.setup()
         try:
             try:
