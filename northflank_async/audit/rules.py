@@ -436,7 +436,7 @@ def untested(case: Case) -> Verdict | None:
 def _fix_untested(case: Case) -> str:
     """Download the newest dump, to restore it elsewhere; make one if there is none."""
     for backup in case.completed:
-        if _kind(backup) == BackupType.DUMP:
+        if kind_of(backup) == BackupType.DUMP:
             return fixes.download_backup(case.facts, backup.id)
     return fixes.back_up(case.facts, BackupType.DUMP)
 
