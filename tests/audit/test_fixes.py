@@ -41,7 +41,7 @@ def parse(command: str) -> list[str]:
     program_name, *words = shlex.split(command)
     assert program_name == NAME
     group: click.Command = program
-    context = click.Context(program, info_name=NAME)
+    context = click.Context(program, info_name=NAME, **program.context_settings)
     rest = words
     while isinstance(group, click.Group):
         _, found, rest = group.resolve_command(context, rest)

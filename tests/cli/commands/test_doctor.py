@@ -108,7 +108,7 @@ def test_the_table_says_what_is_unknown(sim: Simulator, file: Path) -> None:
     assert "unknown" in lines[1]
     assert "all but billing, web" in lines[1]
     assert "999 of 1,000" in lines[1]
-    assert "export, get (8 of 11), list, plan, worker" in lines[2]
+    assert "audit, export, get (8 of 11), list, plan, watch, worker" in lines[2]
     assert "never" in lines[2]
 
 
