@@ -51,6 +51,9 @@ async def test_a_database_of_a_released_version_can_be_read_and_synced(written: 
         assert (await inventory.sync(Query(nf, addon_types="mysql"))).failures == []  # it migrates, and reads nothing
         assert await places(inventory) == before
         assert [len(row.restores) async for row in inventory.backups(restores=True)] == [1, 0, 0, 0]
+        assert [(drill.addon_id, drill.outcome, len(drill.checks)) for drill in await inventory.drills()] == [
+            ("a", "passed", 1)
+        ]
         outcome = await inventory.sync(nf)
         assert (outcome.backups, outcome.resumed) == (4, False)
         assert await places(inventory) == {

@@ -122,6 +122,30 @@ CREATE TABLE northflank.copies (
     size bigint NOT NULL,
     sha256 text NOT NULL
 );
+CREATE TABLE northflank.drills (
+    account_id text NOT NULL,
+    id text NOT NULL,
+    team_id text,
+    project_id text NOT NULL,
+    addon_id text NOT NULL,
+    addon_type text,
+    backup_id text,
+    backup_created_at timestamp with time zone,
+    method text,
+    scratch_project_id text NOT NULL,
+    scratch_addon_id text,
+    outcome text NOT NULL,
+    reason text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    seconds double precision,
+    restore_seconds double precision,
+    backup_age double precision,
+    checks json NOT NULL,
+    notes json NOT NULL,
+    is_kept boolean NOT NULL,
+    left_behind text
+);
 CREATE TABLE northflank.excluded_ids (
     listing_id integer NOT NULL,
     id text NOT NULL
@@ -294,6 +318,7 @@ INSERT INTO northflank.project_rows VALUES (1, 'p', '2026-11-25 17:46:52.07539+0
 INSERT INTO northflank.project_rows VALUES (1, 'q', '2026-11-25 17:46:52.07539+00', '2026-11-25 17:46:52.07539+00', NULL, NULL, 1, NULL, '{"id":"q"}');
 INSERT INTO northflank.restore_rows VALUES (7, 'r0', '2026-11-25 17:46:52.373836+00', '2026-11-25 17:46:52.373836+00', NULL, NULL, 1, 'b0', 'completed', NULL, NULL, '{"id":"r0","backupId":"b0","status":"completed"}');
 INSERT INTO northflank.copies VALUES ('acme','','p','a','b0','s3://offsite/x','p/a/20261101T120000.000Z_b0.gz','2026-11-01 12:00:00.000+00:00','2026-11-25 17:46:51.000+00:00',5,'0000000000000000000000000000000000000000000000000000000000000000');
+INSERT INTO northflank.drills VALUES ('acme', '0123456789abcdef', NULL, 'p', 'a', 'redis', 'b0', '2026-11-01 12:00:00.000+00:00', 'import', 'scratch', 'restore-drill-0123456789abcdef', 'passed', 'the backup was restored, and every check passed', '2026-11-25 17:46:51.000+00:00', '2026-11-25 17:47:51.000+00:00', 60.0, 40.0, 2094411.0, '[{"name":"running","status":"passed","message":"the addon is running"}]', '[]', false, NULL);
 INSERT INTO northflank.schema_version VALUES ('northflank-async', 1);
 INSERT INTO northflank.sync_runs VALUES (1, 'acme', '{"baseUrl": "http://127.0.0.1:44117", "teams": [""], "projects": null, "since": null, "statuses": [], "addonTypes": [], "restores": true}', '{}', '5ca46381b5ba50f5', '2026-11-25 17:46:51.954897+00', '2026-11-25 17:46:52.747135+00', NULL, 2, 2, 2, 5, 7);
 INSERT INTO northflank.sync_runs VALUES (2, 'acme', '{"baseUrl": "http://127.0.0.1:44117", "teams": [""], "projects": null, "since": null, "statuses": [], "addonTypes": [], "restores": true}', '{}', '5ca46381b5ba50f5', '2026-11-25 17:46:52.985483+00', '2026-11-25 17:46:53.120383+00', NULL, 2, 2, 2, 4, 7);
@@ -310,6 +335,8 @@ ALTER TABLE ONLY northflank.backup_rows
     ADD CONSTRAINT backup_rows_pkey PRIMARY KEY (listing_id, id);
 ALTER TABLE ONLY northflank.copies
     ADD CONSTRAINT copies_pkey PRIMARY KEY (destination, path);
+ALTER TABLE ONLY northflank.drills
+    ADD CONSTRAINT drills_pkey PRIMARY KEY (account_id, id);
 ALTER TABLE ONLY northflank.excluded_ids
     ADD CONSTRAINT excluded_ids_pkey PRIMARY KEY (listing_id, id);
 ALTER TABLE ONLY northflank.failures

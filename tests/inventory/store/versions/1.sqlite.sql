@@ -71,6 +71,32 @@ CREATE TABLE copies (
 	PRIMARY KEY (destination, path)
 );
 INSERT INTO "copies" VALUES('acme','','p','a','b0','s3://offsite/x','p/a/20261101T120000.000Z_b0.gz','2026-11-01 12:00:00.000+00:00','2026-11-25 17:46:51.000+00:00',5,'0000000000000000000000000000000000000000000000000000000000000000');
+CREATE TABLE drills (
+	account_id TEXT NOT NULL, 
+	id TEXT NOT NULL, 
+	team_id TEXT, 
+	project_id TEXT NOT NULL, 
+	addon_id TEXT NOT NULL, 
+	addon_type TEXT, 
+	backup_id TEXT, 
+	backup_created_at TEXT, 
+	method TEXT, 
+	scratch_project_id TEXT NOT NULL, 
+	scratch_addon_id TEXT, 
+	outcome TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	started_at TEXT NOT NULL, 
+	ended_at TEXT, 
+	seconds DOUBLE, 
+	restore_seconds DOUBLE, 
+	backup_age DOUBLE, 
+	checks JSON NOT NULL, 
+	notes JSON NOT NULL, 
+	is_kept BOOLEAN NOT NULL, 
+	left_behind TEXT, 
+	PRIMARY KEY (account_id, id)
+);
+INSERT INTO "drills" VALUES('acme','0123456789abcdef',NULL,'p','a','redis','b0','2026-11-01 12:00:00.000+00:00','import','scratch','restore-drill-0123456789abcdef','passed','the backup was restored, and every check passed','2026-11-25 17:46:51.000+00:00','2026-11-25 17:47:51.000+00:00',60.0,40.0,2094411.0,'[{"name":"running","status":"passed","message":"the addon is running"}]','[]',0,NULL);
 CREATE TABLE excluded_ids (
 	listing_id INTEGER NOT NULL, 
 	id TEXT NOT NULL, 
