@@ -18,6 +18,7 @@ _TIMES = {
     ScheduleInterval.WEEKLY: ("day", "hour", "minute"),
 }
 """The times that a schedule has; the platform refuses others."""
+_FIRST_DESTINATION = "copies"
 _FIRST_SCHEDULE = ("--interval", "daily", "--hour", "2", "--minute", "0", "--backupType", "snapshot")
 
 
@@ -50,6 +51,22 @@ def abort_backup(facts: AddonFacts, backup_id: str) -> str:
 def download_backup(facts: AddonFacts, backup_id: str) -> str:
     """Download a dump, to restore it elsewhere."""
     return _command("download addon backup", facts, "--backup", backup_id, f"{backup_id}.dump")
+
+
+def drill(facts: AddonFacts, backup_id: str, inventory: Iterable[str]) -> str:
+    """Restore a backup into a scratch addon, which the command asks about first.
+
+    The scratch project is the addon's own: it exists, and may be changed by whoever manages the addon.
+    """
+    scratch = ("--scratch-project", facts.project_id, "--allow-source-project")
+    return _command("drill", facts, "--backup", backup_id, *scratch, *inventory)
+
+
+def mirror(facts: AddonFacts, inventory: Iterable[str], destination: str | None) -> str:
+    """Copy the newest dumps of the project, to where others are; by default, to a new folder."""
+    team = () if facts.team_id is None else ("--team", facts.team_id)
+    wanted = ("--project", facts.project_id, *team, "--newest", "1")
+    return shlex.join([_PROGRAM, "mirror", destination or _FIRST_DESTINATION, *wanted, *inventory])
 
 
 def create_schedule(facts: AddonFacts, retention: timedelta) -> str:
@@ -103,8 +120,16 @@ def show_destinations(facts: AddonFacts) -> str:
 
 def sync(target: str, schema: str | None) -> str:
     """Bring a stored inventory up to date, with all that is judged."""
-    place = () if schema is None else ("--schema", schema)
-    return shlex.join([_PROGRAM, "export", target, "--restores", "--schedules", *place])
+    return shlex.join([_PROGRAM, "export", target, "--restores", "--schedules", *_place(schema)])
+
+
+def inventory_options(target: str, schema: str | None) -> tuple[str, ...]:
+    """Name the inventory in which a command records what it did."""
+    return ("--inventory", target, *_place(schema))
+
+
+def _place(schema: str | None) -> tuple[str, ...]:
+    return () if schema is None else ("--schema", schema)
 
 
 def _command(name: str, facts: AddonFacts, *words: str) -> str:

@@ -150,9 +150,14 @@ class Untested:
 
 @frozen(kw_only=True)
 class NoOffsite:
-    """No additional or custom destination, neither of a schedule nor of the newest backup of either type."""
+    """No additional or custom destination, neither of a schedule nor of the newest backup of either type, and no recent
+    dump in the copies that `mirror --inventory` has recorded."""
 
     severity: Level = field(default=None, metadata={"meaning": "its severity; turn it on with `low`"})
+    max_lag: timedelta = field(
+        default=timedelta(days=2),
+        metadata={"meaning": "how much older than the newest completed backup the newest copied dump may be"},
+    )
 
 
 @frozen(kw_only=True)

@@ -169,14 +169,15 @@ async def audit(
         inventory: what is judged; addon by addon, so that it need not fit into memory.
         policy: the rules; by default, those of `Policy()`.
         now: the time of the audit, with a time zone; by default, the present.
-        is_temporary: no finding suggests to sync this inventory.
+        is_temporary: no finding suggests to sync this inventory, or to record something in it.
 
     Raises:
         FileNotFoundError: nothing was ever synced into the database.
         OSError: the database cannot be read.
     """
-    sync = None if is_temporary else fixes.sync(inventory.target, inventory.schema)
-    builder = ReportBuilder(policy or Policy(), now or datetime.now(UTC), sync)
+    stored = (inventory.target, inventory.schema)
+    sync, options = (None, ()) if is_temporary else (fixes.sync(*stored), fixes.inventory_options(*stored))
+    builder = ReportBuilder(policy or Policy(), now or datetime.now(UTC), sync, options)
     async for facts in inventory.addon_facts():
         builder.add_addon(facts)
     for account in await inventory.account_facts():
@@ -191,12 +192,14 @@ class ReportBuilder:
         policy: the rules.
         now: the time of the audit.
         sync: the command that brings the inventory up to date; `None` if it is not stored.
+        inventory: the options of `mirror` and `drill` that name the inventory; none if it is not stored.
     """
 
-    def __init__(self, policy: Policy, now: datetime, sync: str | None = None) -> None:
+    def __init__(self, policy: Policy, now: datetime, sync: str | None = None, inventory: tuple[str, ...] = ()) -> None:
         self._policy = policy
         self._now = now.astimezone(UTC)
         self._sync = sync
+        self._inventory = inventory
         self._addons: list[AddonReport] = []
         self._accounts: list[AccountReport] = []
         self._findings: list[Finding] = []
@@ -214,7 +217,8 @@ class ReportBuilder:
             addon_type=facts.addon_type,
             tags=facts.tags,
         )
-        case = Case(facts=facts, rules=self._policy.rules_for(place), now=self._now, sync=self._sync)
+        rules = self._policy.rules_for(place)
+        case = Case(facts=facts, rules=rules, now=self._now, sync=self._sync, inventory=self._inventory)
         found = [self._finding(rule, place, verdict) for rule, verdict in judge(case)]
         self._findings += found
         state = _state(facts, found)

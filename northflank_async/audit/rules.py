@@ -16,7 +16,7 @@ from attrs import field, frozen
 from northflank_async.audit import fixes
 from northflank_async.audit.due_times import WEEK, DueTimes
 from northflank_async.audit.policy import Level, Rules, Severity, worst_level
-from northflank_async.inventory.facts import AddonFacts, BackupFact, Known, RestoreFact
+from northflank_async.inventory.facts import AddonFacts, BackupFact, CopyFact, Known, RestoreFact
 from northflank_async.records import AddonStatus, BackupSchedule, BackupType, RunStatus, ScheduleInterval, SourceType
 
 OPEN = (RunStatus.SCHEDULED, RunStatus.IN_PROGRESS, RunStatus.ABORTING)
@@ -24,6 +24,10 @@ FAILED = (RunStatus.FAILED, RunStatus.NOT_SUPPORTED)
 _SKIPPED = (AddonStatus.PAUSED, AddonStatus.DELETING, AddonStatus.DELETED)
 IMPORTED = (SourceType.FILE_UPLOAD, SourceType.EXTERNAL_DUMP, SourceType.GLOBAL)
 """Sources of backups that hold other data than the addon's."""
+_OWN_DUMPS = (SourceType.LIVE_INSTANCE, SourceType.SAME_ADDON)
+"""Sources of dumps that hold the addon's own data."""
+_DRILLED = ("postgresql", "mongodb", "mysql")
+"""Types of addons whose backups can be restored into another addon. The API may allow more, which a drill asks it."""
 EARLY = timedelta(minutes=1)
 """How long before its due time a scheduled backup may be created: clocks differ."""
 _MANY = 2
@@ -68,12 +72,14 @@ class Case:
         rules: the policy's settings for it.
         now: the present time.
         sync: the command that brings the inventory up to date; `None` if it is not stored.
+        inventory: the options of `mirror` and `drill` that name the inventory; none if it is not stored.
     """
 
     facts: AddonFacts
     rules: Rules
     now: datetime
     sync: str | None = None
+    inventory: tuple[str, ...] = ()
 
     def as_of(self, known: Known[Any]) -> datetime:
         """Return the time for which a listing can be judged."""
@@ -434,9 +440,13 @@ def untested(case: Case) -> Verdict | None:
 
 
 def _fix_untested(case: Case) -> str:
-    """Download the newest dump, to restore it elsewhere; make one if there is none."""
+    """Drill the newest backup, if it can be restored into another addon; otherwise, download a dump to restore it
+    elsewhere, or make one if there is none."""
     for backup in case.completed:
-        if kind_of(backup) == BackupType.DUMP:
+        is_dump = backup.source_type in _OWN_DUMPS
+        if case.facts.addon_type in _DRILLED and (is_dump or backup.source_type == SourceType.SNAPSHOT):
+            return fixes.drill(case.facts, backup.id, case.inventory)
+        if is_dump:
             return fixes.download_backup(case.facts, backup.id)
     return fixes.back_up(case.facts, BackupType.DUMP)
 
@@ -484,7 +494,7 @@ def _judge_failed_restore(case: Case, restore: RestoreFact, *, is_open: bool) ->
 
 
 def no_offsite(case: Case) -> Verdict | None:
-    """Judge whether backups are stored at another destination, too."""
+    """Judge whether backups are stored at another destination, too, or were copied by a mirror."""
     schedules = case.facts.schedules
     newest = [
         next((backup for backup in case.completed if kind_of(backup) == kind), None)
@@ -501,15 +511,52 @@ def no_offsite(case: Case) -> Verdict | None:
         return case.unknown("no-offsite", "the type or creation time of a backup is missing")
     if any(backup and (backup.custom_destination_id or backup.has_additional_destinations) for backup in newest):
         return None
+    rule = case.rules.no_offsite
+    last = max((backup.created_at for backup in newest if backup and backup.created_at), default=case.now)
+    recent = [copy for copy in case.facts.copies if last - copy.created_at <= rule.max_lag]
+    if any(copy.source_type in _OWN_DUMPS for copy in recent):
+        return None
+    if any(copy.source_type not in IMPORTED for copy in recent):
+        return case.unknown("no-offsite", "it is not known which data the newest copied dump holds")
     if gap := case.age_gap(schedules):
         return case.unknown("no-offsite", gap)
+    copy = _newest_copy(case)
+    copied = "no mirror has recorded a copy of its dumps"
+    if copy is not None:
+        copied = f"its newest copied dump is {_span(last - copy.created_at)} older than its newest backup"
     return case.finding(
-        case.rules.no_offsite.severity,
-        "no schedule, and no newest backup, has an additional or custom destination",
-        fix=fixes.show_destinations(case.facts),
+        rule.severity,
+        f"no schedule, and no newest backup, has an additional or custom destination, and {copied}",
+        since=None if copy is None else copy.created_at + rule.max_lag,
+        fix=_fix_no_offsite(case, copy),
         schedules=len(schedules.items),
         backups=[backup.id for backup in newest if backup],
+        copied_dump_created_at=copy and copy.created_at,
+        copied_to=copy and copy.destination,
+        max_lag_seconds=_seconds(rule.max_lag),
     )
+
+
+def _newest_copy(case: Case) -> CopyFact | None:
+    """Return the newest copy of the addon's own data."""
+    own = (copy for copy in case.facts.copies if copy.source_type in _OWN_DUMPS)
+    return max(own, key=lambda copy: copy.created_at, default=None)
+
+
+def _fix_no_offsite(case: Case, copy: CopyFact | None) -> str:
+    """Mirror the newest dump, if that helps; otherwise, show what a schedule needs for another destination."""
+    dump = next((backup for backup in case.completed if backup.source_type in _OWN_DUMPS), None)
+    last = case.completed[0] if case.completed else None
+    is_recent = (
+        dump is not None
+        and last is not None
+        and dump.created_at is not None
+        and last.created_at is not None
+        and last.created_at - dump.created_at <= case.rules.no_offsite.max_lag
+    )
+    if not case.inventory or not is_recent:
+        return fixes.show_destinations(case.facts)
+    return fixes.mirror(case.facts, case.inventory, None if copy is None else copy.destination)
 
 
 # Staleness

@@ -35,6 +35,18 @@ class RestoreFact(NamedTuple):
     completed_at: datetime | None = None
 
 
+class CopyFact(NamedTuple):
+    """The newest copy of an addon's dumps at a destination outside the platform, as a mirror recorded it.
+
+    `created_at` is the dump's. `source_type` is `None` if the inventory does not know it: copies of another type are
+    another fact.
+    """
+
+    created_at: datetime
+    source_type: str | None
+    destination: str
+
+
 @frozen(kw_only=True)
 class Known(Generic[T_co]):
     """The stored items of a listing.
@@ -59,6 +71,7 @@ class AddonFacts:
         is_deleted: whether it was deleted from the project.
         unreadable: why the addon, or its backups, could not be read; `None` if they were.
         drilled_at: when the last drill of it that passed ended; `None` if there is none.
+        copies: the newest recorded ones of its dumps, by destination and type.
         backups, restores, schedules: what it has.
     """
 
@@ -72,6 +85,7 @@ class AddonFacts:
     is_deleted: bool = False
     unreadable: str | None = None
     drilled_at: datetime | None = None
+    copies: tuple[CopyFact, ...] = ()
     backups: Known[BackupFact] = Known()
     restores: Known[RestoreFact] = Known(gap="its restores were never read")
     schedules: Known[BackupSchedule] = Known(gap="its schedules were never read")

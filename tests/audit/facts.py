@@ -6,12 +6,13 @@ from typing import Any
 
 from northflank_async.audit.policy import Policy
 from northflank_async.audit.rules import Case, Verdict, judge
-from northflank_async.inventory.facts import AddonFacts, BackupFact, Known, RestoreFact
+from northflank_async.inventory.facts import AddonFacts, BackupFact, CopyFact, Known, RestoreFact
 from northflank_async.records import BackupSchedule, Scheduling
 
 NOW = datetime(2026, 11, 4, 12, 0, tzinfo=UTC)
 """A Wednesday."""
 SYNC = "northflank-async export inventory.db --restores --schedules"
+INVENTORY = ("--inventory", "inventory.db")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -30,6 +31,11 @@ def backup(age: timedelta | None, status: str | None = "completed", **fields: An
 
 def dump(age: timedelta | None, size: int | None = 100, **fields: Any) -> BackupFact:
     return backup(age, **{"size": size, "source_type": "liveInstance", "compression_type": "gz", **fields})
+
+
+def copy(age: timedelta, source_type: str | None = "liveInstance", destination: str = "s3://offsite") -> CopyFact:
+    """A copy of a dump created that long ago."""
+    return CopyFact(ago(age), source_type, destination)
 
 
 def restore(age: timedelta | None, status: str | None = "completed", **fields: Any) -> RestoreFact:
@@ -81,7 +87,7 @@ def addon(
 
 def verdicts(facts: AddonFacts, policy: str = "", now: datetime = NOW) -> dict[str, Verdict]:
     """The verdicts of all rules, by name."""
-    return dict(judge(Case(facts=facts, rules=Policy.parse(policy).rules, now=now, sync=SYNC)))
+    return dict(judge(Case(facts=facts, rules=Policy.parse(policy).rules, now=now, sync=SYNC, inventory=INVENTORY)))
 
 
 def outcome(rule: str, facts: AddonFacts, policy: str = "", now: datetime = NOW) -> str | None:

@@ -5,14 +5,16 @@ from typing import Any
 
 import click
 import pytest
+from attrs import evolve
 
 from northflank_async.audit import fixes
-from northflank_async.audit.policy import RULES
+from northflank_async.audit.policy import RULES, Policy
+from northflank_async.audit.rules import Case, judge
 from northflank_async.cli.app import NAME, program
 from northflank_async.inventory import Inventory
 from northflank_async.inventory.facts import AddonFacts
 from northflank_async.records import BackupDestination, Scheduling
-from tests.audit.facts import DAY, addon, backup, dump, restore, schedule, verdicts
+from tests.audit.facts import DAY, NOW, addon, backup, copy, dump, restore, schedule, verdicts
 from tests.audit.test_rules import EVERYTHING_BAD
 
 FAILED_DUMP = addon([dump(DAY, status="failed"), dump(2 * DAY), dump(3 * DAY, 1000)], schedules=None)
@@ -91,9 +93,43 @@ def test_a_schedule_that_could_not_be_created_again_is_not_deleted(fields: dict[
     assert verdicts(facts)["retention"].fix is None
 
 
-def test_an_addon_without_a_dump_is_tested_by_making_one() -> None:
-    fix = verdicts(addon([backup(DAY)]))["untested"].fix
-    assert fix == "northflank-async backup addon --project billing --addon billing-db --backupType dump"
+def fix_of(rule: str, facts: AddonFacts) -> str | None:
+    return verdicts(facts, '[rules]\nno-offsite = "low"')[rule].fix
+
+
+def test_an_addon_without_a_backup_that_can_be_drilled_is_tested_by_making_a_dump() -> None:
+    make = "northflank-async backup addon --project billing --addon billing-db --backupType dump"
+    assert fix_of("untested", addon()) == make
+    assert fix_of("untested", addon([backup(DAY)], addon_type="redis")) == make  # its snapshots cannot be forked
+    assert fix_of("untested", addon([dump(DAY, source_type="fileUpload")])) == make
+
+
+def test_an_addon_is_tested_by_a_drill_of_its_newest_backup_that_can_be_restored_elsewhere() -> None:
+    drill = "northflank-async drill --project billing --addon billing-db --backup {}"
+    drill += " --scratch-project billing --allow-source-project --inventory inventory.db"
+    backups = [dump(2 * DAY, id="d"), backup(DAY, id="s")]
+    assert fix_of("untested", addon(backups)) == drill.format("s")
+    assert fix_of("untested", addon(backups[:1])) == drill.format("d")
+
+
+def test_a_dump_that_cannot_be_restored_elsewhere_on_the_platform_is_downloaded() -> None:
+    backups = [dump(2 * DAY, id="d"), backup(DAY, id="s")]
+    download = "northflank-async download addon backup --project billing --addon billing-db --backup d d.dump"
+    assert fix_of("untested", addon(backups, addon_type="redis")) == download
+
+
+def test_an_addon_is_mirrored_if_that_helps() -> None:
+    mirror = "northflank-async mirror {} --project billing --newest 1 --inventory inventory.db"
+    facts = addon([dump(2 * DAY, id="d"), backup(DAY)])
+    assert fix_of("no-offsite", facts) == mirror.format("copies")
+    with_copies = evolve(facts, copies=(copy(9 * DAY), copy(19 * DAY, destination="gs://older")))
+    assert fix_of("no-offsite", with_copies) == mirror.format("s3://offsite")
+    show = "northflank-async list backup-destinations"
+    assert fix_of("no-offsite", addon([backup(DAY)])) == show
+    assert fix_of("no-offsite", addon([dump(9 * DAY), backup(DAY)])) == show  # the copy would be too old
+    assert fix_of("no-offsite", addon([dump(DAY, source_type="fileUpload")])) == show
+    unstored = Case(facts=facts, rules=Policy.parse('[rules]\nno-offsite = "low"').rules, now=NOW)
+    assert dict(judge(unstored))["no-offsite"].fix == show  # no inventory would know of the copy
 
 
 @pytest.mark.parametrize("schema", [None, "o'hara"])

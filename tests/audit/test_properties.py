@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from northflank_async.audit.policy import Policy, Severity
 from northflank_async.audit.rules import OPEN, Case, Verdict, judge
-from northflank_async.inventory.facts import AddonFacts, BackupFact, Known, RestoreFact
+from northflank_async.inventory.facts import AddonFacts, BackupFact, CopyFact, Known, RestoreFact
 from northflank_async.records import BackupSchedule, Scheduling
 from tests.audit.facts import NOW
 
@@ -52,6 +52,11 @@ def some_backup(rng: random.Random, number: int) -> BackupFact:
     )
 
 
+def some_copy(rng: random.Random) -> CopyFact:
+    source_type = rng.choice(["liveInstance", "liveInstance", "fileUpload", "odd", None])
+    return CopyFact(NOW - rng.choice(AGES), source_type, "s3://offsite")
+
+
 def some_restore(rng: random.Random, number: int) -> RestoreFact:
     started_at = some_time(rng)
     completed_at = None if started_at is None or rng.random() < 0.3 else started_at + timedelta(minutes=30)
@@ -89,6 +94,7 @@ def some_addon(rng: random.Random) -> AddonFacts:
         backups=known(rng, some_backup, rng.choice([2, 4, 12])),
         restores=known(rng, some_restore, 3),
         schedules=known(rng, some_schedule, 2),
+        copies=tuple(some_copy(rng) for _ in range(rng.choice([0, 0, 1, 2]))),
     )
 
 
@@ -98,7 +104,10 @@ def judged(facts: AddonFacts) -> dict[str, Verdict]:
 
 def remove(rng: random.Random, facts: AddonFacts) -> AddonFacts:
     """Return the same facts with less data, and nothing that says otherwise."""
-    kind = rng.choice(["backups", "backups", "restores", "schedules"])
+    kind = rng.choice(["backups", "backups", "restores", "schedules", "copies"])
+    if kind == "copies":
+        some = tuple(copy._replace(source_type=rng.choice([copy.source_type, None])) for copy in facts.copies)
+        return evolve(facts, copies=some[rng.choice([0, 0, 1]) :])
     change = rng.choice(["field", "field", "field", "items", "listing"])
     listing: Known[Any] = getattr(facts, kind)
     items = list(listing.items)

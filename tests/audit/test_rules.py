@@ -7,9 +7,9 @@ import pytest
 from attrs import evolve
 
 from northflank_async.audit.policy import RULES
-from northflank_async.inventory.facts import AddonFacts
+from northflank_async.inventory.facts import AddonFacts, CopyFact
 from northflank_async.records import BackupDestination, Scheduling
-from tests.audit.facts import DAY, HOUR, NOW, addon, ago, backup, dump, outcome, restore, schedule, verdicts
+from tests.audit.facts import DAY, HOUR, NOW, addon, ago, backup, copy, dump, outcome, restore, schedule, verdicts
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 DAILY = (schedule(),)  # at 02:00, and it is 12:00
@@ -525,6 +525,51 @@ def test_whether_the_last_restore_failed_is_unknown_without_its_data() -> None:
 def test_a_destination_outside_the_platform_can_be_required(facts: AddonFacts, expected: str | None) -> None:
     assert outcome("no-offsite", facts) is None
     assert outcome("no-offsite", facts, '[rules]\nno-offsite = "low"') == expected
+
+
+DUMPED = [backup(HOUR), dump(5 * HOUR, id="d")]
+OFFSITE = '[rules]\nno-offsite = "low"\n'
+
+
+@pytest.mark.parametrize(
+    ("copies", "fields", "expected"),
+    [
+        ([copy(5 * HOUR)], {}, None),
+        ([copy(2 * DAY + HOUR)], {}, None),
+        ([copy(2 * DAY + HOUR + SECOND)], {}, "low"),
+        ([copy(9 * DAY), copy(5 * HOUR, destination="gs://other")], {}, None),
+        ([copy(5 * HOUR)], {"schedules": None}, None),
+        ([copy(9 * DAY)], {"schedules": None}, "unknown"),
+        ([copy(-DAY)], {}, None),  # made since the backups were read
+        ([copy(HOUR, "fileUpload")], {}, "low"),
+        ([copy(HOUR, "fileUpload"), copy(5 * HOUR)], {}, None),
+        ([copy(HOUR, None)], {}, "unknown"),
+        ([copy(HOUR, "odd")], {}, "unknown"),
+        ([copy(9 * DAY, None)], {}, "low"),
+        ([copy(HOUR, None), copy(5 * HOUR)], {}, None),
+        ([copy(5 * HOUR)], {"gap": "a gap"}, "unknown"),  # there may be a much newer backup
+        ([copy(5 * HOUR)], {"backups": [*DUMPED, backup(None)]}, "unknown"),
+        ([copy(5 * HOUR)], {"backups": [*DUMPED, backup(DAY, None)]}, "unknown"),
+        ([copy(DAY)], {"backups": []}, None),
+        ([copy(3 * DAY)], {"backups": []}, "low"),
+    ],
+)
+def test_a_recorded_copy_of_a_recent_dump_is_off_site(
+    copies: list[CopyFact], fields: dict[str, Any], expected: str | None
+) -> None:
+    facts = evolve(healthy(**{"backups": DUMPED, **fields}), copies=tuple(copies))
+    assert outcome("no-offsite", facts, OFFSITE) == expected
+
+
+def test_the_lag_of_copies_is_that_of_the_policy() -> None:
+    facts = evolve(healthy(backups=DUMPED), copies=(copy(6 * DAY),))
+    found = verdicts(facts, OFFSITE)["no-offsite"]
+    assert found.message.endswith("and its newest copied dump is 5 days older than its newest backup")
+    assert found.since == ago(4 * DAY)
+    assert outcome("no-offsite", facts, '[rules.no-offsite]\nseverity = "low"\nmax_lag = "7d"') is None
+    none = verdicts(healthy(backups=DUMPED), OFFSITE)["no-offsite"]
+    assert none.message.endswith("and no mirror has recorded a copy of its dumps")
+    assert none.since is None
 
 
 # All rules

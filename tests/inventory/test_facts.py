@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 
 from northflank_async import ConfigurationError, NorthflankError
 from northflank_async.audit import audit
 from northflank_async.inventory import Inventory, Query
 from northflank_async.inventory.export import export
-from northflank_async.inventory.facts import AddonFacts
+from northflank_async.inventory.facts import AddonFacts, CopyFact
 from northflank_async.records import BackupDestination
 from tests.support.fake_account import FakeAccount, backups, refusal
 
@@ -236,3 +237,46 @@ async def test_nothing_is_known_of_an_absent_database(tmp_path: Path) -> None:
             await facts(inventory)
         with pytest.raises(FileNotFoundError):
             await inventory.account_facts()
+
+
+@frozen(kw_only=True)
+class Copied:
+    """A copy as a mirror records it; of a dump of the addon `p/a` by default."""
+
+    backup_id: str
+    created_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    account_id: str | None = "acme"
+    team_id: str | None = None
+    project_id: str = "p"
+    addon_id: str = "a"
+    size: int = 5
+    sha256: str = "0" * 64
+    fetched_at: datetime = datetime(2026, 1, 2, tzinfo=UTC)
+
+    @property
+    def path(self) -> str:
+        return f"{self.team_id}/{self.project_id}/{self.addon_id}/{self.created_at.isoformat()}_{self.backup_id}"
+
+
+async def test_the_newest_copy_at_each_destination_is_known_by_the_source_of_its_dump(database: str) -> None:
+    first, other = datetime(2026, 1, 1, tzinfo=UTC), datetime(2025, 12, 1, tzinfo=UTC)
+    account = an_account("p/a", "p/b")
+    dumps = backups(3)
+    for each, source in zip(dumps, ("liveInstance", "liveInstance", "fileUpload"), strict=True):
+        each["config"] = {"source": {"type": source}}
+    account.pages["p/a"] = [dumps]
+    async with account.serve() as nf, Inventory(database) as inventory:
+        await inventory.sync(nf)
+        account.pages["p/a"] = [dumps[:1]]
+        await inventory.sync(nf)
+        empty = Copied(backup_id="b3", created_at=first + timedelta(days=1), size=0)
+        kept = [Copied(backup_id="b0"), Copied(backup_id="b1")]
+        await inventory.record_copies("s3://one", [*kept, Copied(backup_id="b0", created_at=other), empty])
+        await inventory.record_copies("s3://two", [Copied(backup_id="b2"), Copied(backup_id="b2", team_id="red")])
+        found = await facts(inventory)
+    assert found["b"].copies == ()
+    assert sorted(found["a"].copies, key=str) == [
+        CopyFact(other, None, "s3://one"),  # of another backup that had this id
+        CopyFact(first, "fileUpload", "s3://two"),  # of a deleted one, which is still known
+        CopyFact(first, "liveInstance", "s3://one"),
+    ]

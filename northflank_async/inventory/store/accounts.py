@@ -10,7 +10,16 @@ from northflank_async.errors import ConfigurationError
 from northflank_async.inventory.encoding import storable
 from northflank_async.inventory.identity import Visibility
 from northflank_async.inventory.query import Query
-from northflank_async.inventory.store.schema import ROWS, account_names, accounts, drills, failures, listings, sync_runs
+from northflank_async.inventory.store.schema import (
+    ROWS,
+    account_names,
+    accounts,
+    copies,
+    drills,
+    failures,
+    listings,
+    sync_runs,
+)
 from northflank_async.records import Auth
 
 _NAME_IT = "allow it to read /v1/auth, or give the client a name"
@@ -107,7 +116,7 @@ def _check_host(query: Query, former: Row[Any] | None, *, temporary: bool) -> No
 
 
 def _rename(connection: Connection, former_id: str, account_id: str) -> None:
-    for table in (accounts, account_names, listings, sync_runs, failures, drills):
+    for table in (accounts, account_names, listings, sync_runs, failures, copies, drills):
         is_former = table.c.account_id == former_id
         connection.execute(update(table).where(is_former).values(account_id=account_id))
 
@@ -115,9 +124,10 @@ def _rename(connection: Connection, former_id: str, account_id: str) -> None:
 def _delete(connection: Connection, former_id: str, account_id: str) -> None:
     """Soft-delete the rows of an account which is another one, as is now known: that one has them, too.
 
-    Its drills become the other one's: nothing can read them again.
+    Its copies and drills become the other one's: no sync can read them.
     """
-    connection.execute(update(drills).where(drills.c.account_id == former_id).values(account_id=account_id))
+    for table in (copies, drills):
+        connection.execute(update(table).where(table.c.account_id == former_id).values(account_id=account_id))
     of_former = select(listings.c.listing_id).where(listings.c.account_id == former_id)
     for rows in ROWS.values():
         is_there = (rows.c.listing_id.in_(of_former), rows.c.deleted_at.is_(None))

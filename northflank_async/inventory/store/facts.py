@@ -8,20 +8,29 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from attrs import evolve, frozen
-from sqlalchemy import Connection, Text, case, cast, func, select
+from sqlalchemy import Connection, Text, and_, case, cast, func, select
 
 from northflank_async.errors import DecodeError, printable
 from northflank_async.inventory.crawl import Kind
 from northflank_async.inventory.crawl.columns import read_row
 from northflank_async.inventory.drills import DrillOutcome
 from northflank_async.inventory.encoding import load
-from northflank_async.inventory.facts import AccountFacts, AddonFacts, BackupFact, Known, RestoreFact, UnreadPlace
+from northflank_async.inventory.facts import (
+    AccountFacts,
+    AddonFacts,
+    BackupFact,
+    CopyFact,
+    Known,
+    RestoreFact,
+    UnreadPlace,
+)
 from northflank_async.inventory.store.connections import Database
 from northflank_async.inventory.store.schema import (
     LISTING_KEY,
     accounts,
     addon_rows,
     backup_rows,
+    copies,
     drills,
     failures,
     listings,
@@ -93,6 +102,7 @@ def _read_addons(connection: Connection) -> list[_StoredAddon]:
     failed = _read_failures(connection)
     filtered = _read_filtered_runs(connection)
     drilled = _read_drilled(connection)
+    copied = _read_copied(connection)
     query = (
         select(*(listings.c[name] for name in key), *_columns("id", "type", "status", "last_seen_at", "deleted_at"))
         .add_columns(cast(addon_rows.c.data, Text).label("json"))
@@ -100,7 +110,9 @@ def _read_addons(connection: Connection) -> list[_StoredAddon]:
         .order_by(*(listings.c[name] for name in key), addon_rows.c.id)
     )
     return [
-        _stored_addon(row, children[row.account_id, row.team_id, row.project_id, row.id], failed, filtered, drilled)
+        _stored_addon(
+            row, children[row.account_id, row.team_id, row.project_id, row.id], failed, filtered, drilled, copied
+        )
         for row in connection.execute(query)
     ]
 
@@ -113,6 +125,35 @@ def _read_drilled(connection: Connection) -> dict[Place, datetime]:
     return {(row[0], row[1], row[2], row[3]): row[4] for row in connection.execute(query) if row[4] is not None}
 
 
+def _read_copied(connection: Connection) -> dict[Place, list[CopyFact]]:
+    """Read the newest copy of each addon's dumps at each destination, by the source of the dumps.
+
+    A backup that was deleted still says its source. A copy of one that has the id of another is of an unknown source,
+    and an empty one is none.
+    """
+    key, c = LISTING_KEY[:-1], copies.c
+    of_addon = and_(listings.c.kind == Kind.BACKUPS, *(listings.c[name] == c[name] for name in key))
+    of_backup = and_(
+        backup_rows.c.listing_id == listings.c.listing_id,
+        backup_rows.c.id == c.backup_id,
+        backup_rows.c.created_at == c.created_at,
+    )
+    group = (*(c[name] for name in key), backup_rows.c.source_type, c.destination)
+    query = (
+        select(*group, func.max(c.created_at))
+        .select_from(copies.outerjoin(listings, of_addon).outerjoin(backup_rows, of_backup))
+        .where(c.size > 0)
+        .group_by(*group)
+        .order_by(*group)
+    )
+    found: dict[Place, list[CopyFact]] = defaultdict(list)
+    for row in connection.execute(query):
+        source_type, destination, created_at = row[4], row[5], row[6]
+        if _is_credible(created_at):
+            found[row[0], row[1], row[2], row[3]].append(CopyFact(created_at, source_type, destination))
+    return found
+
+
 def _columns(*names: str) -> list[Any]:
     return [addon_rows.c[name] for name in names]
 
@@ -123,6 +164,7 @@ def _stored_addon(
     failed: _Failures,
     filtered: set[int],
     drilled: Mapping[Place, datetime],
+    copied: Mapping[Place, Sequence[CopyFact]],
 ) -> _StoredAddon:
     place: Place = (row.account_id, row.team_id, row.project_id, row.id)
     is_listed = row.deleted_at is None and row.last_seen_at is None
@@ -143,6 +185,7 @@ def _stored_addon(
         status=row.status if is_listed else None,
         is_deleted=row.deleted_at is not None,
         drilled_at=drilled.get(place),
+        copies=tuple(copied.get(place, ())),
         backups=known(Kind.BACKUPS),
         restores=known(Kind.RESTORES),
         schedules=known(Kind.SCHEDULES),
