@@ -511,6 +511,20 @@ async def test_two_tokens_that_see_the_same_share_a_sync_that_is_not_resumed(dat
             assert Counter(account.requested) == {"#0": 1, "p#0": 1, "p/a#0": 1, "p/b#0": 2}
 
 
+async def test_a_strict_sync_keeps_failures_that_another_token_of_the_account_will_read_again(database: str) -> None:
+    account = FakeAccount({"p/a": [*backups(1), {"id": 7}]})
+    async with (
+        account.serve() as one,
+        Northflank("another-token-of-the-account", base_url=one.base_url) as other,
+        Inventory(database) as inventory,
+    ):
+        outcome = await inventory.sync(Query([one, one.team("crew")]), other, strict=True)
+        assert [(each.team_id, each.item_id) for each in outcome.failures].count((None, "no id")) == 2
+        alone = await inventory.sync(other)
+        assert alone.resumed
+        assert [each.item_id for each in alone.failures] == ["no id"]
+
+
 async def test_an_export_has_what_all_tokens_of_one_account_see(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     one = Tenant(name="one", token="one", **SMALL)

@@ -150,7 +150,7 @@ class Ledger:
             state |= {**UNREAD, "opened_by": self.run_id}
         self._save(connection, states)
         self._delete_seen(connection, states)
-        connection.execute(delete(failures).where(failures.c.run_id == self.run_id))
+        self._delete_failures(connection, states)  # not those of a listing that a run besides this one reads again
         self._add_counts(connection, counts)
 
     def _unfinished(self, connection: Connection) -> Sequence[Row[Any]]:
