@@ -25,6 +25,7 @@ from northflank_async.inventory import Inventory
 from northflank_async.simulator import Downloads, Simulator, Tenant
 from tests.support.clocks import ManualClock, ManualTimer
 from tests.support.postgresql import PostgreSQL
+from tests.support.threads import in_thread
 
 pytestmark = pytest.mark.slow
 
@@ -169,6 +170,20 @@ def test_the_commands_run(northflank_simulator: Simulator, postgresql: PostgreSQ
         assert database.execute(copies).fetchall()
     assert len(rows) > 3
     assert {row.split("|")[2] for row in rows} == {row.split("|")[2] for row in postgresql.query("readme", query)}
+
+
+def test_the_proof_removes_the_findings(tmp_path: Path) -> None:
+    (block,) = (block for block in blocks("sh") if "proof.db" in block)
+    with in_thread(Simulator(scenario="untested", speed=20.0, addon_size=1000)) as simulator:
+        done = subprocess.run(
+            ["sh", "-ec", block], cwd=tmp_path, env=environment(simulator), capture_output=True, text=True, check=True
+        )
+    before, after = done.stdout.split("these are not proven\n")
+    found = [
+        re.findall(r"(\S+) +simulated-team/default-project/example-addon$", part, re.M) for part in (before, after)
+    ]
+    assert found == [["no-offsite", "untested"], []]
+    assert after.endswith("these are left\n")
 
 
 def test_the_worker_runs(northflank_simulator: Simulator, postgresql: PostgreSQL, tmp_path: Path) -> None:
