@@ -37,6 +37,7 @@ from northflank_async import (
     resources,
 )
 from northflank_async.audit.renderers import html, render
+from northflank_async.drill import checks, drill, scratch
 from northflank_async.http import budget, retry
 from northflank_async.http.rate_limit import RateLimit, read_rate_limit
 from northflank_async.http.redaction import Redactor, Secret
@@ -50,6 +51,7 @@ from northflank_async.inventory.store import connections, lease
 from northflank_async.inventory.store.connections import Database
 from northflank_async.inventory.store.target import Target
 from northflank_async.inventory.stream import stream
+from northflank_async.mirror import mirror
 from northflank_async.resources.resource import Resource
 from northflank_async.simulator import Simulator
 from tests.audit import facts
@@ -96,7 +98,15 @@ NOT_FOR_USERS = {
     "audit.watch._PATIENCE": "for slow readers at the end",
     "audit.renderers.html.charts._MOST_DOTS": "part of a chart",
     "audit.rules._DAY": "a day",
+    "cli.commands.mirror._MAX_LISTED": "of addons without a dump, the others are counted",
     "download._CHUNK": "bytes per write",
+    "drill.cancellation._ATTEMPTS": "cancellations that a removal survives",
+    "drill.checks._KEPT_OUTPUT": "bytes of output that secrets are looked for in",
+    "drill.checks._KILL": "a signal",
+    "drill.checks._POLL": "how often a command is looked at",
+    "drill.run._LOG_LINES": "lines of a log in a message",
+    "drill.run._SHOWN_LOGS": "characters of a log in a message",
+    "drill.scratch._APPEARANCE": "how late a new addon can appear",
     "fleet.accounts._LARGEST_TOKEN": "what a token's file can be taken for",
     "fleet.accounts._LONGEST_NAME": "of an account in a message",
     "fleet.queue._LONGEST_SCHEMA": "PostgreSQL's own limit",
@@ -118,6 +128,7 @@ NOT_FOR_USERS = {
     "inventory.formats.parquet.ROW_GROUP": "rows per group",
     "inventory.names._CONCURRENCY": "requests for names",
     "inventory.plan._OF_THE_ACCOUNT": "a request, not a limit",
+    "inventory.store.copies._ROWS_AT_ONCE": "rows per statement",
     "inventory.store.connections._BUSY_SLICE": "of the wait for a lock",
     "inventory.store.facts._ADDONS_AT_ONCE": "addons per query",
     "inventory.store.facts._SHOWN_ID": "of an id in a message",
@@ -130,6 +141,15 @@ NOT_FOR_USERS = {
     "inventory.store.reader._ADDONS_AT_ONCE": "addons per query",
     "inventory.store.readings._KEYS_AT_ONCE": "keys per statement",
     "inventory.store.statements.MOST_VALUES": "variables per statement",
+    "mirror.folder._BLOCK": "bytes per reading",
+    "mirror.folder._CHECKPOINT": "described with the mirror",
+    "mirror.layout._MOST": "characters of a path's segment; a longer id gets a hash",
+    "mirror.mirroring._LISTING": "requests for listings",
+    "mirror.mirroring._READERS": "entries of a manifest per reading",
+    "mirror.object_store._MOST_PARTS": "S3's own limit",
+    "mirror.object_store._PART": "bytes per part of an upload",
+    "mirror.object_store._PARTS_IN_FLIGHT": "parts per upload",
+    "mirror.object_store._PATIENCE": "for an upload to be aborted",
     "records.values._MAX_SHOWN": "characters of a value in a message",
     "resources.wait._PAUSE_GROWTH": "part of the pauses between polls",
     "validation._SIMILARITY": "of a name that is suggested",
@@ -672,6 +692,71 @@ async def test_a_watch_is_unhealthy_if_its_last_sync_is_old(limit: int) -> None:
         for late, status in ((timedelta(), 200), (timedelta(seconds=1), 503)):
             timer.now = facts.NOW + limit * facts.HOUR + late
             assert (await get("/healthz"))[0] == status
+
+
+# Mirrors and drills
+
+
+@documented("downloads at a time of a mirror", 2, set_by="`concurrency`, `--concurrency`")
+def test_the_default_downloads_at_a_time(limit: int) -> None:
+    assert default(mirror, "concurrency") == limit
+
+
+@documented("dumps in a row that fail without an answer or with 5xx, before a mirror ends", 10,
+            constants=("mirror.mirroring._OUTAGE",))  # fmt: skip
+async def test_a_mirror_ends_in_an_outage(tmp_path: Path, limit: int) -> None:
+    def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("/download-link"):
+            return web.Response(status=500)
+        match request.path.removeprefix("/v1/").split("/"):
+            case ["auth"]:
+                return envelope({"entity": {"id": "acme", "type": "team"}})
+            case ["projects"]:
+                return envelope({"projects": [{"id": "p"}]})
+            case [*_, "addons"]:
+                return envelope({"addons": [{"id": "a", "spec": {"type": "mysql"}}]})
+        dumps = [{**backup(number), "config": {"source": {"type": "liveInstance"}}} for number in range(limit + 5)]
+        return envelope({"backups": dumps})
+
+    async with serve(answer) as server, server.client(attempts=1) as nf:
+        with pytest.raises(ServerError):
+            await mirror(str(tmp_path / "copies"), nf, concurrency=1)
+    assert sum(request.path.endswith("/download-link") for request in server.requests) == limit
+
+
+@documented("time of a drill, without the removal of its addon", 3600, "s", "`timeout`, `--timeout`",
+            constants=("drill.run.TIMEOUT",))  # fmt: skip
+def test_the_default_time_of_a_drill(limit: float) -> None:
+    assert default(drill, "timeout") == limit
+
+
+@documented("time of a check of a drill", 300, "s", "`check_timeout`, `--check-timeout`",
+            constants=("drill.run.CHECK_TIMEOUT",))  # fmt: skip
+def test_the_default_time_of_a_check(limit: float) -> None:
+    assert default(drill, "check_timeout") == limit
+
+
+@documented("time in which the containers of a drill's addon have to start", 60, "s",
+            constants=("drill.checks._CONTAINER_TIMEOUT",))  # fmt: skip
+def test_containers_have_to_start(limit: float) -> None:
+    assert limit == checks._CONTAINER_TIMEOUT
+
+
+@documented("time between the signals that end a check's command and kill it", 3, "s",
+            constants=("drill.checks._GRACE",))  # fmt: skip
+def test_a_command_may_end(limit: float) -> None:
+    assert limit == checks._GRACE
+
+
+@documented("output of a check's command that is kept", 4000, "characters", constants=("drill.checks._SHOWN_OUTPUT",))
+def test_the_end_of_an_output_is_kept(limit: int) -> None:
+    assert limit == checks._SHOWN_OUTPUT
+
+
+@documented("time after its timeout in which a drill may still be running, for `--sweep`", 900, "s",
+            constants=("drill.scratch._GRACE",))  # fmt: skip
+def test_a_drill_may_be_running_after_its_timeout(limit: float) -> None:
+    assert limit == scratch._GRACE.total_seconds()
 
 
 # Messages
