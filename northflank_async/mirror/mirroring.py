@@ -25,7 +25,8 @@ from northflank_async.inventory.crawl import Progress as CrawlProgress
 from northflank_async.inventory.identity import find_account_id
 from northflank_async.inventory.query import Query
 from northflank_async.inventory.scan import Found, Scan
-from northflank_async.mirror.destination import Destination, Upload, parse_destination
+from northflank_async.mirror.address import parse_destination
+from northflank_async.mirror.destination import Destination, Upload
 from northflank_async.mirror.layout import ENTRY, MANIFEST, PENDING, addon_path, distinct, dump_name, segment
 from northflank_async.mirror.manifest import Copy, Identity
 from northflank_async.records import RunStatus, SourceType

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from northflank_async.errors import DecodeError
-from northflank_async.mirror.destination import parse_destination
+from northflank_async.mirror.address import parse_destination
 from northflank_async.mirror.manifest import Copy
 from northflank_async.mirror.mirroring import Manifest
 from northflank_async.validation import check_integer, plain_callback

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from northflank_async import ConfigurationError, Northflank
 from northflank_async.mirror import MirrorOutcome, mirror, verify
-from northflank_async.mirror.destination import parse_destination
+from northflank_async.mirror.address import parse_destination
 from northflank_async.simulator import Downloads, Simulator
 from tests.support.dumps import DumpAccount, dump, links_of, simulated_hash
 from tests.support.mirror_process import start_mirror, wait_for

@@ -91,7 +91,7 @@ def mirror_dumps(
         with require_extra():
             from northflank_async.inventory.inventory import Inventory
             from northflank_async.mirror import mirror
-            from northflank_async.mirror.destination import parse_destination
+            from northflank_async.mirror.address import parse_destination
         parse_destination(destination)
         wanted = query.of_each(clients)
         async with AsyncExitStack() as stack:
