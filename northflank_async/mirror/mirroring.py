@@ -1,6 +1,7 @@
 """Copies of dumps outside the platform."""
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -152,7 +153,7 @@ class MirrorOutcome:
 
 
 async def mirror(
-    destination: str,
+    destination: str | os.PathLike[str],
     *queries: Query | AccountResource,
     newest: int | None = None,
     keep: timedelta | None = None,
@@ -192,7 +193,7 @@ async def mirror(
         raise ConfigurationError(f"keep must be longer than no time, not {keep!r}")
     on_start = None if on_start is None else plain_callback("on_start", on_start)
     wanted = [evolve(query, statuses=RunStatus.COMPLETED) for query in Query.of_each_client(queries)]
-    store = parse_destination(destination)
+    store = parse_destination(os.fspath(destination))
     if dry_run:
         return await _Mirror(store, wanted, newest, keep, concurrency, on_start).plan()
     async with store.locked():

@@ -1,6 +1,7 @@
 """Whether a mirror still is what its manifest says."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -40,7 +41,9 @@ class Verification:
         return not (self.missing or self.changed or self.damaged or self.extra)
 
 
-async def verify(destination: str, *, concurrency: int = 2, on_verified: OnVerified | None = None) -> Verification:
+async def verify(
+    destination: str | os.PathLike[str], *, concurrency: int = 2, on_verified: OnVerified | None = None
+) -> Verification:
     """Hash all files of a mirror, and compare them with its manifest. Sends no request to the API, and writes nothing.
 
     Args:
@@ -54,7 +57,7 @@ async def verify(destination: str, *, concurrency: int = 2, on_verified: OnVerif
     """
     check_integer("concurrency", concurrency, 1, 100)
     on_verified = None if on_verified is None else plain_callback("on_verified", on_verified)
-    store, manifest = parse_destination(destination), Manifest()
+    store, manifest = parse_destination(os.fspath(destination)), Manifest()
     await manifest.read(store)
     copies = sorted(manifest.copies.values(), key=lambda copy: copy.path)
     total, done = sum(copy.size for copy in copies), 0

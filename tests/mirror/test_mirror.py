@@ -26,7 +26,7 @@ DAYS_OF_NOON = (datetime.now(UTC) - datetime(2026, 11, 1, 12, tzinfo=UTC)).days
 
 async def mirrored(account: DumpAccount, folder: Path, **options: Any) -> MirrorOutcome:
     async with serve(account.respond) as server, server.client(attempts=2) as nf:
-        return await mirror(str(folder), nf, **options)
+        return await mirror(folder, nf, **options)
 
 
 # What is copied
