@@ -140,7 +140,8 @@ FAULTS: dict[str, Fault] = {
         checks=(RESTORED, UP, ("command", CheckStatus.FAILED)),
     ),
     "broken responses": Fault(
-        PASSED, "every check passed", {"faults": Faults(seed=3, errors=0.1, html=0.05, truncations=0.05, bursts=0.05), "client": {"attempts": 20}},
+        PASSED, "every check passed",
+        {"faults": Faults(seed=3, errors=0.1, html=0.05, truncations=0.05, bursts=0.05), "client": {"attempts": 20}},
         {"timeout": 36000}, checks=(RESTORED, UP),
     ),
     "rate limit": Fault(
