@@ -230,7 +230,8 @@ class AccountsOptions:
         return find_contexts(None if self.all_contexts else self.contexts)
 
 
-report_options = grouped(ApiOptions, "options", _output_option, _proxy_option, *_message_options)
+_report_output_option = click.option("-o", "--output", type=Choice(FORMATS), default="table", help="Defaults to table.")
+report_options = grouped(ApiOptions, "options", _report_output_option, _proxy_option, *_message_options)
 """The options of a command that reports about accounts."""
 message_options = grouped(ConnectionOptions, "options", _proxy_option, *_message_options)
 """The options of a command that writes messages only."""

@@ -83,7 +83,7 @@ def test_what_is_not_well_is_named_and_ends_with_an_error(sim: Simulator, file: 
 
 def test_a_rejected_token_does_not_hide_the_others(sim: Simulator, file: Path) -> None:
     sim.tenants[1].is_revoked = True
-    result = invoke("doctor", "--accounts", file, "-o", "table")
+    result = invoke("doctor", "--accounts", file)
     assert result.exit_code == 4
     assert "tenant-2: the token was rejected: 401" in result.stderr
     lines = [line.split() for line in result.stdout.splitlines()]
@@ -103,7 +103,7 @@ def test_an_account_without_an_answer_is_told_apart(sim: Simulator, file: Path) 
 def test_the_table_says_what_is_unknown(sim: Simulator, file: Path) -> None:
     restrictions = {"enabled": True, "projects": ["billing", "web"], "restrictionMode": "notIn"}
     sim.tenants[0].identity = Identity(project_restrictions=restrictions, permissions=None, role=None)
-    lines = invoke("doctor", "--accounts", file, "-o", "table").stdout.splitlines()
+    lines = invoke("doctor", "--accounts", file).stdout.splitlines()
     assert lines[1].split(maxsplit=3) == ["tenant-1", "valid", "api", lines[1].split(maxsplit=3)[3]]
     assert "unknown" in lines[1]
     assert "all but billing, web" in lines[1]
@@ -113,7 +113,7 @@ def test_the_table_says_what_is_unknown(sim: Simulator, file: Path) -> None:
 
 
 def test_without_accounts_it_checks_the_usual_one(northflank_simulator: Simulator) -> None:
-    (report,) = invoke_json("doctor")
+    (report,) = invoke_json("doctor", "-o", "json")
     assert (report["account"], report["ok"]) == ("NORTHFLANK_API_TOKEN", True)
 
 
@@ -165,7 +165,7 @@ def home(sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def test_contexts_are_accounts_which_the_environment_does_not_override(
     home: Path, options: list[str], names: list[str]
 ) -> None:
-    reports = invoke_json("doctor", *options)
+    reports = invoke_json("doctor", *options, "-o", "json")
     assert [report["accountId"] for report in reports] == names
 
 
@@ -174,7 +174,7 @@ def test_the_current_context_is_the_usual_account(home: Path, monkeypatch: pytes
     monkeypatch.delenv("NORTHFLANK_API_BASE_URL")
     file = home / ".northflank" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "current": "tenant-2"}))
-    assert [report["account"] for report in invoke_json("doctor")] == ["tenant-2"]
+    assert [report["account"] for report in invoke_json("doctor", "-o", "json")] == ["tenant-2"]
 
 
 @pytest.mark.parametrize(
