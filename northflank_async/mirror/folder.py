@@ -7,15 +7,18 @@ import json
 import os
 import re
 import stat
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec
 
 from northflank_async.atomic_write import create_private, sync_folder
 from northflank_async.download import Resume
 from northflank_async.inventory.extras import require_extra
 from northflank_async.mirror.destination import Digest
+
+P = ParamSpec("P")
 
 LOCK = ".mirror"
 _CHECKPOINT = 32 * 2**20
@@ -58,8 +61,9 @@ class Folder:
     @asynccontextmanager
     async def upload(self, path: str) -> AsyncIterator["PartFile"]:
         """Write a large file. What is written of it stays in a `.part` file, for the next upload to resume."""
-        part = await asyncio.to_thread(PartFile, self._at(path))
+        part = PartFile(self._at(path))
         try:
+            await asyncio.to_thread(part.open)
             yield part
         finally:
             await asyncio.to_thread(part.close)
@@ -123,17 +127,21 @@ class Folder:
 
 
 class PartFile:
-    """A file that is written under another name, and hashed meanwhile."""
+    """A file that is written under another name, and hashed meanwhile.
+
+    A thread outlives the cancellation of what waits for it, so `close` waits for the others.
+    """
 
     def __init__(self, path: Path) -> None:
-        _make_folder(path.parent)
         self._path = path
         self._part = _part_of(path)
         self._state = self._part.with_suffix(".state")
         self._hash = hashlib.sha256()
         self._done = self._synced = 0
         self._origin: tuple[int, str] | None = None
-        self._file = self._open()
+        self._opened: BinaryIO | None = None
+        self._is_closed = False
+        self._mutex = threading.Lock()
 
     @property
     def resume(self) -> Resume | None:
@@ -149,29 +157,48 @@ class PartFile:
 
     async def restart(self, total: int | None, etag: str | None) -> None:
         """Begin with the first byte."""
-        await asyncio.to_thread(self._restart, total, etag)
+        await asyncio.to_thread(self._alone, self._restart, total, etag)
 
     async def write(self, piece: bytes | bytearray) -> None:
         """Write the next bytes."""
-        await asyncio.to_thread(self._write, piece)
+        await asyncio.to_thread(self._alone, self._write, piece)
 
     async def finish(self) -> None:
         """Have all that was written stored."""
-        await asyncio.to_thread(self._checkpoint)
+        await asyncio.to_thread(self._alone, self._checkpoint)
 
     async def commit(self) -> None:
         """Let the file appear."""
-        await asyncio.to_thread(self._commit)
+        await asyncio.to_thread(self._alone, self._commit)
+
+    def open(self) -> None:
+        """Open the file, unless `close` was called before."""
+        with self._mutex:
+            if not self._is_closed:
+                _make_folder(self._path.parent)
+                self._opened = self._open()
 
     def close(self) -> None:
         """Close the file. What was written stays for the next upload, if that can resume it."""
-        if self._file.closed:
-            return
-        try:
-            if self._origin is not None and self._done > self._synced:
-                self._checkpoint()
-        finally:
-            self._file.close()
+        with self._mutex:
+            self._is_closed = True
+            if self._opened is None or self._opened.closed:
+                return
+            try:
+                if self._origin is not None and self._done > self._synced:
+                    self._checkpoint()
+            finally:
+                self._opened.close()
+
+    @property
+    def _file(self) -> BinaryIO:
+        assert self._opened is not None
+        return self._opened
+
+    def _alone(self, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        with self._mutex:
+            if not self._is_closed:
+                work(*args, **kwargs)
 
     def _open(self) -> BinaryIO:
         """Open what an upload has left, or a new file."""

@@ -1,8 +1,10 @@
 """Mirrors that end at any step, as if they were killed there, and are then run again."""
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from aiohttp import web
@@ -228,3 +230,30 @@ async def test_a_dump_whose_new_link_is_rejected_halfway_is_whole(tmp_path: Path
     (copy,) = entries_in(tmp_path)
     assert (tmp_path / copy.path).read_bytes() == CONTENT
     assert len(account.links) == 3
+
+
+async def test_a_file_whose_upload_is_cancelled_while_it_opens_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_opening, may_open = threading.Event(), threading.Event()
+    files: list[BinaryIO] = []
+    open_file = PartFile._open
+
+    def open_slowly(part: PartFile) -> BinaryIO:
+        is_opening.set()
+        may_open.wait()
+        files.append(open_file(part))
+        return files[-1]
+
+    async def upload() -> None:
+        async with Folder(tmp_path).upload("p/a/b.gz"):
+            pytest.fail("it is cancelled before")
+
+    monkeypatch.setattr(PartFile, "_open", open_slowly)
+    task = asyncio.create_task(upload())
+    await asyncio.to_thread(is_opening.wait)
+    task.cancel()
+    asyncio.get_running_loop().call_later(0.01, may_open.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [file.closed for file in files] == [True]
