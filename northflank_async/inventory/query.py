@@ -1,7 +1,7 @@
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import astuple, evolve, field, fields, frozen
 from yarl import URL
@@ -12,9 +12,6 @@ from northflank_async.http.request import segment
 from northflank_async.inventory.encoding import LONGEST_ID, is_too_long
 from northflank_async.records import Addon, Backup
 from northflank_async.resources import AccountResource
-
-if TYPE_CHECKING:  # it is imported by the crawl
-    from northflank_async.inventory.crawl.columns import Row
 
 
 def _distinct_accounts(accounts: AccountResource | Iterable[AccountResource]) -> tuple[AccountResource, ...]:
@@ -133,9 +130,9 @@ class Query:
         """Whether the backup's creation time and status are wanted. See `starting` for a relative `since`."""
         return self._matches(backup.created_at, backup.status)
 
-    def matches_row(self, row: "Row") -> bool:
+    def matches_columns(self, columns: Mapping[str, Any]) -> bool:
         """Whether the creation time and the status of a backup are wanted; they are if they cannot be read."""
-        return self._matches(row.values.get("created_at"), row.values.get("status"))
+        return self._matches(columns.get("created_at"), columns.get("status"))
 
     def _matches(self, created_at: datetime | None, status: str | None) -> bool:
         assert not isinstance(self.since, timedelta), "the query has not started"

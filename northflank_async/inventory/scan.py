@@ -149,7 +149,7 @@ class Scan(AsyncIterator[Found]):
                     listing.account,
                 )
                 for _, row in self._buffer.new_items(page)
-                if isinstance(row.record, Backup) and fetched.tree.query.matches_row(row)
+                if isinstance(row.record, Backup) and fetched.tree.query.matches_columns(row.values)
             ]
         )
 

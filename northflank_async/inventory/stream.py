@@ -96,7 +96,7 @@ class _LineWriter(FailureCollector):
         assert addon is not None
         addon_type = None if addon.spec is None else addon.spec.type
         place = (listing.account_id, listing.account.team_id, listing.project.id, addon.id, addon_type)
-        return [line(*place, storable_json(raw)) for raw, row in items if query.matches_row(row)]
+        return [line(*place, storable_json(raw)) for raw, row in items if query.matches_columns(row.values)]
 
     def _write(self, lines: bytes) -> None:
         """Runs in a thread: a slow reader must not block the event loop."""

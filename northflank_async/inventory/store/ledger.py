@@ -442,7 +442,7 @@ class Ledger:
                 for raw, row in reading.page.items:
                     if row.id is None:
                         continue
-                    is_match = kind is not Kind.BACKUPS or self._query.matches_row(row)
+                    is_match = kind is not Kind.BACKUPS or self._query.matches_columns(row.values)
                     (matching if is_match else others).append({**shared, **row.values, "data": storable_json(raw)})
             keys = [{"key_listing_id": row["listing_id"], "key_id": row["id"]} for row in others]
             execute_prepared(connection, upsert_item(kind, connection.dialect.name), matching)
