@@ -18,7 +18,7 @@ _MOST = 100
 _RESERVED = re.compile(rf"{MANIFEST}|con|prn|aux|nul|(?:com|lpt)[0-9]|(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\..*")
 """The manifest's own folder, and what Windows takes for a device."""
 _PATH = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)+[A-Za-z0-9][A-Za-z0-9._-]*")
-_SUFFIXES = {CompressionType.GZ: ".gz", CompressionType.ZSTD: ".zst"}
+_SUFFIXES: dict[str, str] = {CompressionType.GZ: ".gz", CompressionType.ZSTD: ".zst"}
 
 
 def segment(text: str) -> str:
@@ -42,7 +42,7 @@ def dump_name(created_at: datetime, backup_id: str, compression: str | None) -> 
     """The name of a dump's file, which sorts by its creation: `20261101T093000.000Z_nightly.gz`."""
     time = created_at.astimezone(UTC)
     stamp = f"{time.year:04}{time:%m%dT%H%M%S}.{time.microsecond // 1000:03}Z"
-    return f"{stamp}_{segment(backup_id)}{_SUFFIXES.get(compression or '', '.dump')}"  # type: ignore[call-overload]
+    return f"{stamp}_{segment(backup_id)}{_SUFFIXES.get(compression or '', '.dump')}"
 
 
 def distinct(path: str, identity: object) -> str:

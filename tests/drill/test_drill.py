@@ -8,12 +8,12 @@ import pytest
 
 from northflank_async import ConfigurationError, NotFound
 from northflank_async.audit import audit
-from northflank_async.drill import Check, CheckStatus, DrillOutcome
+from northflank_async.drill import Check, CheckStatus, DrillOutcome, drill
 from northflank_async.inventory import Inventory, Query
 from northflank_async.inventory.store.lease import lock_file
 from northflank_async.simulator import Simulator
 from northflank_async.simulator.addons import CreatedAddon
-from tests.drill.stage import CACHE, DUMPED, PROJECT, SNAPSHOTS, Stage, stage
+from tests.drill.stage import CACHE, DUMPED, PROJECT, SCRATCH, SNAPSHOTS, stage
 
 
 def created(simulator: Simulator) -> list[CreatedAddon]:
@@ -101,7 +101,7 @@ async def test_a_kept_addon_stays() -> None:
 async def test_a_team_has_drills() -> None:
     async with stage() as at:
         team = at.nf.team("acme")
-        result = await Stage(at.simulator, team).drill()  # type: ignore[arg-type]
+        result = await drill(team, PROJECT, SNAPSHOTS, scratch_project_id=SCRATCH)
         assert (result.outcome, result.team_id) == (DrillOutcome.PASSED, "acme")
         paths = {sent.path for sent in at.simulator.requests} - {"/v1/addon-types"}
         assert {path.startswith("/v1/teams/acme/") for path in paths} == {True}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import field, frozen
 from sqlalchemy import (
@@ -233,8 +233,8 @@ def _verify(connection: Connection, target: Target, tables: Iterable[Table]) -> 
             raise _differs(target, table, "its primary key")
 
 
-def _describe(connection: Connection, column: Mapping[str, object]) -> str:
-    kind = column["type"].compile(dialect=connection.dialect)  # type: ignore[attr-defined]
+def _describe(connection: Connection, column: Mapping[str, Any]) -> str:
+    kind = column["type"].compile(dialect=connection.dialect)
     return f"{kind}{'' if column['nullable'] else ' NOT NULL'}"
 
 
