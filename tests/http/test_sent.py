@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -61,21 +62,10 @@ async def closing_proxy() -> AsyncIterator[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def proxy_that_sends_half() -> AsyncIterator[dict[str, Any]]:
+async def proxy_that_hangs_up(sent: bytes) -> AsyncIterator[dict[str, Any]]:
     async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nX-Link: https://secret.test")
-        writer.close()
-
-    async with listen(send) as port:
-        yield {"base_url": f"https://{HOST}", "proxy": f"http://127.0.0.1:{port}"}
-
-
-@asynccontextmanager
-async def proxy_without_tls() -> AsyncIterator[dict[str, Any]]:
-    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.write(sent)
         writer.close()
 
     async with listen(send) as port:
@@ -100,8 +90,14 @@ NEVER_SENT: dict[str, tuple[Callable[[], AbstractAsyncContextManager[dict[str, A
     "a proxy's refusal": (refused_connect, "^the proxy rejected the connection: 407 "),
     "a silent proxy": (silent_proxy, r"^no connection within 0\.1 s "),
     "a proxy that hangs up": (closing_proxy, "^the connection broke: "),
-    "a proxy that hangs up early": (proxy_that_sends_half, "^the connection broke: the server disconnected "),
-    "a proxy that hangs up late": (proxy_without_tls, rf"^no connection to {HOST}:443: \S+"),
+    "a proxy that hangs up early": (
+        partial(proxy_that_hangs_up, b"HTTP/1.1 200 OK\r\nX-Link: https://secret.test"),
+        "^the connection broke: the server disconnected ",
+    ),
+    "a proxy that hangs up late": (
+        partial(proxy_that_hangs_up, b"HTTP/1.1 200 OK\r\n\r\n"),
+        rf"^no connection to {HOST}:443: \S+",
+    ),
     "no proxy": (no_proxy_there, r"^no connection to the proxy 127\.0\.0\.1:1: "),
     "an unknown host": (unknown_host, "^no connection to api.invalid:443: |^no connection within"),
 }
