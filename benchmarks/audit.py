@@ -2,7 +2,7 @@
 
     python -m benchmarks.audit [--projects 100] [--addons 100] [--backups 100] [--directory DIRECTORY]
 
-Each output is made by a process of its own. The addons have a daily dump; some of them are stale, failing or were never
+A separate process makes each output. The addons have a daily dump; some of them are stale, failing or were never
 restored.
 """
 

@@ -56,7 +56,7 @@ def download_backup(facts: AddonFacts, backup_id: str) -> str:
 def drill(facts: AddonFacts, backup_id: str, inventory: Iterable[str]) -> str:
     """Restore a backup into a scratch addon, which the command asks about first.
 
-    The scratch project is the addon's own: it exists, and may be changed by whoever manages the addon.
+    The scratch project is the addon's own: it exists, and those who manage the addon may change it.
     """
     scratch = ("--scratch-project", facts.project_id, "--allow-source-project")
     return _command("drill", facts, "--backup", backup_id, *scratch, *inventory)

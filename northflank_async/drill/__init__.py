@@ -1,4 +1,4 @@
-"""Restore drills: a backup is restored into an addon of its own, checked, and the addon is removed."""
+"""Restore drills: a backup is restored into a scratch addon, which is checked and then removed."""
 
 from northflank_async.drill.run import CHECK_TIMEOUT, TIMEOUT, drill
 from northflank_async.drill.sweep import Leftover, find_leftovers, remove_leftover

@@ -1,4 +1,4 @@
-"""A drill: a backup is restored into an addon of its own, which is checked and then removed."""
+"""A drill: a backup is restored into a scratch addon, which is checked and then removed."""
 
 import asyncio
 import logging

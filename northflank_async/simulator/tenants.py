@@ -30,7 +30,7 @@ class Tenant:
       whose id is the tenant's name.
     - `seed`: another seed generates another inventory.
     - `projects`: their number; `addons`: the number in each project; `backups`: the average number of each addon.
-    - `rate_limit`: requests in each window of `window` seconds. Each token has a window of its own.
+    - `rate_limit`: requests in each window of `window` seconds. Each token has its own window.
     - `faults`: requests and runs that fail on purpose.
     - `scenario` and `addon_size`: what its backups look like, as in `Simulator`.
     - `is_revoked`: the token is refused with a 401.
@@ -90,7 +90,7 @@ class Tenant:
         ]
 
     def with_token(self, name: str, token: str, **changes: Any) -> "Tenant":
-        """Create a tenant with another token of the same account: the same items, and a rate limit of its own.
+        """Create a tenant with another token of the same account: the same items, and its own rate limit.
 
         `changes` can name another `identity`, `rate_limit` or `window`. Both must be passed to the simulator.
         """

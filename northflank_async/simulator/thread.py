@@ -1,4 +1,4 @@
-"""A simulator in a thread of its own, for tests with any event loop or none."""
+"""A simulator in its own thread, for tests with any event loop or none."""
 
 import asyncio
 import threading

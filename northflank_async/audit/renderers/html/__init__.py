@@ -1,8 +1,8 @@
 """One HTML page for people and auditors. It needs no network, and no script except for its filters.
 
 Its charts are SVG that `charts` draws. No library has both a calendar and a small chart that prints, follows the color
-scheme and needs no script: pygal puts 9 to 20 KB of its own styles and scripts into each chart, Chart.js (200 KB) and
-uPlot (50 KB) draw on a canvas, and Vega needs 800 KB. Here, a calendar and a chart take 3 KB.
+scheme and needs no script: pygal puts its styles and scripts into each chart, Chart.js and uPlot draw on a canvas, and
+Vega is a large script. Here, a calendar and a chart take 3 KB.
 
 The page stays usable if there are many addons: only the first `MOST_CARDS`, the worst first, have a calendar, and the
 others a line in a table; `MOST_LINES` and `MOST_FINDINGS` limit the tables. The page says what it leaves out.

@@ -1,4 +1,4 @@
-"""Charts as SVG. Each kind of day has a shape of its own besides its color; the page's style has the colors."""
+"""Charts as SVG. Each kind of day differs by shape as well as by color; the page's style sets the colors."""
 
 from collections import defaultdict
 from collections.abc import Callable
